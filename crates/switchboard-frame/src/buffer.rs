@@ -1,0 +1,4 @@
+//! The receive buffer.
+/// The receive buffer.
+#[derive(Debug)]
+pub struct ReceiveBuffer {}

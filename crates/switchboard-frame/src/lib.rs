@@ -1,0 +1,38 @@
+//! Whole messages out of byte streams.
+//!
+//! This crate turns bytes into messages and messages into bytes. It does no input or output, reads
+//! no clock and starts no threads. A [`Framing`] is a value, parsed from one short string; a
+//! [`Decoder`] and an [`Encoder`] are its running state; a [`Protocol`] is a framing for each
+//! direction; an [`Assembler`] joins the fragments of a message.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod assembler;
+mod buffer;
+mod decoder;
+mod describe;
+mod display;
+mod encoder;
+mod engine;
+mod error;
+mod framing;
+mod integer;
+mod parse;
+mod postgres;
+mod presets;
+mod protocol;
+mod record;
+#[cfg(feature = "tokio")]
+mod tokio;
+
+pub use assembler::Assembler;
+pub use buffer::ReceiveBuffer;
+pub use decoder::{Decode, Decoder, Discarded, Field, Frame, Skipped, Step};
+pub use encoder::{Encode, EncodeError, Encoder, Fields};
+pub use error::{ErrorKind, FrameError, FramingError};
+pub use framing::Framing;
+pub use presets::{Preset, presets};
+pub use protocol::{Coupler, Protocol, Role, Switch};

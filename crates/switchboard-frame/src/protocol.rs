@@ -1,0 +1,138 @@
+//! A framing for each direction, and what one direction changes in the other.
+
+use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
+
+use crate::{Framing, FramingError};
+
+/// Which side of a conversation writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The side that connects.
+    Client,
+    /// The side that listens.
+    Server,
+}
+
+impl Role {
+    /// The other side.
+    #[must_use]
+    pub fn other(self) -> Role {
+        match self {
+            Role::Client => Role::Server,
+            Role::Server => Role::Client,
+        }
+    }
+
+    /// `client` or `server`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Client => "client",
+            Role::Server => "server",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A framing for each direction, perhaps coupled: a frame seen in one direction may change the
+/// framing of either.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    pub(crate) client: Framing,
+    pub(crate) server: Framing,
+    pub(crate) coupling: Option<Coupling>,
+}
+
+/// The couplings there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coupling {
+    Postgres,
+}
+
+/// What a frame changes: from here on `writer` writes `framing`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Switch {
+    /// The side whose framing changes.
+    pub writer: Role,
+    /// The framing from here on.
+    pub framing: Framing,
+    /// Told to the user when the stream can be read no further: `encrypted from here`.
+    pub why: Option<&'static str>,
+}
+
+/// The running state of a protocol's coupling: shown every message of both directions, in the
+/// order they pass, it says what changes.
+#[derive(Clone, Debug)]
+pub struct Coupler {
+    coupling: Option<Coupling>,
+}
+
+impl Coupler {
+    /// Shows the coupling a message that `writer` wrote, before any answer to it is looked at.
+    /// Returns what changes; nearly always nothing.
+    pub fn observe(&mut self, writer: Role, message: &[u8]) -> Vec<Switch> {
+        let _ = (writer, message, self.coupling);
+        Vec::new()
+    }
+}
+
+impl Protocol {
+    /// The same framing in both directions.
+    #[must_use]
+    pub fn symmetric(framing: Framing) -> Protocol {
+        Protocol { client: framing.clone(), server: framing, coupling: None }
+    }
+
+    /// A framing for what the client writes, another for what the server writes.
+    #[must_use]
+    pub fn new(client: Framing, server: Framing) -> Protocol {
+        Protocol { client, server, coupling: None }
+    }
+
+    /// The framing of what `writer` writes.
+    #[must_use]
+    pub fn framing(&self, writer: Role) -> &Framing {
+        match writer {
+            Role::Client => &self.client,
+            Role::Server => &self.server,
+        }
+    }
+
+    /// Whether both directions have the same framing.
+    #[must_use]
+    pub fn is_symmetric(&self) -> bool {
+        self.client == self.server
+    }
+
+    /// This protocol with another bound on every message's body, in bytes.
+    #[must_use]
+    pub fn with_max(&self, bytes: u64) -> Protocol {
+        Protocol {
+            client: self.client.with_max(bytes),
+            server: self.server.with_max(bytes),
+            coupling: self.coupling,
+        }
+    }
+
+    /// The running state of the coupling.
+    #[must_use]
+    pub fn coupler(&self) -> Coupler {
+        Coupler { coupling: self.coupling }
+    }
+}
+
+impl FromStr for Protocol {
+    type Err = FramingError;
+
+    /// A preset of two directions by its name, or any framing string for both.
+    fn from_str(text: &str) -> Result<Protocol, FramingError> {
+        crate::parse::protocol(text)
+    }
+}

@@ -1,0 +1,1 @@
+//! Whole messages over stream sockets.
