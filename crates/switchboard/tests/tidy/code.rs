@@ -9,11 +9,7 @@ pub(crate) fn blanked(text: &str) -> String {
     while at < chars.len() {
         let end = literal_end(&chars, at);
         if end > at {
-            out.extend(
-                chars[at..end]
-                    .iter()
-                    .map(|c| if *c == '\n' { '\n' } else { ' ' }),
-            );
+            out.extend(chars[at..end].iter().map(|c| if *c == '\n' { '\n' } else { ' ' }));
             at = end;
         } else {
             out.push(chars[at]);
@@ -40,10 +36,7 @@ fn literal_end(chars: &[char], at: usize) -> usize {
 }
 
 fn until(chars: &[char], at: usize, stop: impl Fn(char) -> bool) -> usize {
-    chars[at..]
-        .iter()
-        .position(|c| stop(*c))
-        .map_or(chars.len(), |n| at + n)
+    chars[at..].iter().position(|c| stop(*c)).map_or(chars.len(), |n| at + n)
 }
 
 fn in_word(chars: &[char], at: usize) -> bool {
@@ -94,21 +87,19 @@ fn raw_end(chars: &[char], at: usize) -> usize {
             && here + hashes < chars.len()
             && chars[here + 1..=here + hashes].iter().all(|c| *c == '#')
     };
-    (open + 1..chars.len())
-        .find(|here| closes(*here))
-        .map_or(chars.len(), |n| n + hashes + 1)
+    (open + 1..chars.len()).find(|here| closes(*here)).map_or(chars.len(), |n| n + hashes + 1)
 }
 
 /// Every word of blanked code with the number of its line, from 1, and its offset in bytes.
 pub(crate) fn words(code: &str) -> impl Iterator<Item = (usize, usize, &str)> {
     code.lines().enumerate().flat_map(move |(line, text)| {
         let base = text.as_ptr() as usize - code.as_ptr() as usize;
-        text.split(|c: char| !c.is_alphanumeric() && c != '_')
-            .filter(|word| !word.is_empty())
-            .map(move |word| {
+        text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty()).map(
+            move |word| {
                 let offset = word.as_ptr() as usize - text.as_ptr() as usize;
                 (line + 1, base + offset, word)
-            })
+            },
+        )
     })
 }
 
@@ -148,12 +139,7 @@ fn body_lines(code: &str) -> Option<usize> {
 
 #[test]
 fn comments_and_strings_are_blanked() {
-    let blank = |text: &str| {
-        blanked(text)
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
+    let blank = |text: &str| blanked(text).split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(blank("a // { \n b"), "a b");
     assert_eq!(blank("a /* { /* { */ { */ b"), "a b");
     assert_eq!(blank(r#"a "{ \" {" b"#), "a b");
@@ -165,16 +151,10 @@ fn comments_and_strings_are_blanked() {
 
 #[test]
 fn functions_are_measured() {
-    assert_eq!(
-        functions("fn a() {\n  {\n  }\n}\nfn b() {}"),
-        [(1, 4), (5, 1)]
-    );
+    assert_eq!(functions("fn a() {\n  {\n  }\n}\nfn b() {}"), [(1, 4), (5, 1)]);
     assert_eq!(
         functions("trait T {\n fn a(&self);\n fn b(&self) -> [u8; 2] {\n [0; 2]\n }\n}"),
         [(3, 3)]
     );
-    assert_eq!(
-        functions("type F = fn(u8) -> u8;\nstruct S { f: fn(u8), g: u8 }"),
-        []
-    );
+    assert_eq!(functions("type F = fn(u8) -> u8;\nstruct S { f: fn(u8), g: u8 }"), []);
 }

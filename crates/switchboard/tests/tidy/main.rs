@@ -14,20 +14,10 @@ use std::path::{Path, PathBuf};
 const EXCEPTIONS: &[(&str, rules::Rule, &str)] = &[];
 
 /// Folders that hold no source of ours.
-const NOT_OURS: &[&str] = &[
-    "target",
-    ".git",
-    "corpus",
-    "artifacts",
-    "__pycache__",
-    "node_modules",
-];
+const NOT_OURS: &[&str] = &["target", ".git", "corpus", "artifacts", "__pycache__", "node_modules"];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
 /// Every file of the tree as a path from its top and a text; what is not UTF-8 is no text.
@@ -49,31 +39,20 @@ fn files() -> Vec<(String, String)> {
     walk(&root, &mut found);
     found.sort();
     let text = |path: PathBuf| {
-        let name = path
-            .strip_prefix(&root)
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .to_owned();
+        let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
         fs::read_to_string(path).ok().map(|text| (name, text))
     };
     found.into_iter().filter_map(text).collect()
 }
 
 fn excepted(path: &str, rule: rules::Rule) -> bool {
-    EXCEPTIONS
-        .iter()
-        .any(|(file, excepted, _)| *file == path && *excepted == rule)
+    EXCEPTIONS.iter().any(|(file, excepted, _)| *file == path && *excepted == rule)
 }
 
 #[test]
 fn the_tree_is_tidy() {
     let files = files();
-    assert!(
-        files
-            .iter()
-            .any(|(path, _)| path == "crates/switchboard/tests/tidy/main.rs")
-    );
+    assert!(files.iter().any(|(path, _)| path == "crates/switchboard/tests/tidy/main.rs"));
     let mut wrong = Vec::new();
     for (path, text) in &files {
         for (rule, line, what) in rules::check(path, text) {
@@ -82,24 +61,14 @@ fn the_tree_is_tidy() {
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} breaks of the house rules:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} breaks of the house rules:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
 fn every_exception_is_still_needed() {
     for (path, rule, why) in EXCEPTIONS {
         let text = fs::read_to_string(root().join(path)).unwrap_or_default();
-        let needed = rules::check(path, &text)
-            .iter()
-            .any(|(broken, ..)| broken == rule);
-        assert!(
-            needed,
-            "{path} no longer breaks {rule:?} ({why}): take it off the list"
-        );
+        let needed = rules::check(path, &text).iter().any(|(broken, ..)| broken == rule);
+        assert!(needed, "{path} no longer breaks {rule:?} ({why}): take it off the list");
     }
 }

@@ -95,21 +95,12 @@ fn left_over(text: &str, code: &str) -> Vec<Break> {
 
 /// Tests wait for what they wait for, never for a time: in test folders and below `#[cfg(test)]`.
 fn sleeps(path: &str, code: &str) -> Vec<Break> {
-    let from = if path.contains("tests/") {
-        0
-    } else {
-        code.find("#[cfg(test)]").unwrap_or(code.len())
-    };
+    let from =
+        if path.contains("tests/") { 0 } else { code.find("#[cfg(test)]").unwrap_or(code.len()) };
     let line_from = code[..from].matches('\n').count();
     code::words(&code[from..])
         .filter(|(_, _, word)| *word == "sleep")
-        .map(|(line, ..)| {
-            (
-                Rule::Sleeps,
-                line_from + line,
-                "a test that sleeps".to_owned(),
-            )
-        })
+        .map(|(line, ..)| (Rule::Sleeps, line_from + line, "a test that sleeps".to_owned()))
         .collect()
 }
 
@@ -119,13 +110,7 @@ fn unsafe_code(path: &str, code: &str) -> Vec<Break> {
     }
     code::words(code)
         .filter(|(_, _, word)| *word == "unsafe")
-        .map(|(line, ..)| {
-            (
-                Rule::Unsafe,
-                line,
-                format!("unsafe outside {UNSAFE_FOLDER}"),
-            )
-        })
+        .map(|(line, ..)| (Rule::Unsafe, line, format!("unsafe outside {UNSAFE_FOLDER}")))
         .collect()
 }
 
@@ -143,20 +128,12 @@ fn module_docs(path: &str, text: &str) -> Vec<Break> {
 
 /// Places on the machine of whoever wrote the line. In parts, for this file's sake.
 fn machine_paths(text: &str) -> Vec<Break> {
-    let places = [
-        concat!("/wo", "rk/"),
-        concat!("/ro", "ot/"),
-        concat!("/ho", "me/"),
-    ];
+    let places = [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
     let mut found = Vec::new();
     for (index, line) in text.lines().enumerate() {
         for place in places {
             if line.contains(place) {
-                found.push((
-                    Rule::MachinePath,
-                    index + 1,
-                    format!("a path of a machine: {place}"),
-                ));
+                found.push((Rule::MachinePath, index + 1, format!("a path of a machine: {place}")));
             }
         }
     }
@@ -184,10 +161,7 @@ fn dependencies(text: &str) -> Vec<Break> {
 
 #[cfg(test)]
 fn broken(path: &str, text: &str) -> Vec<(Rule, usize)> {
-    check(path, text)
-        .into_iter()
-        .map(|(rule, line, _)| (rule, line))
-        .collect()
+    check(path, text).into_iter().map(|(rule, line, _)| (rule, line)).collect()
 }
 
 #[test]
@@ -199,15 +173,9 @@ fn a_tidy_file_passes() {
 #[test]
 fn sizes_are_held() {
     let long = "\n".repeat(LINES_MAX + 1);
-    assert_eq!(
-        broken("examples/a.rs", &long),
-        [(Rule::FileLines, LINES_MAX + 1)]
-    );
+    assert_eq!(broken("examples/a.rs", &long), [(Rule::FileLines, LINES_MAX + 1)]);
     let function = format!("\nfn a() {{{}}}\n", "\n".repeat(FUNCTION_LINES_MAX));
-    assert_eq!(
-        broken("examples/a.rs", &function),
-        [(Rule::FunctionLines, 2)]
-    );
+    assert_eq!(broken("examples/a.rs", &function), [(Rule::FunctionLines, 2)]);
     let wide = format!("// {}", "é".repeat(COLUMNS_MAX - 2));
     assert_eq!(broken("examples/a.rs", &wide), [(Rule::Columns, 1)]);
     assert_eq!(broken("tests/a.py", &wide), [(Rule::Columns, 1)]);
@@ -215,26 +183,11 @@ fn sizes_are_held() {
 
 #[test]
 fn what_does_not_belong_is_found() {
-    assert_eq!(
-        broken("examples/a.rs", "\n#[ignore]\nfn a() {}"),
-        [(Rule::Ignored, 2)]
-    );
-    assert_eq!(
-        broken("examples/a.rs", concat!("// TO", "DO")),
-        [(Rule::LeftOver, 1)]
-    );
-    assert_eq!(
-        broken("examples/a.rs", "fn a() { todo!() }"),
-        [(Rule::LeftOver, 1)]
-    );
-    assert_eq!(
-        broken("crates/x/src/a.rs", "fn a() {}"),
-        [(Rule::ModuleDocs, 1)]
-    );
-    assert_eq!(
-        broken("docs/a.md", concat!("see /ro", "ot/a")),
-        [(Rule::MachinePath, 1)]
-    );
+    assert_eq!(broken("examples/a.rs", "\n#[ignore]\nfn a() {}"), [(Rule::Ignored, 2)]);
+    assert_eq!(broken("examples/a.rs", concat!("// TO", "DO")), [(Rule::LeftOver, 1)]);
+    assert_eq!(broken("examples/a.rs", "fn a() { todo!() }"), [(Rule::LeftOver, 1)]);
+    assert_eq!(broken("crates/x/src/a.rs", "fn a() {}"), [(Rule::ModuleDocs, 1)]);
+    assert_eq!(broken("docs/a.md", concat!("see /ro", "ot/a")), [(Rule::MachinePath, 1)]);
 }
 
 #[test]
@@ -250,10 +203,7 @@ fn sleeps_are_found_in_tests_only() {
 fn unsafe_has_one_place() {
     let text = "//! A.\nfn a() { unsafe { b() } }\n";
     assert_eq!(broken("crates/switchboard/src/sys/a.rs", text), []);
-    assert_eq!(
-        broken("crates/switchboard/src/a.rs", text),
-        [(Rule::Unsafe, 2)]
-    );
+    assert_eq!(broken("crates/switchboard/src/a.rs", text), [(Rule::Unsafe, 2)]);
 }
 
 #[test]
@@ -261,12 +211,6 @@ fn the_engine_depends_on_memchr_alone() {
     let path = "crates/switchboard-frame/Cargo.toml";
     let text = "[dependencies]\nmemchr = \"2\"\nbytes = { version = \"1\", optional = true }\n";
     assert_eq!(broken(path, text), []);
-    assert_eq!(
-        broken(path, &format!("{text}serde = \"1\"\n")),
-        [(Rule::Dependencies, 4)]
-    );
-    assert_eq!(
-        broken(path, &format!("{text}[dev-dependencies]\nserde = \"1\"\n")),
-        []
-    );
+    assert_eq!(broken(path, &format!("{text}serde = \"1\"\n")), [(Rule::Dependencies, 4)]);
+    assert_eq!(broken(path, &format!("{text}[dev-dependencies]\nserde = \"1\"\n")), []);
 }
