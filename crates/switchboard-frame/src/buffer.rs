@@ -1,4 +1,200 @@
-//! The receive buffer.
-/// The receive buffer.
-#[derive(Debug)]
-pub struct ReceiveBuffer {}
+//! The receive buffer: where the transport's bytes land and messages are read in place.
+//!
+//! ```text
+//!  0        consumed      scanned      filled         bytes.len()
+//!  | dropped | unread, seen | unread, new | spare        |
+//! ```
+//!
+//! `consumed <= scanned <= filled <= bytes.len()`, asserted after each call in debug builds. The
+//! buffer grows with the bytes received, never with the bytes announced: it is at most 64 KiB, or
+//! twice what is unread, whichever is more.
+
+use alloc::vec::Vec;
+
+/// What a buffer begins with when the first byte is to be read, in bytes.
+const CAPACITY_MIN: usize = 4 * 1024;
+
+/// What a buffer grows to without a larger message, in bytes.
+const CAPACITY_MAX: usize = 64 * 1024;
+
+/// Holds what has been received and not yet consumed.
+///
+/// # Examples
+/// ```
+/// use switchboard_frame::{Decoder, Framing, ReceiveBuffer, Step};
+///
+/// let mut buffer = ReceiveBuffer::new();
+/// let mut decoder = Decoder::new(&Framing::parse("lines")?);
+/// // What a read from a socket does:
+/// let spare = buffer.spare_mut(1);
+/// spare[..9].copy_from_slice(b"one\ntwo\nt");
+/// buffer.filled(9);
+///
+/// let mut lines = Vec::new();
+/// while let Step::Frame(frame) = decoder.step(buffer.unread(), false)? {
+///     lines.push(String::from_utf8_lossy(&buffer.unread()[frame.message]).into_owned());
+///     buffer.consume(frame.whole.end);
+/// }
+/// assert_eq!(lines, ["one", "two"]);
+/// assert_eq!(buffer.unread(), b"t");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ReceiveBuffer {
+    bytes: Vec<u8>,
+    consumed: usize,
+    scanned: usize,
+    filled: usize,
+}
+
+impl ReceiveBuffer {
+    /// An empty buffer. It takes no memory until something is received.
+    #[must_use]
+    pub const fn new() -> ReceiveBuffer {
+        ReceiveBuffer {
+            bytes: Vec::new(),
+            consumed: 0,
+            scanned: 0,
+            filled: 0,
+        }
+    }
+
+    /// What has been received and not consumed.
+    #[must_use]
+    #[inline]
+    pub fn unread(&self) -> &[u8] {
+        &self.bytes[self.consumed..self.filled]
+    }
+
+    /// Whether everything received has been consumed.
+    #[must_use]
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.consumed == self.filled
+    }
+
+    /// How many bytes of memory the buffer holds.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Room for the next read, at least one byte. `need` is how many bytes the decoder asked for,
+    /// a hint: so much is made room for as what has been received allows.
+    ///
+    /// Moves what is unread to the front when the room behind it has become small; so do not keep
+    /// ranges over this call.
+    pub fn spare_mut(&mut self, need: usize) -> &mut [u8] {
+        self.make_room(need);
+        self.check();
+        &mut self.bytes[self.filled..]
+    }
+
+    /// Says that so many bytes of what [`spare_mut`](Self::spare_mut) gave have been written.
+    ///
+    /// # Panics
+    /// When that is more than there was room for.
+    pub fn filled(&mut self, bytes: usize) {
+        assert!(
+            bytes <= self.bytes.len() - self.filled,
+            "more bytes than there was room for"
+        );
+        self.filled += bytes;
+        self.check();
+    }
+
+    /// Appends bytes that were received elsewhere.
+    pub fn extend(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let spare = self.spare_mut(rest.len());
+            let taken = spare.len().min(rest.len());
+            spare[..taken].copy_from_slice(&rest[..taken]);
+            self.filled(taken);
+            rest = &rest[taken..];
+        }
+    }
+
+    /// Drops so many bytes from the front of what is unread.
+    ///
+    /// # Panics
+    /// When that is more than is unread.
+    #[inline]
+    pub fn consume(&mut self, bytes: usize) {
+        assert!(
+            bytes <= self.filled - self.consumed,
+            "more bytes than have been received"
+        );
+        self.consumed += bytes;
+        self.scanned = self.scanned.max(self.consumed);
+        self.check();
+    }
+
+    /// Says that a decoder has seen everything that is here.
+    #[inline]
+    pub fn scanned(&mut self) {
+        self.scanned = self.filled;
+        self.check();
+    }
+
+    /// Bytes received since a decoder last saw everything.
+    #[must_use]
+    #[inline]
+    pub fn unscanned(&self) -> usize {
+        self.filled - self.scanned
+    }
+
+    fn make_room(&mut self, need: usize) {
+        let unread = self.filled - self.consumed;
+        if unread == 0 {
+            (self.consumed, self.scanned, self.filled) = (0, 0, 0);
+            if self.bytes.len() > CAPACITY_MAX {
+                // A large message has passed; its memory is not kept for the next small one.
+                self.bytes = Vec::new();
+            }
+        }
+        // What a full buffer may grow to: never on the word of the other side alone.
+        let capacity_max = CAPACITY_MAX.max(unread.saturating_mul(2));
+        let wanted = unread.saturating_add(need.max(1));
+        let full = self.filled == self.bytes.len();
+        let room = self.bytes.len() - self.filled;
+        if room >= need && room > 0 {
+            return;
+        }
+        if self.consumed > 0 && (room < CAPACITY_MIN || wanted > self.bytes.len()) {
+            self.bytes.copy_within(self.consumed..self.filled, 0);
+            self.scanned -= self.consumed;
+            self.consumed = 0;
+            self.filled = unread;
+        }
+        let len = self.bytes.len();
+        if self.filled == len || full && len < CAPACITY_MAX && wanted > len {
+            let grown = wanted.max(len.saturating_mul(2)).max(CAPACITY_MIN);
+            // A first read is small, so that a connection that only announces costs little.
+            let capacity_max = if len == 0 { CAPACITY_MIN } else { capacity_max };
+            self.grow(grown.min(capacity_max).max(self.filled + 1));
+        } else if wanted > len && unread >= CAPACITY_MIN {
+            self.grow(wanted.min(capacity_max));
+        }
+    }
+
+    fn grow(&mut self, len: usize) {
+        if len > self.bytes.len() {
+            self.bytes.reserve_exact(len - self.bytes.len());
+            self.bytes.resize(len, 0);
+        }
+    }
+
+    #[inline]
+    fn check(&self) {
+        debug_assert!(self.consumed <= self.scanned, "{self:?}");
+        debug_assert!(self.scanned <= self.filled, "{self:?}");
+        debug_assert!(self.filled <= self.bytes.len(), "{self:?}");
+        debug_assert!(
+            self.bytes.len() <= CAPACITY_MAX.max(self.filled.saturating_mul(2)),
+            "{} bytes of buffer for {} received",
+            self.bytes.len(),
+            self.filled
+        );
+    }
+}

@@ -69,6 +69,48 @@ pub(crate) struct FrameErrorInner {
 }
 
 impl FrameError {
+    /// An error for a decoder of one's own: `offset` is where the frame at fault begins in the
+    /// stream, `at` the byte where it showed.
+    #[must_use]
+    pub fn new(kind: ErrorKind, offset: u64, at: u64) -> FrameError {
+        let inner = FrameErrorInner {
+            kind,
+            offset,
+            at,
+            declared: None,
+            limit: None,
+            have: None,
+            need: None,
+            expected: None,
+        };
+        FrameError {
+            inner: Box::new(inner),
+        }
+    }
+
+    /// Says what belongs there.
+    #[must_use]
+    pub fn with_expected(mut self, expected: impl Into<String>) -> FrameError {
+        self.inner.expected = Some(expected.into());
+        self
+    }
+
+    /// The announced size and the limit it passes, in bytes.
+    #[must_use]
+    pub fn with_sizes(mut self, declared: Option<u64>, limit: Option<u64>) -> FrameError {
+        self.inner.declared = declared;
+        self.inner.limit = limit;
+        self
+    }
+
+    /// How many bytes are there, of how many.
+    #[must_use]
+    pub fn with_progress(mut self, have: u64, need: Option<u64>) -> FrameError {
+        self.inner.have = Some(have);
+        self.inner.need = need;
+        self
+    }
+
     /// What is wrong.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -80,7 +80,7 @@ pub(crate) struct Case {
 
 /// What is written behind a shape. `None` is the default; an option that cannot apply to the shape
 /// is refused by the parser, so none is ever ignored.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Options {
     /// `max=SIZE`
     pub(crate) max: Option<u64>,
@@ -107,14 +107,43 @@ pub(crate) enum Deliver {
     NoPad,
 }
 
-impl Stage {
-    pub(crate) fn once(shape: Shape) -> Stage {
-        Stage { times: 1, shape, options: Options::default() }
+impl Options {
+    /// These options of a case, with what is written outside the `type{}` for what they leave
+    /// open. A case delivers the whole frame unless something else is written.
+    pub(crate) fn within(&self, outer: &Options) -> Options {
+        Options {
+            max: self.max.or(outer.max),
+            maxframe: self.maxframe.or(outer.maxframe),
+            discard: self.discard || outer.discard,
+            deliver: self.deliver.or(outer.deliver).or(Some(Deliver::Frame)),
+            eof_deliver: self.eof_deliver || outer.eof_deliver,
+            leading_zeros: self.leading_zeros || outer.leading_zeros,
+        }
     }
 
-    /// What this stage delivers when its options do not say.
+    /// The bound on a body, in bytes.
+    pub(crate) fn max(&self) -> u64 {
+        self.max.unwrap_or(MESSAGE_BYTES_MAX_DEFAULT)
+    }
+}
+
+impl Stage {
+    pub(crate) fn once(shape: Shape) -> Stage {
+        Stage {
+            times: 1,
+            shape,
+            options: Options::default(),
+        }
+    }
+
+    /// What this stage delivers.
     pub(crate) fn deliver(&self) -> Deliver {
-        self.options.deliver.unwrap_or(match &self.shape {
+        self.deliver_with(&self.options)
+    }
+
+    /// What this stage delivers with `options` in force.
+    pub(crate) fn deliver_with(&self, options: &Options) -> Deliver {
+        options.deliver.unwrap_or(match &self.shape {
             Shape::Record(record) if record.is_length_and_literals() => Deliver::Body,
             Shape::Record(_) | Shape::Header(_) | Shape::Type(_) | Shape::Resp { .. } => {
                 Deliver::Frame
@@ -122,17 +151,14 @@ impl Stage {
             _ => Deliver::Body,
         })
     }
-
-    /// The bound on a body, in bytes.
-    pub(crate) fn max(&self) -> u64 {
-        self.options.max.unwrap_or(MESSAGE_BYTES_MAX_DEFAULT)
-    }
 }
 
 impl Framing {
     pub(crate) fn from_stages(stages: Vec<Stage>) -> Framing {
         debug_assert!(!stages.is_empty());
-        Framing { stages: stages.into() }
+        Framing {
+            stages: stages.into(),
+        }
     }
 
     /// This framing with another bound on every message's body, in bytes: a limit given from

@@ -87,13 +87,21 @@ impl Protocol {
     /// The same framing in both directions.
     #[must_use]
     pub fn symmetric(framing: Framing) -> Protocol {
-        Protocol { client: framing.clone(), server: framing, coupling: None }
+        Protocol {
+            client: framing.clone(),
+            server: framing,
+            coupling: None,
+        }
     }
 
     /// A framing for what the client writes, another for what the server writes.
     #[must_use]
     pub fn new(client: Framing, server: Framing) -> Protocol {
-        Protocol { client, server, coupling: None }
+        Protocol {
+            client,
+            server,
+            coupling: None,
+        }
     }
 
     /// The framing of what `writer` writes.
@@ -124,7 +132,9 @@ impl Protocol {
     /// The running state of the coupling.
     #[must_use]
     pub fn coupler(&self) -> Coupler {
-        Coupler { coupling: self.coupling }
+        Coupler {
+            coupling: self.coupling,
+        }
     }
 }
 

@@ -1,0 +1,143 @@
+//! The values of a frame's header and trailer fields, by name.
+
+use alloc::vec::Vec;
+
+use crate::Decoder;
+use crate::engine::State;
+use crate::engine::item::{big_endian, little_endian};
+use crate::engine::record::{Run, Value};
+use crate::framing::{Shape, Stage};
+use crate::record::{Integer, Item, Record};
+
+/// The value of a header or trailer field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field<'a> {
+    /// An integer field. A negative one of a signed field that is not the length is given in two's
+    /// complement.
+    Integer(u64),
+    /// Opaque bytes, the text of an `until` field (without its literal), a BER identifier.
+    Bytes(&'a [u8]),
+}
+
+impl Decoder {
+    /// The value of the field `name` of the frame that the last step gave. `bytes` are those given
+    /// to that step.
+    ///
+    /// The length field is `len` unless it has another name; it is given as it lies on the wire. Of
+    /// `header:NAME` the field NAME is the number that the header says.
+    ///
+    /// # Examples
+    /// ```
+    /// use switchboard_frame::{Decoder, Field, Framing, Step};
+    ///
+    /// let mut decoder = Decoder::new(&Framing::parse("len:u24le seq:1 deliver=body")?);
+    /// let bytes = b"\x02\x00\x00\x07ok";
+    /// let Step::Frame(frame) = decoder.step(bytes, false)? else { panic!() };
+    /// assert_eq!(&bytes[frame.message], b"ok");
+    /// assert_eq!(decoder.field("seq", bytes), Some(Field::Bytes(b"\x07")));
+    /// assert_eq!(decoder.field("len", bytes), Some(Field::Integer(2)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn field<'b>(&self, name: &str, bytes: &'b [u8]) -> Option<Field<'b>> {
+        match self.record() {
+            Seen::Record(record, run) => {
+                let index = record
+                    .items
+                    .iter()
+                    .position(|item| item.name() == Some(name))?;
+                field_at(record, index, run.value(index)?, bytes)
+            }
+            Seen::Fixed(record) => {
+                let index = record
+                    .items
+                    .iter()
+                    .position(|item| item.name() == Some(name))?;
+                field_at(record, index, fixed_value(record, index, bytes)?, bytes)
+            }
+            Seen::Header(header, length) if header.eq_ignore_ascii_case(name) => {
+                length.map(Field::Integer)
+            }
+            Seen::Header(..) | Seen::Nothing => None,
+        }
+    }
+
+    /// The names of the fields of the frame that the last step gave, in wire order.
+    #[must_use]
+    pub fn field_names(&self) -> Vec<&str> {
+        match self.record() {
+            Seen::Record(record, _) | Seen::Fixed(record) => {
+                record.items.iter().filter_map(Item::name).collect()
+            }
+            Seen::Header(header, _) => alloc::vec![header],
+            Seen::Nothing => Vec::new(),
+        }
+    }
+
+    /// Where the fields of the last frame are to be found.
+    fn record(&self) -> Seen<'_> {
+        let stage = &self.framing.stages[self.stage];
+        if self.was_fast {
+            return match &stage.shape {
+                Shape::Record(record) => Seen::Fixed(record),
+                _ => Seen::Nothing,
+            };
+        }
+        self.run
+            .as_ref()
+            .map_or(Seen::Nothing, |run| seen(stage, &run.state))
+    }
+}
+
+/// What the last frame was.
+enum Seen<'a> {
+    Record(&'a Record, &'a Run),
+    /// By a fast form: every field lies at the same place in every frame.
+    Fixed(&'a Record),
+    Header(&'a str, Option<u64>),
+    Nothing,
+}
+
+fn seen<'a>(stage: &'a Stage, state: &'a State) -> Seen<'a> {
+    match (&stage.shape, state) {
+        (Shape::Record(record), State::Record(run)) => Seen::Record(record, run),
+        (Shape::Header(name), State::Header(run)) => Seen::Header(name, run.length()),
+        (Shape::Type(cases), State::Type(run)) => {
+            run.chosen().map_or(Seen::Nothing, |(case, inner)| {
+                seen(&cases[case].stage, inner)
+            })
+        }
+        _ => Seen::Nothing,
+    }
+}
+
+/// Where an item lies in a header of fixed size, and the integer there.
+fn fixed_value(record: &Record, index: usize, bytes: &[u8]) -> Option<Value> {
+    let before = record.items[..index]
+        .iter()
+        .map(Item::fixed_bytes)
+        .sum::<Option<usize>>()?;
+    let end = before + record.items[index].fixed_bytes()?;
+    let field = bytes.get(before..end)?;
+    let integer = match &record.items[index] {
+        Item::Integer {
+            kind: Integer::Binary { little: true, .. },
+            ..
+        } => little_endian(field),
+        _ => big_endian(field),
+    };
+    Some(Value {
+        start: before,
+        end,
+        integer,
+    })
+}
+
+fn field_at<'b>(record: &Record, index: usize, value: Value, bytes: &'b [u8]) -> Option<Field<'b>> {
+    let text = bytes.get(value.start..value.end)?;
+    Some(match &record.items[index] {
+        Item::Integer { .. } => Field::Integer(value.integer),
+        Item::Until { literal, .. } => Field::Bytes(text.get(..text.len() - literal.len())?),
+        _ => Field::Bytes(text),
+    })
+}
