@@ -145,37 +145,34 @@ impl ReceiveBuffer {
     }
 
     fn make_room(&mut self, need: usize) {
+        let need = need.max(1);
         let unread = self.filled - self.consumed;
-        if unread == 0 {
-            (self.consumed, self.scanned, self.filled) = (0, 0, 0);
-            if self.bytes.len() > CAPACITY_MAX {
-                // A large message has passed; its memory is not kept for the next small one.
-                self.bytes = Vec::new();
-            }
-        }
-        // What a full buffer may grow to: never on the word of the other side alone.
-        let capacity_max = CAPACITY_MAX.max(unread.saturating_mul(2));
-        let wanted = unread.saturating_add(need.max(1));
-        let full = self.filled == self.bytes.len();
+        let was_full = self.filled == self.bytes.len();
         let room = self.bytes.len() - self.filled;
-        if room >= need && room > 0 {
-            return;
-        }
-        if self.consumed > 0 && (room < CAPACITY_MIN || wanted > self.bytes.len()) {
+        if unread == 0 || self.consumed > 0 && room < need.max(self.bytes.len() / 4) {
             self.bytes.copy_within(self.consumed..self.filled, 0);
             self.scanned -= self.consumed;
             self.consumed = 0;
             self.filled = unread;
         }
+        // What the buffer may be: never on the word of the other side alone.
+        let capacity_max = CAPACITY_MAX.max(unread.saturating_mul(2));
         let len = self.bytes.len();
-        if self.filled == len || full && len < CAPACITY_MAX && wanted > len {
-            let grown = wanted.max(len.saturating_mul(2)).max(CAPACITY_MIN);
-            // A first read is small, so that a connection that only announces costs little.
-            let capacity_max = if len == 0 { CAPACITY_MIN } else { capacity_max };
-            self.grow(grown.min(capacity_max).max(self.filled + 1));
-        } else if wanted > len && unread >= CAPACITY_MIN {
-            self.grow(wanted.min(capacity_max));
+        if len > capacity_max {
+            // A large message has passed; its memory is not kept for the next small one.
+            self.bytes.truncate(capacity_max);
+            self.bytes.shrink_to(capacity_max);
         }
+        let wanted = unread.saturating_add(need);
+        let target = match len {
+            // A first read is small, so that a connection that only announces costs little.
+            0 => CAPACITY_MIN,
+            // Reads that fill the buffer want a larger one.
+            _ if was_full => wanted.max(len.saturating_mul(2)),
+            _ if unread == len || unread >= CAPACITY_MIN => wanted,
+            _ => len,
+        };
+        self.grow(target.min(capacity_max));
     }
 
     fn grow(&mut self, len: usize) {

@@ -38,3 +38,16 @@ pub use fields::Field;
 pub use framing::Framing;
 pub use presets::{Preset, presets};
 pub use protocol::{Coupler, Protocol, Role, Switch};
+
+/// Every bound of the engine, with its default.
+pub mod limits {
+    pub use crate::framing::{HEADER_BYTES_MAX, MESSAGE_BYTES_MAX_DEFAULT, RESP_DEPTH_MAX};
+}
+
+/// Bytes that all decoders of the process have looked at so far, in a debug build; for the tests
+/// that no byte is scanned twice.
+#[cfg(debug_assertions)]
+#[doc(hidden)]
+pub fn work() -> usize {
+    engine::work::BYTES.load(core::sync::atomic::Ordering::Relaxed)
+}

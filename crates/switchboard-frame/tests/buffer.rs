@@ -1,0 +1,50 @@
+//! The receive buffer: what it holds, how it grows, and that it never grows on an announcement.
+
+use switchboard_frame::ReceiveBuffer;
+
+#[test]
+fn keeps_bytes_in_order_over_any_sizes() {
+    let mut buffer = ReceiveBuffer::new();
+    let byte = |i: u32| i.wrapping_mul(2_654_435_761).to_be_bytes()[0];
+    let source: Vec<u8> = (0..200_000u32).map(byte).collect();
+    let (mut sent, mut read) = (0, 0);
+    let mut step = 1usize;
+    while read < source.len() {
+        step = (step * 31 + 7) % 9001;
+        let spare = buffer.spare_mut(step);
+        assert!(!spare.is_empty());
+        let taken = spare.len().min(source.len() - sent).min(step + 1);
+        spare[..taken].copy_from_slice(&source[sent..sent + taken]);
+        buffer.filled(taken);
+        sent += taken;
+        let consumed = buffer.unread().len().min((step * 7) % 8000);
+        assert_eq!(buffer.unread()[..consumed], source[read..read + consumed]);
+        buffer.consume(consumed);
+        read += consumed;
+    }
+}
+
+#[test]
+fn an_announcement_alone_costs_one_small_buffer() {
+    let mut buffer = ReceiveBuffer::new();
+    assert_eq!(buffer.capacity(), 0);
+    buffer.extend(&[0, 255, 255, 255]);
+    buffer.spare_mut(16 * 1024 * 1024);
+    assert!(buffer.capacity() <= 4096, "{}", buffer.capacity());
+}
+
+#[test]
+fn grows_to_twice_what_came_and_gives_it_back() {
+    let mut buffer = ReceiveBuffer::new();
+    let need = 4 << 20;
+    let mut total = 0;
+    while total < need {
+        let room = buffer.spare_mut(need - total).len();
+        buffer.filled(room);
+        total += room;
+        assert!(buffer.capacity() <= (64 * 1024).max(2 * total));
+    }
+    buffer.consume(total);
+    buffer.spare_mut(1);
+    assert!(buffer.capacity() <= 64 * 1024);
+}
