@@ -1,0 +1,122 @@
+//! Waiting for descriptors: the one blocking call of this crate, and the one place that sees
+//! `EINTR` from it.
+
+use crate::deadline;
+use crate::transport::{Interrupt, Wait};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+/// A descriptor, what is waited for on it, and what was found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watch<'fd> {
+    pub(crate) descriptor: BorrowedFd<'fd>,
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+    /// Found: a read or an accept moves something or tells the end or the error.
+    pub(crate) readable: bool,
+    /// Found: a write moves something or tells the error; a connect has an outcome.
+    pub(crate) writable: bool,
+}
+
+impl<'fd> Watch<'fd> {
+    pub(crate) fn new(descriptor: BorrowedFd<'fd>, read: bool, write: bool) -> Watch<'fd> {
+        Watch { descriptor, read, write, readable: false, writable: false }
+    }
+}
+
+/// Why [`wait`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Woke {
+    Ready,
+    Deadline,
+    Stopped,
+    Interrupted,
+}
+
+/// Waits until one of `watches` is ready, the deadline passes, the stopper stops or the hook for
+/// interrupts says so. A stopper comes first, then readiness, then the deadline: a deadline that
+/// has passed already makes this a look without a wait.
+///
+/// # Errors
+/// What `poll` says, `EINTR` excepted.
+pub(crate) fn wait(watches: &mut [Watch<'_>], until: &Wait<'_>) -> io::Result<Woke> {
+    let stopper = until.stopper;
+    loop {
+        if stopper.is_some_and(super::super::stopper::Stopper::is_stopped) {
+            return Ok(Woke::Stopped);
+        }
+        let timeout = deadline::remaining(until.deadline);
+        match poll_once(watches, stopper.map(AsFd::as_fd), timeout) {
+            Ok(true) if stopper.is_some_and(super::super::stopper::Stopper::is_stopped) => {
+                return Ok(Woke::Stopped);
+            }
+            Ok(true) => return Ok(Woke::Ready),
+            Ok(false) if deadline::has_passed(until.deadline) => return Ok(Woke::Deadline),
+            Ok(false) => {}
+            Err(Errno::INTR) => {
+                let hook = until.on_interrupt;
+                if hook.is_some_and(|hook| hook() == Interrupt::End) {
+                    return Ok(Woke::Interrupted);
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// One `poll`; whether anything was ready.
+fn poll_once(
+    watches: &mut [Watch<'_>],
+    stopper: Option<BorrowedFd<'_>>,
+    timeout: Option<Duration>,
+) -> Result<bool, Errno> {
+    // A duration past what the kernel's type holds is as good as for ever: 292 billion years.
+    let timeout = timeout.and_then(|left| Timespec::try_from(left).ok());
+    // Two watches and a stopper is the common case and needs no allocation.
+    if let [a] = watches {
+        let Some(stopper) = stopper else {
+            return poll_array([as_poll(a)], &mut [a], timeout);
+        };
+        return poll_array([as_poll(a), stop_poll(stopper)], &mut [a], timeout);
+    }
+    let mut polled: Vec<PollFd<'_>> = watches.iter().map(as_poll).collect();
+    polled.extend(stopper.map(stop_poll));
+    let count = poll(&mut polled, timeout.as_ref())?;
+    for (watch, polled) in watches.iter_mut().zip(&polled) {
+        note(watch, polled.revents());
+    }
+    Ok(count > 0)
+}
+
+fn poll_array<const N: usize>(
+    mut polled: [PollFd<'_>; N],
+    watches: &mut [&mut Watch<'_>],
+    timeout: Option<Timespec>,
+) -> Result<bool, Errno> {
+    let count = poll(&mut polled, timeout.as_ref())?;
+    for (watch, polled) in watches.iter_mut().zip(&polled) {
+        note(watch, polled.revents());
+    }
+    Ok(count > 0)
+}
+
+fn as_poll<'fd>(watch: &Watch<'fd>) -> PollFd<'fd> {
+    let mut flags = PollFlags::empty();
+    flags.set(PollFlags::IN, watch.read);
+    flags.set(PollFlags::OUT, watch.write);
+    PollFd::from_borrowed_fd(watch.descriptor, flags)
+}
+
+fn stop_poll(stopper: BorrowedFd<'_>) -> PollFd<'_> {
+    PollFd::from_borrowed_fd(stopper, PollFlags::IN)
+}
+
+/// An error or a hang-up makes ready whatever was asked for: the next call tells which it is.
+fn note(watch: &mut Watch<'_>, found: PollFlags) {
+    let broken = found.intersects(PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL);
+    watch.readable = watch.read && (broken || found.contains(PollFlags::IN));
+    watch.writable = watch.write && (broken || found.contains(PollFlags::OUT));
+}

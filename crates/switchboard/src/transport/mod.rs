@@ -1,0 +1,288 @@
+//! Byte streams: the [`Transport`] trait and what implements it.
+//!
+//! A transport owns one stream between two sides and knows nothing about messages. Its invariant:
+//! reading and writing never wait; [`wait`](Transport::wait) is the only call that does, and it
+//! always has a way out (a deadline, a [`Stopper`], or the word "for ever" written by the user).
+//! There is no buffering here, except in [`pair()`] and [`Faulty`], whose subject it is.
+
+use crate::{Endpoint, Liveness, Stopper, sys};
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::BorrowedFd;
+use std::time::Instant;
+
+mod tcp;
+mod unix;
+
+pub use tcp::Tcp;
+pub use unix::Unix;
+pub(crate) use unix::{abstract_address, endpoint as unix_endpoint};
+
+/// A stream of bytes in both directions.
+///
+/// All methods take `&self`, so that an `Arc<dyn Transport>` can be used by a thread that reads
+/// and a thread that writes at the same time. Two threads that read, or two that write, would cut
+/// each other's bytes apart.
+///
+/// ```
+/// use switchboard::transport::{Interest, Transport, Wait, Woken};
+/// # use std::io;
+/// /// Reads once, waiting until there is something.
+/// fn read_some(from: &dyn Transport, into: &mut [u8]) -> io::Result<usize> {
+///     loop {
+///         match from.read(into) {
+///             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+///                 from.wait(Interest::READ, &Wait::FOREVER)?;
+///             }
+///             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+///             done => return done,
+///         }
+///     }
+/// }
+/// ```
+pub trait Transport: Send + Sync + fmt::Debug {
+    /// Reads what is there, without waiting. 0 for a buffer that is not empty is the end of the
+    /// stream: the other side has finished writing, and may still read.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when nothing is there yet,
+    /// [`Interrupted`](io::ErrorKind::Interrupted) when it is to be called again at once; else the
+    /// stream is broken (`ConnectionReset`, `TimedOut` for a peer found dead, ..).
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Like [`read`](Self::read), into several buffers one after the other.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        match buffers.iter_mut().find(|buffer| !buffer.is_empty()) {
+            Some(first) => self.read(first),
+            None => Ok(0),
+        }
+    }
+
+    /// Writes as much of `bytes` as goes without waiting, and says how much that was.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) when nothing went: the peer does not read.
+    /// [`Interrupted`](io::ErrorKind::Interrupted) when it is to be called again at once.
+    /// `BrokenPipe` or `ConnectionReset` when the peer will not read any more.
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Like [`write`](Self::write), from several buffers one after the other.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        match buffers.iter().find(|buffer| !buffer.is_empty()) {
+            Some(first) => self.write(first),
+            None => Ok(0),
+        }
+    }
+
+    /// Half-closes: what was written is delivered, then the peer reads the end of the stream.
+    /// Reading goes on as before. A second call does nothing.
+    ///
+    /// # Errors
+    /// When the stream is broken already.
+    fn finish(&self) -> io::Result<()>;
+
+    /// Breaks the stream, throwing away what was not delivered yet. The peer is told with a reset
+    /// where the transport has such a thing ([`Facts::reset`]), else with an end.
+    ///
+    /// # Errors
+    /// When the stream is broken already.
+    fn reset(&self) -> io::Result<()>;
+
+    /// Waits until a read or a write would move something or tell an end or an error, or until
+    /// `until` says so. It may come back early: the next read or write tells.
+    ///
+    /// # Errors
+    /// When waiting itself fails, which leaves the stream as it was. A broken stream is not an
+    /// error here but readiness.
+    fn wait(&self, interest: Interest, until: &Wait<'_>) -> io::Result<Woken> {
+        wait_on(self.read_descriptor(), self.write_descriptor(), interest, until)
+    }
+
+    /// What to poll for reading. `None`: always ready.
+    fn read_descriptor(&self) -> Option<BorrowedFd<'_>>;
+
+    /// What to poll for writing; often the same as for reading. `None`: always ready.
+    fn write_descriptor(&self) -> Option<BorrowedFd<'_>>;
+
+    /// This side's endpoint, when it has one that says something.
+    fn local(&self) -> Option<Endpoint>;
+
+    /// The other side's endpoint, when it has one that says something. The client of a Unix socket
+    /// has none.
+    fn remote(&self) -> Option<Endpoint>;
+
+    /// The name of this stream in messages: the other side's endpoint, or else this side's.
+    fn name(&self) -> String {
+        match self.remote().or_else(|| self.local()) {
+            Some(endpoint) => endpoint.to_string(),
+            None => "unnamed".to_owned(),
+        }
+    }
+
+    /// Sets how a peer that has silently gone is noticed. Nothing to do where the system tells by
+    /// itself, see [`Facts::silent_death`].
+    ///
+    /// # Errors
+    /// When the system refuses the values.
+    fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
+        let _ = liveness;
+        Ok(())
+    }
+
+    /// What this kind of transport can do.
+    fn facts(&self) -> Facts;
+}
+
+/// What a kind of transport can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// [`Transport::finish`] reaches the peer while this side still reads: closing can linger.
+    pub half_close: bool,
+    /// [`Transport::reset`] reaches the peer as a reset, told apart from an end.
+    pub reset: bool,
+    /// The peer can be gone without the system noticing: [`Liveness`] matters.
+    pub silent_death: bool,
+}
+
+/// What to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interest {
+    /// That a read would not block.
+    pub read: bool,
+    /// That a write would not block.
+    pub write: bool,
+}
+
+impl Interest {
+    /// Waiting to read.
+    pub const READ: Interest = Interest { read: true, write: false };
+    /// Waiting to write.
+    pub const WRITE: Interest = Interest { read: false, write: true };
+    /// Waiting for either.
+    pub const BOTH: Interest = Interest { read: true, write: true };
+}
+
+/// Why a wait came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Woken {
+    /// A read or a write (or both) will move something, or tell an end or an error.
+    Ready(Interest),
+    /// The deadline passed first.
+    Deadline,
+    /// The stopper was stopped.
+    Stopped,
+    /// A signal came, and the hook for interrupts said to end.
+    Interrupted,
+}
+
+/// What a hook for interrupts says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// Go on waiting.
+    Continue,
+    /// End the call.
+    End,
+}
+
+/// How long to wait, and what else ends a wait.
+#[derive(Clone, Copy, Default)]
+pub struct Wait<'a> {
+    /// When to give up; `None` is never.
+    pub deadline: Option<Instant>,
+    /// Ends the wait from elsewhere.
+    pub stopper: Option<&'a Stopper>,
+    /// Called when a signal interrupts the wait; without it a signal is never seen.
+    pub on_interrupt: Option<&'a (dyn Fn() -> Interrupt + Send + Sync)>,
+}
+
+impl<'a> Wait<'a> {
+    /// Nothing but readiness ends it.
+    pub const FOREVER: Wait<'static> = Wait { deadline: None, stopper: None, on_interrupt: None };
+
+    /// Ends at `deadline`.
+    #[must_use]
+    pub fn until(deadline: Instant) -> Wait<'static> {
+        Wait { deadline: Some(deadline), ..Wait::FOREVER }
+    }
+
+    /// With a stopper.
+    #[must_use]
+    pub fn or_stopped(self, stopper: &'a Stopper) -> Wait<'a> {
+        Wait { stopper: Some(stopper), ..self }
+    }
+}
+
+impl fmt::Debug for Wait<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait")
+            .field("deadline", &self.deadline)
+            .field("stopper", &self.stopper)
+            .field("on_interrupt", &self.on_interrupt.is_some())
+            .finish()
+    }
+}
+
+/// Waits on the descriptors of a transport; a direction without one is always ready.
+///
+/// This is [`Transport::wait`] for a transport of your own.
+///
+/// # Errors
+/// What the system's `poll` says.
+pub fn wait_on(
+    read: Option<BorrowedFd<'_>>,
+    write: Option<BorrowedFd<'_>>,
+    interest: Interest,
+    until: &Wait<'_>,
+) -> io::Result<Woken> {
+    use std::os::fd::AsRawFd;
+    let always = Interest {
+        read: interest.read && read.is_none(),
+        write: interest.write && write.is_none(),
+    };
+    if always.read || always.write {
+        let stopped = until.stopper.is_some_and(Stopper::is_stopped);
+        return Ok(if stopped { Woken::Stopped } else { Woken::Ready(always) });
+    }
+    let read = read.filter(|_| interest.read);
+    let write = write.filter(|_| interest.write);
+    let same = match (read, write) {
+        (Some(read), Some(write)) => read.as_raw_fd() == write.as_raw_fd(),
+        _ => false,
+    };
+    let mut watches = Vec::new();
+    let mut one;
+    let watches: &mut [sys::Watch<'_>] = match (read, write) {
+        (Some(both), Some(_)) if same => {
+            one = [sys::Watch::new(both, true, true)];
+            &mut one
+        }
+        (Some(read), None) => {
+            one = [sys::Watch::new(read, true, false)];
+            &mut one
+        }
+        (None, Some(write)) => {
+            one = [sys::Watch::new(write, false, true)];
+            &mut one
+        }
+        _ => {
+            watches.extend(read.map(|fd| sys::Watch::new(fd, true, false)));
+            watches.extend(write.map(|fd| sys::Watch::new(fd, false, true)));
+            &mut watches
+        }
+    };
+    Ok(match sys::wait(watches, until)? {
+        sys::Woke::Ready => Woken::Ready(Interest {
+            read: watches.iter().any(|watch| watch.readable),
+            write: watches.iter().any(|watch| watch.writable),
+        }),
+        sys::Woke::Deadline => Woken::Deadline,
+        sys::Woke::Stopped => Woken::Stopped,
+        sys::Woke::Interrupted => Woken::Interrupted,
+    })
+}
