@@ -26,6 +26,7 @@ mod postgres;
 mod presets;
 mod protocol;
 mod record;
+mod sizes;
 #[cfg(feature = "tokio")]
 mod tokio;
 
@@ -36,7 +37,7 @@ pub use encoder::{Encode, EncodeError, Encoder, Fields};
 pub use error::{ErrorKind, FrameError, FramingError};
 pub use fields::Field;
 pub use framing::Framing;
-pub use presets::{Preset, presets};
+pub use presets::{Preset, preset, presets};
 pub use protocol::{Coupler, Protocol, Role, Switch};
 
 /// Every bound of the engine, with its default.
