@@ -20,7 +20,7 @@ mod engine;
 mod error;
 mod fields;
 mod framing;
-mod integer;
+pub mod integer;
 mod parse;
 mod postgres;
 mod presets;

@@ -1,0 +1,166 @@
+//! The common forms, encoded without looking at the framing again: one binary length field; lines;
+//! CR LF and one-byte delimiters; fixed sizes.
+//!
+//! A fast form knows only the good case. What it does not write it leaves to the general encoder,
+//! so there is one place that knows what is wrong with a message.
+
+use alloc::vec::Vec;
+
+use memchr::{memchr, memchr_iter};
+
+use crate::framing::{Delimiter, Deliver, Options, Shape, Stage};
+use crate::record::{Counts, Integer, Item, More};
+
+use super::number;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fast {
+    /// No fast form.
+    None,
+    Prefix(Prefix),
+    Lines {
+        body_max: usize,
+    },
+    Byte {
+        byte: u8,
+        body_max: usize,
+    },
+    Crlf {
+        body_max: usize,
+    },
+    Fixed {
+        bytes: usize,
+    },
+}
+
+/// One binary length field, then the body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Prefix {
+    bytes: u8,
+    little: bool,
+    /// The field says so much more than the body's size.
+    add: u64,
+    body_max: usize,
+}
+
+impl Fast {
+    /// The fast form of a stage that applies for ever.
+    pub(super) fn of(stage: &Stage) -> Fast {
+        let (options, deliver) = (&stage.options, stage.deliver());
+        match &stage.shape {
+            Shape::Fixed(bytes) if deliver != Deliver::NoPad => {
+                let allowed = room(options, 0) >= *bytes as u64;
+                if allowed { Fast::Fixed { bytes: *bytes } } else { Fast::None }
+            }
+            Shape::Delimited(delimiter) if deliver == Deliver::Body => match delimiter {
+                Delimiter::Lines => Fast::Lines { body_max: body_max(options, 1) },
+                Delimiter::Literals(list) => match list.as_slice() {
+                    [one] if **one == *b"\r\n" => Fast::Crlf { body_max: body_max(options, 2) },
+                    [one] => match **one {
+                        [byte] => Fast::Byte { byte, body_max: body_max(options, 1) },
+                        _ => Fast::None,
+                    },
+                    _ => Fast::None,
+                },
+            },
+            Shape::Record(_) if deliver == Deliver::Body => {
+                Prefix::of(stage).map_or(Fast::None, Fast::Prefix)
+            }
+            _ => Fast::None,
+        }
+    }
+
+    /// Appends the frame of `message`; `false` when that is for the general encoder to do.
+    #[inline]
+    pub(super) fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        match self {
+            Fast::Prefix(prefix) => prefix.encode(message, out),
+            Fast::Lines { body_max } => {
+                let good = message.len() <= *body_max
+                    && memchr(b'\n', message).is_none()
+                    && message.last() != Some(&b'\r');
+                good && append(message, b"\n", out)
+            }
+            Fast::Byte { byte, body_max } => {
+                let good = message.len() <= *body_max && memchr(*byte, message).is_none();
+                good && append(message, &[*byte], out)
+            }
+            Fast::Crlf { body_max } => {
+                message.len() <= *body_max && !holds_crlf(message) && append(message, b"\r\n", out)
+            }
+            Fast::Fixed { bytes } => message.len() == *bytes && append(message, b"", out),
+            Fast::None => false,
+        }
+    }
+}
+
+impl Prefix {
+    fn of(stage: &Stage) -> Option<Prefix> {
+        let Shape::Record(record) = &stage.shape else { return None };
+        let length = record.length.as_ref()?;
+        let [Item::Integer { kind, .. }] = record.items.as_slice() else { return None };
+        let Integer::Binary { bytes, little, .. } = kind else { return None };
+        let plain = length.mask == u64::MAX
+            && (length.short, length.unit) == (0, 1)
+            && length.add_items.is_empty()
+            && length.little_when.is_none()
+            && length.more == More::Never;
+        if !plain || record.header_items != 1 {
+            return None;
+        }
+        let itself = match length.counts {
+            Counts::Body | Counts::Rest => 0,
+            Counts::Itself | Counts::Frame => i64::from(*bytes),
+        };
+        let add = u64::try_from(itself.checked_sub(length.add)?).ok()?;
+        let field_max = number::value_max(kind).checked_sub(add)?;
+        let body_max = field_max.min(room(&stage.options, u64::from(*bytes)));
+        let body_max = usize::try_from(body_max).unwrap_or(usize::MAX);
+        Some(Prefix { bytes: *bytes, little: *little, add, body_max })
+    }
+
+    #[inline]
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        if message.len() > self.body_max {
+            return false;
+        }
+        let bytes = usize::from(self.bytes);
+        let value = message.len() as u64 + self.add;
+        // All eight bytes are written and those too many given back: a copy of a fixed size is two
+        // instructions, one of a size only known when running is a call.
+        let wide = if self.little {
+            value.to_le_bytes()
+        } else {
+            (value << (64 - 8 * u32::from(self.bytes))).to_be_bytes()
+        };
+        out.reserve(message.len() + wide.len());
+        let start = out.len();
+        out.extend_from_slice(&wide);
+        out.truncate(start + bytes);
+        out.extend_from_slice(message);
+        true
+    }
+}
+
+#[inline]
+fn append(message: &[u8], end: &[u8], out: &mut Vec<u8>) -> bool {
+    out.reserve(message.len() + end.len());
+    out.extend_from_slice(message);
+    out.extend_from_slice(end);
+    true
+}
+
+#[inline]
+fn holds_crlf(message: &[u8]) -> bool {
+    memchr_iter(b'\n', message).any(|at| at > 0 && message[at - 1] == b'\r')
+}
+
+/// How large a body may be in a frame with `around` bytes beside it. What is left of nothing is
+/// told apart by the general encoder.
+fn room(options: &Options, around: u64) -> u64 {
+    options.max().min(options.maxframe.map_or(u64::MAX, |max| max.saturating_sub(around)))
+}
+
+fn body_max(options: &Options, around: u64) -> usize {
+    usize::try_from(room(options, around)).unwrap_or(usize::MAX)
+}
