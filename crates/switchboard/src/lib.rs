@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+mod connect;
 pub mod deadline;
 mod ending;
 mod endpoint;
@@ -14,6 +15,7 @@ mod stopper;
 mod sys;
 pub mod transport;
 
+pub use connect::{ConnectOptions, Connecting};
 pub use ending::Ending;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Attempt, Error, Fault};

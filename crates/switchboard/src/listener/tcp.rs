@@ -100,9 +100,11 @@ fn socket(address: SocketAddr, v6_only: bool, options: &ListenOptions) -> io::Re
 fn explain(error: io::Error, endpoint: &Endpoint) -> Error {
     let port = endpoint.port().unwrap_or(0);
     let advice = match error.kind() {
-        io::ErrorKind::AddrInUse => format!(
-            "another program listens there: end it, or choose another port (0 for any free one)"
-        ),
+        io::ErrorKind::AddrInUse => {
+            "another program listens there: end it, or choose another port (0 for any free \
+             one)"
+                .to_owned()
+        }
         io::ErrorKind::PermissionDenied => low_port_advice(port),
         io::ErrorKind::AddrNotAvailable => {
             "it is none of this machine's addresses: listen on one of them, or on every address \

@@ -11,10 +11,20 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
+mod fault;
+mod pair;
+mod pipe;
+mod process;
 mod tcp;
+mod trace;
 mod unix;
 
+pub use fault::{Faults, Faulty};
+pub use pair::{Pair, pair, pair_with_capacity};
+pub use pipe::Pipe;
+pub use process::Process;
 pub use tcp::Tcp;
+pub use trace::{Trace, TraceEvent};
 pub use unix::Unix;
 pub(crate) use unix::{abstract_address, endpoint as unix_endpoint};
 
@@ -133,6 +143,11 @@ pub trait Transport: Send + Sync + fmt::Debug {
     fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
         let _ = liveness;
         Ok(())
+    }
+
+    /// The program at the other end, for an `exec:` transport.
+    fn process(&self) -> Option<&Process> {
+        None
     }
 
     /// What this kind of transport can do.

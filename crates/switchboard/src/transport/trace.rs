@@ -1,0 +1,164 @@
+//! Watching the calls on a transport: [`Trace`].
+
+use super::{Facts, Interest, Process, Transport, Wait, Woken};
+use crate::{Endpoint, Liveness};
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+/// What happened on a transport.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TraceEvent<'a> {
+    /// These bytes were read.
+    Read(&'a [u8]),
+    /// A read found the end of the stream.
+    End,
+    /// These bytes were written; of a larger write, what went.
+    Written(&'a [u8]),
+    /// This side finished.
+    Finished,
+    /// This side broke the stream.
+    Reset,
+    /// A call failed; `WouldBlock` and `Interrupted` are not told.
+    Failed(&'a io::Error),
+}
+
+/// Passes every call on and reports what it did.
+///
+/// ```
+/// use std::sync::Arc;
+/// use switchboard::transport::{Trace, Transport, TraceEvent, pair};
+///
+/// let (a, _b) = pair()?;
+/// let a = Trace::new(Arc::new(a), |event| {
+///     if let TraceEvent::Written(bytes) = event {
+///         assert_eq!(bytes, b"hello");
+///     }
+/// });
+/// a.write(b"hello")?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Trace<F> {
+    inner: Arc<dyn Transport>,
+    report: F,
+}
+
+impl<F> fmt::Debug for Trace<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Trace").field(&self.inner).finish()
+    }
+}
+
+impl<F: Fn(TraceEvent<'_>) + Send + Sync> Trace<F> {
+    /// Reports to `report`, in the thread that makes the call and before it returns.
+    pub fn new(inner: Arc<dyn Transport>, report: F) -> Trace<F> {
+        Trace { inner, report }
+    }
+
+    fn failed<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result {
+            let again = [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted];
+            if !again.contains(&error.kind()) {
+                (self.report)(TraceEvent::Failed(error));
+            }
+        }
+        result
+    }
+}
+
+impl<F: Fn(TraceEvent<'_>) + Send + Sync> Transport for Trace<F> {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.failed(self.inner.read(buffer))?;
+        match count {
+            0 if buffer.is_empty() => {}
+            0 => (self.report)(TraceEvent::End),
+            _ => (self.report)(TraceEvent::Read(&buffer[..count])),
+        }
+        Ok(count)
+    }
+
+    fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let count = self.failed(self.inner.read_vectored(buffers))?;
+        if count == 0 && buffers.iter().any(|buffer| !buffer.is_empty()) {
+            (self.report)(TraceEvent::End);
+        }
+        let mut left = count;
+        for buffer in buffers.iter().filter(|buffer| !buffer.is_empty()) {
+            let here = left.min(buffer.len());
+            left -= here;
+            if here > 0 {
+                (self.report)(TraceEvent::Read(&buffer[..here]));
+            }
+        }
+        Ok(count)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.failed(self.inner.write(bytes))?;
+        (self.report)(TraceEvent::Written(&bytes[..count]));
+        Ok(count)
+    }
+
+    fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let count = self.failed(self.inner.write_vectored(buffers))?;
+        let mut left = count;
+        for buffer in buffers {
+            let here = left.min(buffer.len());
+            left -= here;
+            if here > 0 {
+                (self.report)(TraceEvent::Written(&buffer[..here]));
+            }
+        }
+        Ok(count)
+    }
+
+    fn finish(&self) -> io::Result<()> {
+        self.failed(self.inner.finish())?;
+        (self.report)(TraceEvent::Finished);
+        Ok(())
+    }
+
+    fn reset(&self) -> io::Result<()> {
+        self.failed(self.inner.reset())?;
+        (self.report)(TraceEvent::Reset);
+        Ok(())
+    }
+
+    fn wait(&self, interest: Interest, until: &Wait<'_>) -> io::Result<Woken> {
+        self.inner.wait(interest, until)
+    }
+
+    fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.inner.read_descriptor()
+    }
+
+    fn write_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.inner.write_descriptor()
+    }
+
+    fn local(&self) -> Option<Endpoint> {
+        self.inner.local()
+    }
+
+    fn remote(&self) -> Option<Endpoint> {
+        self.inner.remote()
+    }
+
+    fn name(&self) -> String {
+        self.inner.name()
+    }
+
+    fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
+        self.inner.set_liveness(liveness)
+    }
+
+    fn process(&self) -> Option<&Process> {
+        self.inner.process()
+    }
+
+    fn facts(&self) -> Facts {
+        self.inner.facts()
+    }
+}
