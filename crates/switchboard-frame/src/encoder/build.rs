@@ -148,7 +148,7 @@ fn writer<'a>(
     if let Some(More::LastFlag(flag)) = record.length.as_ref().map(|length| length.more) {
         values.set_flag(flag);
     }
-    Ok(Writer { record, options: &leaf.options, key: &leaf.key, values })
+    Ok(Writer { record, key: &leaf.key, values })
 }
 
 /// Whether the length and nothing else decides what is read, by the simplest of rules.

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use super::EncodeError;
-use crate::framing::{Shape, Stage};
+use crate::framing::{HEADER_BYTES_MAX, Shape, Stage};
 use crate::{Decoder, Framing, Step};
 
 /// Decodes what was built, so that nothing is sent that does not decode to itself.
@@ -77,21 +77,16 @@ impl Check {
     }
 
     /// `deliver=nopad`: appends to the frame that begins at `start` the padding that its header
-    /// announces, at most `limit` bytes.
-    pub(super) fn fill(
-        &mut self,
-        out: &mut Vec<u8>,
-        start: usize,
-        limit: u64,
-    ) -> Result<(), EncodeError> {
-        let mut filled = 0_u64;
+    /// announces.
+    pub(super) fn fill(&mut self, out: &mut Vec<u8>, start: usize) -> Result<(), EncodeError> {
+        let mut filled = 0_usize;
         while let Ok(Step::Need(more)) = self.decoder.step(&out[start..], false) {
-            filled = filled.saturating_add(more.get() as u64);
-            if filled > limit {
+            filled = filled.saturating_add(more.get());
+            if filled > HEADER_BYTES_MAX {
                 self.decoder = Decoder::new(&self.framing);
                 return Err(EncodeError::new(format!(
                     "the message lacks {filled} bytes that its header announces, and padding is \
-                     limited to {limit}"
+                     limited to {HEADER_BYTES_MAX}"
                 )));
             }
             out.resize(out.len() + more.get(), 0);

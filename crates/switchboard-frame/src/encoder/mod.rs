@@ -281,7 +281,7 @@ impl Encoder {
         let stage = &framing.stages[self.stage];
         match Leaf::only(stage) {
             Some(leaf) if leaf.deliver == Deliver::Body && !matches!(leaf.shape, Shape::Raw) => {
-                self.body(&leaf, &Fields::new(), message, Expect::Message(message), out)
+                self.body(&leaf, &Fields::new(), message, out)
             }
             _ => self.whole(stage, message, out),
         }
@@ -295,7 +295,7 @@ impl Encoder {
     ) -> Result<(), EncodeError> {
         let framing = self.framing.clone();
         let leaf = Leaf::by_fields(&framing.stages[self.stage], fields)?;
-        self.body(&leaf, fields, body, Expect::Body(body), out)
+        self.body(&leaf, fields, body, out)
     }
 
     /// Builds frames around a body.
@@ -304,7 +304,6 @@ impl Encoder {
         leaf: &Leaf<'_>,
         fields: &Fields,
         body: &[u8],
-        expect: Expect<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), EncodeError> {
         let start = out.len();
@@ -324,7 +323,7 @@ impl Encoder {
         if by_decoder {
             let at_end = matches!(leaf.shape, Shape::Eof);
             // A body joined from fragments is one message, whatever else they deliver.
-            frames = self.checked(&out[start..], expect, at_end)?;
+            frames = self.checked(&out[start..], Expect::Body(body), at_end)?;
         }
         self.finish(leaf.shape, leaf.chosen, frames)
     }
@@ -345,8 +344,7 @@ impl Encoder {
             (shape, chosen) = (leaf.shape, leaf.chosen);
             at_end = matches!(shape, Shape::Eof);
             if leaf.deliver == Deliver::NoPad {
-                let limit = leaf.options.max();
-                self.check().fill(out, start, limit)?;
+                self.check().fill(out, start)?;
             }
         }
         if matches!(shape, Shape::Raw) {

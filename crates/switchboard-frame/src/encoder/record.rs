@@ -9,13 +9,12 @@ use alloc::vec::Vec;
 
 use super::fields::Values;
 use super::{EncodeError, number};
-use crate::framing::Options;
+use crate::framing::HEADER_BYTES_MAX;
 use crate::record::{Counts, Integer, Item, Length, More, Record};
 
 /// A record about to be written.
 pub(super) struct Writer<'a> {
     pub(super) record: &'a Record,
-    pub(super) options: &'a Options,
     /// The key of a `type{}` before it.
     pub(super) key: &'a [u8],
     pub(super) values: Values<'a>,
@@ -263,8 +262,8 @@ impl Writer<'_> {
                 },
                 Item::Padding { item } => {
                     let bytes = self.values.number(*item);
-                    let limit = self.options.max();
-                    let size = usize::try_from(bytes).ok().filter(|_| bytes <= limit);
+                    let limit = HEADER_BYTES_MAX;
+                    let size = usize::try_from(bytes).ok().filter(|size| *size <= limit);
                     let Some(size) = size else {
                         return Err(EncodeError::new(format!(
                             "padding of {bytes} bytes is over the limit of {limit}"
