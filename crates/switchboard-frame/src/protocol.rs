@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
 
+use crate::postgres::Postgres;
 use crate::{Framing, FramingError};
 
 /// Which side of a conversation writes.
@@ -69,17 +70,34 @@ pub struct Switch {
 
 /// The running state of a protocol's coupling: shown every message of both directions, in the
 /// order they pass, it says what changes.
+///
+/// # Examples
+/// ```
+/// use switchboard_frame::{Protocol, Role};
+///
+/// let mut coupler = "postgres".parse::<Protocol>()?.coupler();
+/// let ssl_request = b"\x00\x00\x00\x08\x04\xd2\x16\x2f";
+/// let switches = coupler.observe(Role::Client, ssl_request);
+/// // The client is at its first message again, and the server answers with one byte.
+/// assert_eq!(switches.len(), 2);
+/// let switches = coupler.observe(Role::Server, b"S");
+/// assert_eq!(switches[0].why, Some("encrypted from here"));
+/// # Ok::<(), switchboard_frame::FramingError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Coupler {
-    coupling: Option<Coupling>,
+    state: Option<Postgres>,
 }
 
 impl Coupler {
     /// Shows the coupling a message that `writer` wrote, before any answer to it is looked at.
-    /// Returns what changes; nearly always nothing.
+    /// Returns what changes, from the end of this message on; nearly always nothing, and then
+    /// nothing is allocated.
     pub fn observe(&mut self, writer: Role, message: &[u8]) -> Vec<Switch> {
-        let _ = (writer, message, self.coupling);
-        Vec::new()
+        match &mut self.state {
+            Some(postgres) => postgres.observe(writer, message),
+            None => Vec::new(),
+        }
     }
 }
 
@@ -87,21 +105,13 @@ impl Protocol {
     /// The same framing in both directions.
     #[must_use]
     pub fn symmetric(framing: Framing) -> Protocol {
-        Protocol {
-            client: framing.clone(),
-            server: framing,
-            coupling: None,
-        }
+        Protocol { client: framing.clone(), server: framing, coupling: None }
     }
 
     /// A framing for what the client writes, another for what the server writes.
     #[must_use]
     pub fn new(client: Framing, server: Framing) -> Protocol {
-        Protocol {
-            client,
-            server,
-            coupling: None,
-        }
+        Protocol { client, server, coupling: None }
     }
 
     /// The framing of what `writer` writes.
@@ -132,9 +142,8 @@ impl Protocol {
     /// The running state of the coupling.
     #[must_use]
     pub fn coupler(&self) -> Coupler {
-        Coupler {
-            coupling: self.coupling,
-        }
+        let state = |Coupling::Postgres| Postgres::new(&self.client, &self.server);
+        Coupler { state: self.coupling.map(state) }
     }
 }
 
