@@ -71,6 +71,13 @@ impl Assembler {
         if self.open { &self.parts } else { &[] }
     }
 
+    /// The message that the last [`push`](Self::push) joined of several fragments; empty when it
+    /// was of one, and while it is not whole.
+    #[must_use]
+    pub fn joined(&self) -> &[u8] {
+        if self.open { &[] } else { &self.parts }
+    }
+
     /// Forgets the message that is not whole yet: it has been discarded, or the framing switched.
     pub fn reset(&mut self) {
         self.parts.clear();

@@ -96,17 +96,17 @@ pub struct Decoder {
     /// The stage in force, and how many frames of it are still to come.
     pub(crate) stage: usize,
     left: u32,
-    fast: Fast,
+    pub(crate) fast: Fast,
     /// Never use a fast form.
     interpreted: bool,
     /// For the fast forms: up to here no delimiter ends.
     scanned: usize,
     /// The interpreter has looked at the frame at hand and must go on with it.
-    busy: bool,
+    pub(crate) busy: bool,
     /// The last frame came from the fast form.
     pub(crate) was_fast: bool,
     /// Offset in the stream of the byte that the next step is given first.
-    offset: u64,
+    pub(crate) offset: u64,
     pub(crate) run: Option<Box<Run>>,
     custom: Option<Box<dyn Decode>>,
 }
@@ -115,17 +115,17 @@ pub struct Decoder {
 pub(crate) struct Run {
     pub(crate) state: State,
     /// The state is of a frame that has been delivered: kept for its fields.
-    done: bool,
+    pub(crate) done: bool,
     /// The frame at hand is being discarded: where it began, and how it is passed over.
-    discarding: Option<Discarding>,
+    pub(crate) discarding: Option<Discarding>,
     /// The fragments of a message so far.
-    open: Option<Open>,
+    pub(crate) open: Option<Open>,
     error: Option<FrameError>,
 }
 
 /// A frame that is being discarded.
 #[derive(Clone, Copy)]
-struct Discarding {
+pub(crate) struct Discarding {
     frame_offset: u64,
     /// So many bytes still to drop; `None` while the frame's size is not known.
     left: Option<u64>,
@@ -137,7 +137,7 @@ struct Discarding {
 
 /// Fragments of a message that is not whole yet.
 #[derive(Clone, Copy)]
-struct Open {
+pub(crate) struct Open {
     offset: u64,
     body_bytes: u64,
     /// The message is too large: its other fragments are passed over too.

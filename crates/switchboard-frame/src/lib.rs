@@ -27,6 +27,7 @@ mod presets;
 mod protocol;
 mod record;
 mod sizes;
+mod take_over;
 #[cfg(feature = "tokio")]
 mod tokio;
 
@@ -38,6 +39,7 @@ pub use error::{ErrorKind, FrameError, FramingError};
 pub use fields::Field;
 pub use framing::Framing;
 pub use presets::{Preset, preset, presets};
+pub use take_over::Taken;
 pub use protocol::{Coupler, Protocol, Role, Switch};
 
 /// Every bound of the engine, with its default.

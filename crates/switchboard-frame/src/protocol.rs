@@ -139,6 +139,20 @@ impl Protocol {
         }
     }
 
+    /// Reads a preset of two directions by its name, or any framing string for both.
+    ///
+    /// # Errors
+    /// The string describes no framing: the column, what was expected, what to write.
+    pub fn parse(text: &str) -> Result<Protocol, FramingError> {
+        crate::parse::protocol(text)
+    }
+
+    /// Whether a frame of one direction may change the framing of the other.
+    #[must_use]
+    pub fn is_coupled(&self) -> bool {
+        self.coupling.is_some()
+    }
+
     /// The running state of the coupling.
     #[must_use]
     pub fn coupler(&self) -> Coupler {

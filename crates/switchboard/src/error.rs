@@ -24,6 +24,7 @@ pub enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Frame(FrameErrorKind),
+    Finished,
     Reset,
     PeerDead,
     Refused,
@@ -80,7 +81,9 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self.inner.kind {
             Kind::Frame(FrameErrorKind::Oversize) | Kind::TimedOut | Kind::Limit => Fault::Limit,
-            Kind::Frame(_) | Kind::Reset | Kind::PeerDead | Kind::Refused => Fault::Peer,
+            Kind::Frame(_) | Kind::Finished | Kind::Reset | Kind::PeerDead | Kind::Refused => {
+                Fault::Peer
+            }
             Kind::Stopped | Kind::Interrupted | Kind::Caller => Fault::Caller,
             Kind::Unreachable
             | Kind::Unresolved
@@ -97,6 +100,7 @@ impl Error {
     pub fn ending(&self) -> Option<Ending> {
         match self.inner.kind {
             Kind::Frame(kind) => Some(kind.into()),
+            Kind::Finished => Some(Ending::Finished),
             Kind::Reset => Some(Ending::Reset),
             Kind::PeerDead => Some(Ending::PeerDead),
             Kind::TimedOut => Some(Ending::TimedOut),
@@ -272,6 +276,12 @@ impl Error {
     pub fn io(what: impl Into<String>, error: io::Error) -> Error {
         let kind = kind_of(&error);
         Error::new(kind, what).with_source(error)
+    }
+
+    /// The peer ended its stream where that was not expected: `what` says so.
+    #[must_use]
+    pub fn finished(what: impl Into<String>) -> Error {
+        Error::new(Kind::Finished, what)
     }
 
     /// A deadline passed while doing `what`.
@@ -467,7 +477,9 @@ impl StdError for Error {
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         let kind = match error.inner.kind {
-            Kind::Frame(FrameErrorKind::Truncated) => io::ErrorKind::UnexpectedEof,
+            Kind::Frame(FrameErrorKind::Truncated) | Kind::Finished => {
+                io::ErrorKind::UnexpectedEof
+            }
             Kind::Frame(_) => io::ErrorKind::InvalidData,
             Kind::Reset => io::ErrorKind::ConnectionReset,
             Kind::TimedOut | Kind::PeerDead => io::ErrorKind::TimedOut,

@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 mod connect;
+mod conversation;
 pub mod deadline;
 mod ending;
 mod endpoint;
@@ -11,15 +12,21 @@ pub mod limits;
 mod listener;
 mod liveness;
 mod resolve;
+pub mod session;
+mod server;
 mod stopper;
 mod sys;
 pub mod transport;
 
 pub use connect::{ConnectOptions, Connecting};
+pub use conversation::{Conversation, Messages, Received, ReceivingHalf, SendingHalf, lost_bytes};
 pub use ending::Ending;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Attempt, Error, Fault};
 pub use listener::{ListenOptions, Listener};
 pub use liveness::Liveness;
+pub use server::{ServeOptions, Served, serve};
+pub use session::{Message, Timeouts};
 pub use stopper::Stopper;
 pub use transport::Transport;
+pub use switchboard_frame as frame;

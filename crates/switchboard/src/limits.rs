@@ -65,3 +65,27 @@ pub const CHILD_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The most bytes that a fault-injecting transport holds back to glue writes together.
 pub const FAULT_GLUE_BYTES_MAX: usize = 16 * 1024;
+
+/// How long the rest of a message already begun is waited for.
+pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the next message is waited for.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How long sending waits for a peer that takes nothing.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Queued bytes at which a queue is flushed by itself.
+pub const QUEUE_MARK_BYTES: usize = 64 * 1024;
+
+/// The most bytes that a blocked `send` reads ahead.
+pub const READ_AHEAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// The piece in which a message larger than memory is read and sent, in bytes.
+pub const STREAM_CHUNK_BYTES: usize = 64 * 1024;
+
+/// The most conversations that [`serve`](crate::serve) holds at a time.
+pub const CONVERSATIONS_MAX: usize = 256;
+
+/// How long accepting pauses when descriptors or memory have run out.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

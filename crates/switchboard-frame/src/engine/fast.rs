@@ -8,7 +8,7 @@
 
 use memchr::memchr;
 
-use crate::Frame;
+use crate::{Frame, Taken};
 use crate::engine::looked_at;
 use crate::framing::{Delimiter, Deliver, Shape, Stage};
 use crate::record::{Counts, Integer, Item, More};
@@ -89,6 +89,24 @@ impl Fast {
             },
             Shape::Record(_) => Length::of(stage, whole).map_or(Fast::None, Fast::Length),
             _ => Fast::None,
+        }
+    }
+
+    /// Of a frame that is not whole yet, once its header is: what it announces.
+    pub(crate) fn announced(&self, bytes: &[u8]) -> Option<Taken> {
+        match *self {
+            Fast::Length(ref length) => {
+                let header = bytes.get(length.at..length.header)?;
+                let value = length.read(header)?;
+                let right = length.value_min <= value && value <= length.value_max;
+                let whole = right.then(|| value.wrapping_add_signed(length.add))?;
+                let start = if length.whole { 0 } else { length.header as u64 };
+                Some(Taken { message: start..whole, whole })
+            }
+            Fast::Fixed { bytes: size } if !bytes.is_empty() => {
+                Some(Taken { message: 0..size as u64, whole: size as u64 })
+            }
+            _ => None,
         }
     }
 

@@ -45,6 +45,12 @@ impl Run {
         self.length.as_ref().map(|(length, _)| *length)
     }
 
+    /// Where the body begins and how large the frame is, once the block has been read.
+    pub(crate) fn announced(&self) -> Option<(u64, u64)> {
+        let body = self.block_end? as u64;
+        Some((body, body.checked_add(self.length().unwrap_or(0))?))
+    }
+
     pub(crate) fn run(
         &mut self,
         name: &str,

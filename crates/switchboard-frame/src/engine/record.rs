@@ -84,6 +84,17 @@ impl Run {
         self.values.get(item).copied()
     }
 
+    /// Where the body begins and how large the frame is, once the header has been read, when
+    /// nothing stands behind the body and the message is this frame.
+    pub(crate) fn announced(&self, record: &Record) -> Option<(u64, u64)> {
+        let plain = self.values.len() >= record.header_items
+            && record.length.is_some()
+            && record.trailer().is_empty()
+            && !self.more(record);
+        let whole = plain.then(|| self.whole(record))??;
+        Some((self.header_end as u64, whole))
+    }
+
     pub(crate) fn run(
         &mut self,
         record: &Record,

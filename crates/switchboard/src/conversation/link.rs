@@ -1,0 +1,116 @@
+//! The transport of a conversation, and how it is waited on.
+
+use crate::session::{Inbound, Outbound, Session, Timeouts};
+use crate::transport::{Interest, Interrupt, Transport, Wait, Woken};
+use crate::{Error, Stopper, deadline, limits};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) timeouts: Timeouts,
+    pub(super) stopper: Option<Stopper>,
+    pub(super) on_interrupt: Option<Arc<dyn Fn() -> Interrupt + Send + Sync>>,
+}
+
+/// What a read that does not wait came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    Some,
+    End,
+    Nothing,
+}
+
+impl Link {
+    pub(super) fn new(transport: Arc<dyn Transport>) -> Link {
+        Link { transport, timeouts: Timeouts::default(), stopper: None, on_interrupt: None }
+    }
+
+    /// Reads once into the session's buffer.
+    pub(super) fn read(&self, inbound: &mut Inbound, need: usize) -> io::Result<Read> {
+        loop {
+            match self.transport.read(inbound.space(need)) {
+                Ok(0) => {
+                    inbound.handle_end();
+                    return Ok(Read::End);
+                }
+                Ok(bytes) => {
+                    inbound.handle_received(bytes);
+                    return Ok(Read::Some);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes as much of what is pending as goes without waiting.
+    pub(super) fn write(&self, outbound: &mut Outbound) -> io::Result<()> {
+        while outbound.pending() > 0 {
+            match self.transport.write(outbound.poll_transmit()) {
+                Ok(bytes) => outbound.handle_sent(bytes),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits; `what` is what is being waited for, for the error.
+    pub(super) fn wait(
+        &self,
+        interest: Interest,
+        deadline: Option<Instant>,
+        what: &str,
+    ) -> Result<Interest, Error> {
+        let until = Wait {
+            deadline,
+            stopper: self.stopper.as_ref(),
+            on_interrupt: self.on_interrupt.as_deref().map(|hook| hook as _),
+        };
+        match self.transport.wait(interest, &until) {
+            Ok(Woken::Ready(interest)) => Ok(interest),
+            Ok(Woken::Deadline) => Err(Error::timed_out(what).at_endpoint(self.transport.name())),
+            Ok(Woken::Stopped) => Err(Error::stopped(what).at_endpoint(self.transport.name())),
+            Ok(Woken::Interrupted) => {
+                Err(Error::interrupted(what).at_endpoint(self.transport.name()))
+            }
+            Err(error) => Err(self.error(what, error)),
+        }
+    }
+
+    pub(super) fn error(&self, what: &str, error: io::Error) -> Error {
+        Error::io(what, error).at_endpoint(self.transport.name())
+    }
+
+    /// Reads and throws away until the peer's end, within the limits of lingering.
+    pub(super) fn linger(&self, session: &mut Session) {
+        let deadline = deadline::after(limits::LINGER_TIMEOUT);
+        let mut left = limits::LINGER_BYTES_MAX;
+        while left > 0 && !session.inbound.at_end() {
+            let mut bytes = [0; 4096];
+            match self.transport.read(&mut bytes) {
+                Ok(0) => return,
+                Ok(read) => left = left.saturating_sub(read),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.wait(Interest::READ, deadline, "waiting for the peer's end").is_err() {
+                        return;
+                    }
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("transport", &self.transport).finish_non_exhaustive()
+    }
+}

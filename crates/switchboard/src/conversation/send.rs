@@ -1,0 +1,217 @@
+//! Sending: whole messages, at once or in batches.
+
+use super::Conversation;
+use super::link::Read;
+use crate::session::Unsent;
+use crate::transport::Interest;
+use crate::{Error, deadline, limits};
+use std::sync::atomic::{AtomicU64, Ordering};
+use switchboard_frame::{EncodeError, Fields};
+
+static LOST_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// How many bytes were still pending when conversations of this process were dropped. Zero in a
+/// program that calls [`close`](Conversation::close), [`finish`](Conversation::finish) or
+/// [`flush`](Conversation::flush) before it drops.
+#[must_use]
+pub fn lost_bytes() -> u64 {
+    LOST_BYTES.load(Ordering::Relaxed)
+}
+
+impl Conversation {
+    /// Sends a message: when this returns, the transport has all of it, and all that was queued
+    /// before.
+    ///
+    /// # Errors
+    /// - The message cannot be written in this framing: nothing is sent.
+    /// - The peer takes nothing for [`Timeouts::stall`](crate::Timeouts::stall): if no byte of the
+    ///   message had gone it is taken back, and may be sent again; else the sending direction is
+    ///   poisoned, because the peer could find no message behind half of one.
+    /// - The stream is broken.
+    pub fn send(&mut self, message: &[u8]) -> Result<(), Error> {
+        self.append(|session| session.queue(message))?;
+        self.flush_or_take_back()
+    }
+
+    /// Sends a message with values for the named fields of its header.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); also for a field that is missing, unknown, or does not fit.
+    pub fn send_with(&mut self, fields: &Fields, body: &[u8]) -> Result<(), Error> {
+        self.append(|session| session.outbound.queue_with(fields, body))?;
+        self.flush_or_take_back()
+    }
+
+    /// Sends several messages with as few writes as possible.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send). Those before the one at fault are sent.
+    pub fn send_many<M: AsRef<[u8]>>(
+        &mut self,
+        messages: impl IntoIterator<Item = M>,
+    ) -> Result<(), Error> {
+        for message in messages {
+            if let Err(error) = self.queue(message.as_ref()) {
+                // What is right is sent; what is wrong is told.
+                return self.flush().and(Err(error));
+            }
+        }
+        self.flush()
+    }
+
+    /// Puts a message behind what is still to be sent, and returns. It goes out with the next
+    /// [`flush`](Self::flush), [`send`](Self::send), [`recv`](Self::recv) (before it waits),
+    /// [`finish`](Self::finish) or [`close`](Self::close), or when
+    /// [`QUEUE_MARK_BYTES`](limits::QUEUE_MARK_BYTES) are waiting: a flush cannot be forgotten.
+    ///
+    /// # Errors
+    /// The message cannot be written in this framing: it is not queued. At the mark, as
+    /// [`flush`](Self::flush).
+    pub fn queue(&mut self, message: &[u8]) -> Result<(), Error> {
+        self.append(|session| session.queue(message))?;
+        if self.session.outbound.pending() >= limits::QUEUE_MARK_BYTES {
+            return self.flush();
+        }
+        Ok(())
+    }
+
+    /// Delivers what is queued to the transport, waiting while the peer takes nothing.
+    ///
+    /// # Errors
+    /// The peer takes nothing in time: what is pending stays, and `flush` may be called again. The
+    /// stream is broken.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        if self.session.outbound.pending() == 0 {
+            return Ok(());
+        }
+        self.check_sending()?;
+        loop {
+            let before = self.session.outbound.pending();
+            if let Err(error) = self.link.write(&mut self.session.outbound) {
+                let error = self.link.error("cannot send", error);
+                self.send_error = Some(error.clone());
+                return Err(error.at_message(self.session.outbound.messages()));
+            }
+            if self.session.outbound.pending() == 0 {
+                return Ok(());
+            }
+            self.wait_to_write(before)?;
+        }
+    }
+
+    /// Sends a message if that needs no waiting. `false`: the peer is slow, nothing was sent, try
+    /// again when the transport is ready for writing. Once it answers `true` the message will go
+    /// out whole, with the next calls if not at once.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), without the deadline.
+    pub fn try_send(&mut self, message: &[u8]) -> Result<bool, Error> {
+        self.check_sending()?;
+        self.write_now()?;
+        if self.session.outbound.pending() > 0 {
+            return Ok(false);
+        }
+        self.append(|session| session.queue(message))?;
+        self.write_now()?;
+        Ok(true)
+    }
+
+    /// Writes as much of what is queued as goes without waiting. `true`: nothing is pending.
+    ///
+    /// # Errors
+    /// The stream is broken.
+    pub fn try_flush(&mut self) -> Result<bool, Error> {
+        if self.session.outbound.pending() > 0 {
+            self.check_sending()?;
+            self.write_now()?;
+        }
+        Ok(self.session.outbound.pending() == 0)
+    }
+
+    fn write_now(&mut self) -> Result<(), Error> {
+        self.link.write(&mut self.session.outbound).map_err(|error| {
+            let error = self.link.error("cannot send", error);
+            self.send_error = Some(error.clone());
+            error
+        })
+    }
+
+    pub(super) fn append(
+        &mut self,
+        queue: impl FnOnce(&mut crate::session::Session) -> Result<(), EncodeError>,
+    ) -> Result<(), Error> {
+        self.check_sending()?;
+        queue(&mut self.session).map_err(|error| {
+            Error::caller("cannot send")
+                .with_source(error)
+                .at_endpoint(self.link.transport.name())
+                .at_message(self.session.outbound.messages() + 1)
+        })
+    }
+
+    fn check_sending(&self) -> Result<(), Error> {
+        if let Some(error) = &self.send_error {
+            return Err(error.clone());
+        }
+        if self.finished {
+            let error = Error::caller("cannot send after finish");
+            return Err(error.at_endpoint(self.link.transport.name()));
+        }
+        Ok(())
+    }
+
+    fn flush_or_take_back(&mut self) -> Result<(), Error> {
+        self.flush().map_err(|error| {
+            if self.send_error.is_some() {
+                return error;
+            }
+            match self.session.outbound.take_back() {
+                Unsent::TakenBack => error.with_advice("nothing of the message was sent"),
+                Unsent::Cut { sent, of } => {
+                    let advice = format!(
+                        "{sent} of its {of} bytes were sent, so nothing can be sent behind it; \
+                         close the conversation"
+                    );
+                    let error = error.with_advice(advice);
+                    self.send_error = Some(error.clone());
+                    error
+                }
+            }
+        })
+    }
+
+    /// Waits until the peer takes more. Reads ahead meanwhile, within a bound: it may be waiting
+    /// for us to read before it goes on.
+    fn wait_to_write(&mut self, pending_before: usize) -> Result<(), Error> {
+        let now = deadline::now();
+        let moved = self.session.outbound.pending() < pending_before;
+        let deadline = self.session.outbound.stall_deadline(&self.link.timeouts, now, moved);
+        let ahead = self.receives
+            && self.receive_error.is_none()
+            && self.broken.is_none()
+            && !self.session.inbound.at_end()
+            && self.session.inbound.unread().len() < limits::READ_AHEAD_BYTES_MAX;
+        let interest = if ahead { Interest::BOTH } else { Interest::WRITE };
+        let ready = self.link.wait(interest, deadline, "waiting for the peer to take a message");
+        let ready = ready.map_err(|error| error.at_message(self.session.outbound.messages()))?;
+        if ahead && ready.read {
+            match self.link.read(&mut self.session.inbound, 1) {
+                Ok(Read::Some | Read::End | Read::Nothing) => {}
+                // Told by the next `recv`, behind what came before it.
+                Err(error) => self.broken = Some(self.link.error("cannot receive", error)),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_once_and_count(&mut self) {
+        if self.send_error.is_none() && !self.finished {
+            // Dropping never blocks and has no one to tell.
+            let _ = self.link.write(&mut self.session.outbound);
+        }
+        let lost = self.session.outbound.pending();
+        if lost > 0 {
+            LOST_BYTES.fetch_add(lost as u64, Ordering::Relaxed);
+        }
+    }
+}

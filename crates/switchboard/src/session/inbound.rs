@@ -1,0 +1,360 @@
+//! The receiving direction: bytes in, messages out.
+
+use super::Timeouts;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::ops::{Deref, Range};
+use std::time::Instant;
+use switchboard_frame::{
+    Assembler, Decoder, Discarded, ErrorKind, Field, FrameError, Framing, ReceiveBuffer, Step,
+};
+
+/// What a poll came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A whole message: [`Inbound::message`] has it, until the next poll.
+    Message,
+    /// A message that was too large is being passed over (`oversize=discard`).
+    Discarded(Discarded),
+    /// At least so many bytes more are needed.
+    Need(NonZeroUsize),
+    /// The peer ended its stream between two messages.
+    Finished,
+}
+
+/// The state of the receiving direction.
+#[derive(Debug)]
+pub struct Inbound {
+    decoder: Decoder,
+    buffer: ReceiveBuffer,
+    assembler: Assembler,
+    /// Bytes at the front of the buffer that the message given last lies in.
+    held: usize,
+    given: Given,
+    /// Where the message at hand, or given last, begins in the stream.
+    message_offset: u64,
+    messages: u64,
+    discarded: u64,
+    at_end: bool,
+    /// To be switched to before the next step: the message given last is still read with the old.
+    next_framing: Option<Framing>,
+    /// Of a frame that is being passed on before it is whole: what is still to come of it.
+    streaming: Option<Streaming>,
+    /// Since when more of a message already begun is waited for.
+    waiting_since: Option<Instant>,
+}
+
+/// A frame whose bytes are passed on as they come.
+#[derive(Clone, Copy, Debug)]
+struct Streaming {
+    /// Where the frame begins in the stream.
+    offset: u64,
+    /// Bytes of it passed.
+    pos: u64,
+    whole: u64,
+}
+
+/// Where the message given last is.
+#[derive(Debug)]
+enum Given {
+    Nothing,
+    /// In the buffer, at these places of what is unread.
+    Buffer(Range<usize>),
+    /// Joined of several fragments.
+    Assembled,
+}
+
+impl Inbound {
+    pub(super) fn new(framing: &Framing) -> Inbound {
+        Inbound::with_decoder(Decoder::new(framing))
+    }
+
+    pub(crate) fn with_decoder(decoder: Decoder) -> Inbound {
+        Inbound {
+            decoder,
+            buffer: ReceiveBuffer::new(),
+            assembler: Assembler::new(),
+            held: 0,
+            given: Given::Nothing,
+            message_offset: 0,
+            messages: 0,
+            discarded: 0,
+            at_end: false,
+            next_framing: None,
+            streaming: None,
+            waiting_since: None,
+        }
+    }
+
+    /// Messages given so far.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Messages passed over so far, because they were too large.
+    #[must_use]
+    pub fn discarded(&self) -> u64 {
+        self.discarded
+    }
+
+    /// Whether the peer has ended its stream.
+    #[must_use]
+    pub fn at_end(&self) -> bool {
+        self.at_end
+    }
+
+    /// What has arrived of a message that is not whole: its fragments' bodies so far and the bytes
+    /// not yet understood.
+    #[must_use]
+    pub fn partial(&self) -> Vec<u8> {
+        let mut partial = self.assembler.collected().to_vec();
+        partial.extend_from_slice(&self.buffer.unread()[self.held..]);
+        partial
+    }
+
+    /// Bytes received that no message was made of yet.
+    #[must_use]
+    pub fn unread(&self) -> &[u8] {
+        &self.buffer.unread()[self.held..]
+    }
+
+    /// Switches to another framing from the next byte on. Bytes already received are framed anew.
+    pub fn set_framing(&mut self, framing: &Framing) {
+        self.next_framing = Some(framing.clone());
+    }
+
+    pub(crate) fn space(&mut self, need: usize) -> &mut [u8] {
+        self.release();
+        self.buffer.spare_mut(need)
+    }
+
+    pub(crate) fn handle_received(&mut self, bytes: usize) {
+        self.buffer.filled(bytes);
+    }
+
+    pub(crate) fn handle_end(&mut self) {
+        self.at_end = true;
+    }
+
+    /// Drops the message given last.
+    fn release(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        self.buffer.consume(held);
+        if matches!(self.given, Given::Assembled) {
+            self.assembler.reset();
+        }
+        self.given = Given::Nothing;
+        if let Some(framing) = self.next_framing.take() {
+            self.decoder.set_framing(&framing);
+            self.assembler.reset();
+        }
+    }
+
+    pub(crate) fn poll(&mut self) -> Result<Event, FrameError> {
+        self.release();
+        loop {
+            match self.decoder.step(self.buffer.unread(), self.at_end)? {
+                Step::Frame(frame) => {
+                    self.waiting_since = None;
+                    let offset = self.decoder.offset() - frame.whole.len() as u64;
+                    if !frame.more && !self.assembler.is_open() {
+                        self.message_offset = offset;
+                        self.messages += 1;
+                        self.held = frame.whole.end;
+                        self.given = Given::Buffer(frame.message);
+                        return Ok(Event::Message);
+                    }
+                    if !self.assembler.is_open() {
+                        self.message_offset = offset;
+                    }
+                    let part = &self.buffer.unread()[frame.message];
+                    let _joined = self.assembler.push(part, frame.more);
+                    if frame.more {
+                        self.buffer.consume(frame.whole.end);
+                        continue;
+                    }
+                    self.messages += 1;
+                    self.held = frame.whole.end;
+                    self.given = Given::Assembled;
+                    return Ok(Event::Message);
+                }
+                Step::Skipped(skipped) => {
+                    self.buffer.consume(skipped.bytes);
+                    if let Some(discarded) = skipped.discarded {
+                        self.assembler.reset();
+                        self.discarded += 1;
+                        return Ok(Event::Discarded(discarded));
+                    }
+                }
+                Step::Need(need) => {
+                    self.buffer.scanned();
+                    return Ok(Event::Need(need));
+                }
+                Step::End => return Ok(Event::Finished),
+            }
+        }
+    }
+
+    /// The message that the last poll told.
+    #[must_use]
+    pub fn message(&self) -> Message<'_> {
+        let unread = self.buffer.unread();
+        let bytes = match &self.given {
+            Given::Buffer(range) => &unread[range.clone()],
+            Given::Assembled => self.assembler.joined(),
+            Given::Nothing => &[],
+        };
+        let frame = &unread[..self.held];
+        let (number, offset) = (self.messages, self.message_offset);
+        let frame_bytes = self.decoder.offset() - offset;
+        Message { bytes, number, offset, frame_bytes, frame, decoder: &self.decoder }
+    }
+
+    pub(crate) fn poll_deadline(&mut self, timeouts: &Timeouts, now: Instant) -> Option<Instant> {
+        let begun = self.assembler.is_open() || !self.unread().is_empty();
+        if !begun {
+            self.waiting_since = None;
+            return timeouts.idle.and_then(|idle| now.checked_add(idle));
+        }
+        let since = *self.waiting_since.get_or_insert(now);
+        timeouts.message.and_then(|time| since.checked_add(time))
+    }
+
+    /// Begins to pass on the frame at hand before it is whole. Gives where its message lies in it;
+    /// `None` when that cannot be said yet, or never of this kind of frame.
+    pub(crate) fn stream(&mut self) -> Option<Range<u64>> {
+        let offset = self.decoder.offset();
+        let taken = self.decoder.take_over(self.buffer.unread())?;
+        self.streaming = Some(Streaming { offset, pos: 0, whole: taken.whole });
+        self.message_offset = offset;
+        self.messages += 1;
+        Some(taken.message)
+    }
+
+    /// What is there of `message`, the part of the frame being passed on; empty when more has to be
+    /// read, `None` when all has been passed.
+    ///
+    /// # Errors
+    /// The stream ended inside the frame.
+    pub(crate) fn streamed(&mut self, message: &Range<u64>) -> Result<Option<&[u8]>, FrameError> {
+        loop {
+            let Some(streaming) = self.streaming else { return Ok(None) };
+            let unread = self.buffer.unread().len();
+            if streaming.pos == streaming.whole {
+                self.streaming = None;
+                continue;
+            }
+            if unread == 0 && self.at_end {
+                let Streaming { offset, pos, whole } = streaming;
+                let error = FrameError::new(ErrorKind::Truncated, offset, offset + pos);
+                return Err(error.with_progress(pos, Some(whole)));
+            }
+            if streaming.pos < message.start && unread > 0 {
+                self.pass_streamed(message.start - streaming.pos);
+                continue;
+            }
+            let there = usize::try_from(streaming.whole - streaming.pos).unwrap_or(usize::MAX);
+            return Ok(Some(&self.buffer.unread()[..unread.min(there)]));
+        }
+    }
+
+    /// Drops at most so many bytes of the frame being passed on.
+    pub(crate) fn pass_streamed(&mut self, bytes: u64) {
+        let Some(streaming) = &mut self.streaming else { return };
+        let there = self.buffer.unread().len();
+        let passed = usize::try_from(bytes).unwrap_or(usize::MAX).min(there);
+        self.buffer.consume(passed);
+        streaming.pos += passed as u64;
+    }
+
+    /// After a deadline has been told: the clock of the message at hand begins anew.
+    pub(crate) fn restart_clock(&mut self) {
+        self.waiting_since = None;
+    }
+
+    /// Takes what is unread, for whoever goes on with the bare stream.
+    pub(crate) fn into_unread(mut self) -> Vec<u8> {
+        self.release();
+        self.buffer.unread().to_vec()
+    }
+}
+
+/// A whole message, borrowed from where it was received. Dereferences to its bytes.
+///
+/// ```
+/// # use switchboard::{Conversation, transport};
+/// # let (a, b) = transport::pair();
+/// # let mut client = Conversation::over(a.into(), &"u32be".parse()?);
+/// # let mut server = Conversation::over(b.into(), &"u32be".parse()?);
+/// client.send(b"hello")?;
+/// let message = server.recv()?.expect("a message, not the end");
+/// assert_eq!(&*message, b"hello");
+/// assert_eq!((message.number(), message.offset(), message.frame_bytes()), (1, 0, 9));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    bytes: &'a [u8],
+    number: u64,
+    offset: u64,
+    frame_bytes: u64,
+    frame: &'a [u8],
+    decoder: &'a Decoder,
+}
+
+impl<'a> Message<'a> {
+    /// The message's bytes; like `&*message`, but they live as long as the borrow does.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Its number in this direction of the conversation, from 1.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The offset in the stream, in bytes, at which its first frame begins.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Bytes on the wire: headers, trailers and fragments included.
+    #[must_use]
+    pub fn frame_bytes(&self) -> u64 {
+        self.frame_bytes
+    }
+
+    /// The value of a field of its (last) frame's header or trailer.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<Field<'a>> {
+        self.decoder.field(name, self.frame)
+    }
+
+    /// The names of the fields there are, in wire order.
+    #[must_use]
+    pub fn field_names(&self) -> Vec<&'a str> {
+        self.decoder.field_names()
+    }
+}
+
+impl Deref for Message<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes
+    }
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Message")
+            .field("number", &self.number)
+            .field("offset", &self.offset)
+            .field("bytes", &format_args!("{}", self.bytes.escape_ascii()))
+            .finish()
+    }
+}

@@ -1,0 +1,159 @@
+//! The sending direction: messages in, bytes out.
+
+use super::Timeouts;
+use crate::limits;
+use std::time::Instant;
+use switchboard_frame::{EncodeError, Encoder, Fields, Framing};
+
+/// The state of the sending direction.
+#[derive(Debug)]
+pub struct Outbound {
+    /// Or why this framing cannot be sent.
+    encoder: Result<Encoder, EncodeError>,
+    /// Framed messages; up to `sent` the transport has them.
+    out: Vec<u8>,
+    sent: usize,
+    /// Where the message queued last begins in `out`.
+    last: usize,
+    messages: u64,
+    /// Bytes that the transport has taken in all.
+    bytes: u64,
+    /// Since when the transport takes nothing.
+    stalled_since: Option<Instant>,
+}
+
+/// What became of a message whose sending was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsent {
+    /// No byte of it had gone: it is taken back.
+    TakenBack,
+    /// So many of so many bytes had gone: the peer can find no message behind it any more.
+    Cut {
+        /// Bytes that had gone.
+        sent: usize,
+        /// Bytes of the frame.
+        of: usize,
+    },
+}
+
+impl Outbound {
+    pub(super) fn new(framing: &Framing) -> Outbound {
+        Outbound::with_encoder(Encoder::new(framing))
+    }
+
+    pub(crate) fn with_encoder(encoder: Result<Encoder, EncodeError>) -> Outbound {
+        Outbound { encoder, out: Vec::new(), sent: 0, last: 0, messages: 0, bytes: 0, stalled_since: None }
+    }
+
+    /// Messages queued so far.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Bytes that the transport has taken so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes queued that the transport has not taken yet.
+    #[must_use]
+    #[inline]
+    pub fn pending(&self) -> usize {
+        self.out.len() - self.sent
+    }
+
+    /// Switches to another framing from the next message on.
+    pub fn set_framing(&mut self, framing: &Framing) {
+        self.encoder = Encoder::new(framing);
+    }
+
+    pub(crate) fn queue(&mut self, message: &[u8]) -> Result<(), EncodeError> {
+        self.append(|encoder, out| encoder.encode(message, out))
+    }
+
+    pub(crate) fn queue_with(&mut self, fields: &Fields, body: &[u8]) -> Result<(), EncodeError> {
+        self.append(|encoder, out| encoder.encode_with(fields, body, out))
+    }
+
+    /// Frames a message of which only the length is known: its bytes come with
+    /// [`queue_raw`](Self::queue_raw).
+    pub(crate) fn queue_head(&mut self, len: u64) -> Result<(), EncodeError> {
+        self.append(|encoder, out| encoder.encode_head(len, out))
+    }
+
+    pub(crate) fn queue_tail(&mut self) -> Result<(), EncodeError> {
+        let encoder = self.encoder.as_mut().map_err(|error| error.clone())?;
+        encoder.encode_tail(&mut self.out)
+    }
+
+    pub(crate) fn queue_raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn append(
+        &mut self,
+        encode: impl FnOnce(&mut Encoder, &mut Vec<u8>) -> Result<(), EncodeError>,
+    ) -> Result<(), EncodeError> {
+        let encoder = self.encoder.as_mut().map_err(|error| error.clone())?;
+        let start = self.out.len();
+        encode(encoder, &mut self.out)?;
+        self.last = start;
+        self.messages += 1;
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn poll_transmit(&self) -> &[u8] {
+        &self.out[self.sent..]
+    }
+
+    /// When sending is to be given up, if at `now` the transport takes nothing. `moved` says that
+    /// it had taken something before that.
+    pub(crate) fn stall_deadline(
+        &mut self,
+        timeouts: &Timeouts,
+        now: Instant,
+        moved: bool,
+    ) -> Option<Instant> {
+        if moved {
+            self.stalled_since = None;
+        }
+        let since = *self.stalled_since.get_or_insert(now);
+        timeouts.stall.and_then(|stall| since.checked_add(stall))
+    }
+
+    pub(crate) fn handle_sent(&mut self, bytes: usize) {
+        self.stalled_since = None;
+        self.sent += bytes;
+        self.bytes += bytes as u64;
+        if self.sent < self.out.len() {
+            // What has gone is given up once it outweighs what has not.
+            if self.sent > limits::QUEUE_MARK_BYTES && self.sent > self.out.len() / 2 {
+                self.out.drain(..self.sent);
+                self.last = self.last.saturating_sub(self.sent);
+                self.sent = 0;
+            }
+            return;
+        }
+        (self.sent, self.last) = (0, 0);
+        self.out.clear();
+        if self.out.capacity() > 2 * limits::QUEUE_MARK_BYTES {
+            // A large message has passed; its memory is not kept for the next small one.
+            self.out = Vec::new();
+        }
+    }
+
+    /// Gives up sending the message queued last.
+    pub(crate) fn take_back(&mut self) -> Unsent {
+        self.stalled_since = None;
+        if self.sent > self.last {
+            return Unsent::Cut { sent: self.sent - self.last, of: self.out.len() - self.last };
+        }
+        self.out.truncate(self.last);
+        self.messages -= 1;
+        Unsent::TakenBack
+    }
+}
