@@ -51,12 +51,7 @@ impl ReceiveBuffer {
     /// An empty buffer. It takes no memory until something is received.
     #[must_use]
     pub const fn new() -> ReceiveBuffer {
-        ReceiveBuffer {
-            bytes: Vec::new(),
-            consumed: 0,
-            scanned: 0,
-            filled: 0,
-        }
+        ReceiveBuffer { bytes: Vec::new(), consumed: 0, scanned: 0, filled: 0 }
     }
 
     /// What has been received and not consumed.
@@ -95,10 +90,7 @@ impl ReceiveBuffer {
     /// # Panics
     /// When that is more than there was room for.
     pub fn filled(&mut self, bytes: usize) {
-        assert!(
-            bytes <= self.bytes.len() - self.filled,
-            "more bytes than there was room for"
-        );
+        assert!(bytes <= self.bytes.len() - self.filled, "more bytes than there was room for");
         self.filled += bytes;
         self.check();
     }
@@ -121,10 +113,7 @@ impl ReceiveBuffer {
     /// When that is more than is unread.
     #[inline]
     pub fn consume(&mut self, bytes: usize) {
-        assert!(
-            bytes <= self.filled - self.consumed,
-            "more bytes than have been received"
-        );
+        assert!(bytes <= self.filled - self.consumed, "more bytes than have been received");
         self.consumed += bytes;
         self.scanned = self.scanned.max(self.consumed);
         self.check();

@@ -203,15 +203,8 @@ impl Decoder {
     /// a [`Step::Need`] given for no bytes at all.
     pub fn set_framing(&mut self, framing: &Framing) {
         let offset = self.offset;
-        let fresh = if self.interpreted {
-            Decoder::interpreted
-        } else {
-            Decoder::new
-        };
-        *self = Decoder {
-            offset,
-            ..fresh(framing)
-        };
+        let fresh = if self.interpreted { Decoder::interpreted } else { Decoder::new };
+        *self = Decoder { offset, ..fresh(framing) };
     }
 
     /// Looks at the bytes received and not yet consumed; see [`Decode::step`].
@@ -317,11 +310,7 @@ impl Decoder {
             let stage = &self.framing.stages[self.stage];
             match run.state.run(stage, &stage.options, input)? {
                 Out::Need { more, need } => {
-                    return if at_end {
-                        Err(truncated(input, need))
-                    } else {
-                        Ok(need_step(more))
-                    };
+                    return if at_end { Err(truncated(input, need)) } else { Ok(need_step(more)) };
                 }
                 Out::Frame(frame) => return Ok(self.frame(run, frame)),
                 Out::Finished => {
@@ -331,31 +320,20 @@ impl Decoder {
                         0 => Step::End,
                         bytes => {
                             self.offset += bytes as u64;
-                            Step::Skipped(Skipped {
-                                bytes,
-                                discarded: None,
-                            })
+                            Step::Skipped(Skipped { bytes, discarded: None })
                         }
                     });
                 }
                 Out::Passed(bytes) => {
                     self.offset += bytes as u64;
-                    return Ok(Step::Skipped(Skipped {
-                        bytes,
-                        discarded: None,
-                    }));
+                    return Ok(Step::Skipped(Skipped { bytes, discarded: None }));
                 }
                 Out::Whole { bytes: whole, more } => {
                     let passed = self.offset - input.frame_offset;
                     let left = Some(whole.saturating_sub(passed));
                     let frame_offset = input.frame_offset;
                     let whole = Some(whole);
-                    run.discarding = Some(Discarding {
-                        frame_offset,
-                        left,
-                        whole,
-                        more,
-                    });
+                    run.discarding = Some(Discarding { frame_offset, left, whole, more });
                 }
                 Out::Oversize(oversize) => return self.oversize(run, &oversize, input),
             }
@@ -394,17 +372,11 @@ impl Decoder {
         let bytes = usize::try_from(left).unwrap_or(usize::MAX).min(len);
         self.offset += bytes as u64;
         let left = left - bytes as u64;
-        run.discarding = Some(Discarding {
-            left: Some(left),
-            ..discarding
-        });
+        run.discarding = Some(Discarding { left: Some(left), ..discarding });
         if left == 0 {
             self.dropped(run, discarding.more);
         }
-        Ok(Step::Skipped(Skipped {
-            bytes,
-            discarded: None,
-        }))
+        Ok(Step::Skipped(Skipped { bytes, discarded: None }))
     }
 
     /// A frame has been discarded to its end.
@@ -414,15 +386,8 @@ impl Decoder {
         run.open = match run.open {
             // The rest of its message goes the same way.
             _ if more => {
-                let open = Open {
-                    offset: self.offset,
-                    body_bytes: 0,
-                    dropped: true,
-                };
-                Some(run.open.map_or(open, |before| Open {
-                    dropped: true,
-                    ..before
-                }))
+                let open = Open { offset: self.offset, body_bytes: 0, dropped: true };
+                Some(run.open.map_or(open, |before| Open { dropped: true, ..before }))
             }
             _ => None,
         };
@@ -435,18 +400,11 @@ impl Decoder {
         if let Some(_discarding) = run.discarding {
             let bytes = frame.whole.end;
             self.dropped(run, frame.more);
-            return Step::Skipped(Skipped {
-                bytes,
-                discarded: None,
-            });
+            return Step::Skipped(Skipped { bytes, discarded: None });
         }
         run.done = true;
         run.open = frame.more.then(|| {
-            let open = run.open.unwrap_or(Open {
-                offset,
-                body_bytes: 0,
-                dropped: false,
-            });
+            let open = run.open.unwrap_or(Open { offset, body_bytes: 0, dropped: false });
             let body_bytes = open.body_bytes.saturating_add(frame.body.len() as u64);
             Open { body_bytes, ..open }
         });
@@ -521,12 +479,7 @@ impl Decoder {
 
 impl Discarding {
     fn at(frame_offset: u64) -> Discarding {
-        Discarding {
-            frame_offset,
-            left: None,
-            whole: None,
-            more: false,
-        }
+        Discarding { frame_offset, left: None, whole: None, more: false }
     }
 }
 

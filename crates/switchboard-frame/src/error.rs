@@ -83,9 +83,7 @@ impl FrameError {
             need: None,
             expected: None,
         };
-        FrameError {
-            inner: Box::new(inner),
-        }
+        FrameError { inner: Box::new(inner) }
     }
 
     /// Says what belongs there.

@@ -42,17 +42,11 @@ impl Decoder {
     pub fn field<'b>(&self, name: &str, bytes: &'b [u8]) -> Option<Field<'b>> {
         match self.record() {
             Seen::Record(record, run) => {
-                let index = record
-                    .items
-                    .iter()
-                    .position(|item| item.name() == Some(name))?;
+                let index = record.items.iter().position(|item| item.name() == Some(name))?;
                 field_at(record, index, run.value(index)?, bytes)
             }
             Seen::Fixed(record) => {
-                let index = record
-                    .items
-                    .iter()
-                    .position(|item| item.name() == Some(name))?;
+                let index = record.items.iter().position(|item| item.name() == Some(name))?;
                 field_at(record, index, fixed_value(record, index, bytes)?, bytes)
             }
             Seen::Header(header, length) if header.eq_ignore_ascii_case(name) => {
@@ -83,9 +77,7 @@ impl Decoder {
                 _ => Seen::Nothing,
             };
         }
-        self.run
-            .as_ref()
-            .map_or(Seen::Nothing, |run| seen(stage, &run.state))
+        self.run.as_ref().map_or(Seen::Nothing, |run| seen(stage, &run.state))
     }
 }
 
@@ -103,9 +95,7 @@ fn seen<'a>(stage: &'a Stage, state: &'a State) -> Seen<'a> {
         (Shape::Record(record), State::Record(run)) => Seen::Record(record, run),
         (Shape::Header(name), State::Header(run)) => Seen::Header(name, run.length()),
         (Shape::Type(cases), State::Type(run)) => {
-            run.chosen().map_or(Seen::Nothing, |(case, inner)| {
-                seen(&cases[case].stage, inner)
-            })
+            run.chosen().map_or(Seen::Nothing, |(case, inner)| seen(&cases[case].stage, inner))
         }
         _ => Seen::Nothing,
     }
@@ -113,24 +103,14 @@ fn seen<'a>(stage: &'a Stage, state: &'a State) -> Seen<'a> {
 
 /// Where an item lies in a header of fixed size, and the integer there.
 fn fixed_value(record: &Record, index: usize, bytes: &[u8]) -> Option<Value> {
-    let before = record.items[..index]
-        .iter()
-        .map(Item::fixed_bytes)
-        .sum::<Option<usize>>()?;
+    let before = record.items[..index].iter().map(Item::fixed_bytes).sum::<Option<usize>>()?;
     let end = before + record.items[index].fixed_bytes()?;
     let field = bytes.get(before..end)?;
     let integer = match &record.items[index] {
-        Item::Integer {
-            kind: Integer::Binary { little: true, .. },
-            ..
-        } => little_endian(field),
+        Item::Integer { kind: Integer::Binary { little: true, .. }, .. } => little_endian(field),
         _ => big_endian(field),
     };
-    Some(Value {
-        start: before,
-        end,
-        integer,
-    })
+    Some(Value { start: before, end, integer })
 }
 
 fn field_at<'b>(record: &Record, index: usize, value: Value, bytes: &'b [u8]) -> Option<Field<'b>> {

@@ -129,11 +129,7 @@ impl Options {
 
 impl Stage {
     pub(crate) fn once(shape: Shape) -> Stage {
-        Stage {
-            times: 1,
-            shape,
-            options: Options::default(),
-        }
+        Stage { times: 1, shape, options: Options::default() }
     }
 
     /// What this stage delivers.
@@ -154,11 +150,15 @@ impl Stage {
 }
 
 impl Framing {
+    /// `raw`: bytes as they come. A message is what a read happened to bring.
+    #[must_use]
+    pub fn raw() -> Framing {
+        Framing::from_stages(alloc::vec![Stage::once(Shape::Raw)])
+    }
+
     pub(crate) fn from_stages(stages: Vec<Stage>) -> Framing {
         debug_assert!(!stages.is_empty());
-        Framing {
-            stages: stages.into(),
-        }
+        Framing { stages: stages.into() }
     }
 
     /// This framing with another bound on every message's body, in bytes: a limit given from

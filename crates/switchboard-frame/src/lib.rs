@@ -39,8 +39,8 @@ pub use error::{ErrorKind, FrameError, FramingError};
 pub use fields::Field;
 pub use framing::Framing;
 pub use presets::{Preset, preset, presets};
-pub use take_over::Taken;
 pub use protocol::{Coupler, Protocol, Role, Switch};
+pub use take_over::Taken;
 
 /// Every bound of the engine, with its default.
 pub mod limits {

@@ -30,20 +30,11 @@ pub(crate) enum Item {
     /// Must be there, to the byte. Neighbouring literals are one.
     Literal(Box<[u8]>),
     /// `[name:]N`: N is not zero.
-    Opaque {
-        name: Option<Box<str>>,
-        bytes: usize,
-    },
+    Opaque { name: Option<Box<str>>, bytes: usize },
     /// `[name:]INT`. The length field without a name is named `len`.
-    Integer {
-        name: Option<Box<str>>,
-        kind: Integer,
-    },
+    Integer { name: Option<Box<str>>, kind: Integer },
     /// `[name:]untilLIT`: text up to the literal, which belongs to the header.
-    Until {
-        name: Option<Box<str>>,
-        literal: Box<[u8]>,
-    },
+    Until { name: Option<Box<str>>, literal: Box<[u8]> },
     /// `[name:]bertag`: a BER identifier (X.690, 8.1.2).
     BerTag { name: Option<Box<str>> },
     /// `=name`: as many bytes as the item with that index says. The index is of an integer before
@@ -55,11 +46,7 @@ pub(crate) enum Item {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Integer {
     /// `u8` to `u64be`, `u64le`; `i..` signed. 1 to 8 bytes.
-    Binary {
-        bytes: u8,
-        little: bool,
-        signed: bool,
-    },
+    Binary { bytes: u8, little: bool, signed: bool },
     /// `uleb[N]`: little groups of 7 bits first; at most N bytes, 10 when not said.
     Uleb { bytes_max: u8 },
     /// `vlq[N]`: big groups of 7 bits first; at most N bytes, 10 when not said.
@@ -137,14 +124,11 @@ impl Record {
 
     /// Whether the header is only the length field and literals: then the body is the message.
     pub(crate) fn is_length_and_literals(&self) -> bool {
-        self.header()
-            .iter()
-            .enumerate()
-            .all(|(index, item)| match item {
-                Item::Literal(_) => true,
-                Item::Integer { .. } => self.length.as_ref().is_some_and(|l| l.item == index),
-                _ => false,
-            })
+        self.header().iter().enumerate().all(|(index, item)| match item {
+            Item::Literal(_) => true,
+            Item::Integer { .. } => self.length.as_ref().is_some_and(|l| l.item == index),
+            _ => false,
+        })
     }
 }
 

@@ -477,9 +477,7 @@ impl StdError for Error {
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         let kind = match error.inner.kind {
-            Kind::Frame(FrameErrorKind::Truncated) | Kind::Finished => {
-                io::ErrorKind::UnexpectedEof
-            }
+            Kind::Frame(FrameErrorKind::Truncated) | Kind::Finished => io::ErrorKind::UnexpectedEof,
             Kind::Frame(_) => io::ErrorKind::InvalidData,
             Kind::Reset => io::ErrorKind::ConnectionReset,
             Kind::TimedOut | Kind::PeerDead => io::ErrorKind::TimedOut,

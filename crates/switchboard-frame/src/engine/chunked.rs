@@ -40,14 +40,7 @@ const BAD_LINE: &str = "CR LF at the end of the line";
 
 impl Run {
     pub(crate) fn new(start: usize) -> Run {
-        Run {
-            start,
-            pos: start,
-            part: Part::Size,
-            size: 0,
-            header_end: 0,
-            line: 0,
-        }
+        Run { start, pos: start, part: Part::Size, size: 0, header_end: 0, line: 0 }
     }
 
     pub(crate) fn run(&mut self, options: &Options, input: Input<'_>) -> Result<Out, FrameError> {
@@ -80,11 +73,8 @@ impl Run {
 
     /// Takes a byte of the size line.
     fn size_line(&mut self, byte: u8, input: Input<'_>) -> Result<(), FrameError> {
-        let bad = |expected| {
-            Err(input
-                .error(ErrorKind::BadPrefix, self.pos)
-                .with_expected(expected))
-        };
+        let bad =
+            |expected| Err(input.error(ErrorKind::BadPrefix, self.pos).with_expected(expected));
         let digits = self.pos > self.start;
         self.part = match (self.part, byte) {
             (Part::Size, byte) if byte.is_ascii_hexdigit() => {
@@ -116,22 +106,13 @@ impl Run {
         let body_end = (self.header_end as u64).saturating_add(self.size);
         let whole = body_end.saturating_add(2);
         if input.discarding {
-            return Ok(Out::Whole {
-                bytes: whole,
-                more: false,
-            });
+            return Ok(Out::Whole { bytes: whole, more: false });
         }
         if let Some(limit) = options.maxframe.filter(|max| whole > *max) {
             let at = self.header_end - 1;
             let frame_bytes = Some(whole);
             let declared = frame_bytes;
-            return Ok(Out::Oversize(Oversize {
-                at,
-                declared,
-                limit,
-                frame_bytes,
-                fatal: None,
-            }));
+            return Ok(Out::Oversize(Oversize { at, declared, limit, frame_bytes, fatal: None }));
         }
         let end = usize::try_from(body_end).unwrap_or(usize::MAX);
         for (at, want) in (end..).zip(b"\r\n") {
@@ -183,12 +164,6 @@ impl Run {
     fn frame(&self, body_end: usize, end: usize) -> Out {
         let body = self.header_end..body_end;
         let message = body.clone();
-        Out::Frame(Frame {
-            whole: 0..end,
-            header: 0..self.header_end,
-            body,
-            message,
-            more: false,
-        })
+        Out::Frame(Frame { whole: 0..end, header: 0..self.header_end, body, message, more: false })
     }
 }

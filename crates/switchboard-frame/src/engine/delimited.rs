@@ -55,10 +55,7 @@ impl<'a> Ends<'a> {
 
 impl Run {
     pub(crate) fn new(start: usize) -> Run {
-        Run {
-            start,
-            scanned: start,
-        }
+        Run { start, scanned: start }
     }
 
     pub(crate) fn run(
@@ -81,11 +78,7 @@ impl Run {
 
     /// Looks for the end of a body that begins at `start`.
     pub(crate) fn search(&mut self, ends: Ends<'_>, options: &Options, input: Input<'_>) -> Search {
-        let limit = if input.discarding {
-            usize::MAX
-        } else {
-            self.end_max(ends, options)
-        };
+        let limit = if input.discarding { usize::MAX } else { self.end_max(ends, options) };
         let bytes = &input.bytes[..input.bytes.len().min(limit)];
         while let Some(end) = find(ends, bytes, self.scanned) {
             self.scanned = end;
@@ -98,10 +91,7 @@ impl Run {
             };
             return match excess {
                 Some(out) => Search::Out(out),
-                None => Search::Found {
-                    body_end: end - len,
-                    end,
-                },
+                None => Search::Found { body_end: end - len, end },
             };
         }
         self.scanned = bytes.len().max(self.scanned);
@@ -120,9 +110,7 @@ impl Run {
     /// One past the last byte at which a frame within the limits may end.
     fn end_max(&self, ends: Ends<'_>, options: &Options) -> usize {
         let body = usize::try_from(options.max()).unwrap_or(usize::MAX);
-        self.start
-            .saturating_add(body)
-            .saturating_add(ends.longest())
+        self.start.saturating_add(body).saturating_add(ends.longest())
     }
 
     /// Whether the message is certain to be too large, and at which byte that is first so. `found`
@@ -141,19 +129,13 @@ impl Run {
         let len = found.map_or(input.bytes.len(), |(end, _)| end);
         let mut first: Option<(usize, u64)> = None;
         let max = options.max();
-        let start_max = usize::try_from(max)
-            .unwrap_or(usize::MAX)
-            .saturating_add(self.start);
+        let start_max = usize::try_from(max).unwrap_or(usize::MAX).saturating_add(self.start);
         for end in start_max.saturating_add(1)..=len {
             if let Some((found_end, found_len)) = found
                 && end == found_end
             {
                 // The CR of `lines` counts as body.
-                let counted = if matches!(ends, Ends::Lines) {
-                    1
-                } else {
-                    found_len
-                };
+                let counted = if matches!(ends, Ends::Lines) { 1 } else { found_len };
                 if end - counted > start_max {
                     first = Some((end - 1, max));
                 }
@@ -179,13 +161,7 @@ impl Run {
     fn frame(&self, options: &Options, body: core::ops::Range<usize>, end: usize) -> Out {
         let whole = 0..end;
         let message = delivered(options.deliver.unwrap_or(Deliver::Body), &whole, &body, 0);
-        Out::Frame(Frame {
-            whole,
-            header: 0..body.start,
-            body,
-            message,
-            more: false,
-        })
+        Out::Frame(Frame { whole, header: 0..body.start, body, message, more: false })
     }
 
     /// `eof=deliver`: what stands after the last delimiter is the last message.
@@ -212,11 +188,7 @@ impl Run {
     fn pass(&mut self, ends: Ends<'_>, options: &Options, input: Input<'_>) -> Out {
         let len = input.bytes.len();
         if input.at_end && options.eof_deliver {
-            return if len == 0 {
-                Out::Finished
-            } else {
-                Out::Passed(len)
-            };
+            return if len == 0 { Out::Finished } else { Out::Passed(len) };
         }
         let keep = (ends.longest() - 1).min(len);
         let passed = len - keep;
@@ -239,9 +211,9 @@ fn find(ends: Ends<'_>, bytes: &[u8], from: usize) -> Option<usize> {
         Ends::Literals([a]) => memchr(last(a), haystack),
         Ends::Literals([a, b]) => memchr2(last(a), last(b), haystack),
         Ends::Literals([a, b, c]) => memchr3(last(a), last(b), last(c), haystack),
-        Ends::Literals(list) => haystack
-            .iter()
-            .position(|byte| list.iter().any(|literal| last(literal) == *byte)),
+        Ends::Literals(list) => {
+            haystack.iter().position(|byte| list.iter().any(|literal| last(literal) == *byte))
+        }
     };
     looked_at(hit.map_or(haystack.len(), |hit| hit + 1));
     hit.map(|hit| from + hit + 1)
@@ -252,11 +224,7 @@ fn ends_with(ends: Ends<'_>, bytes: &[u8]) -> Option<usize> {
     match ends {
         Ends::Lines if bytes.ends_with(b"\r\n") => Some(2),
         Ends::Lines => Some(1),
-        _ => ends
-            .literals()
-            .filter(|l| bytes.ends_with(l))
-            .map(<[u8]>::len)
-            .max(),
+        _ => ends.literals().filter(|l| bytes.ends_with(l)).map(<[u8]>::len).max(),
     }
 }
 

@@ -8,10 +8,10 @@
 
 use memchr::memchr;
 
-use crate::{Frame, Taken};
 use crate::engine::looked_at;
 use crate::framing::{Delimiter, Deliver, Shape, Stage};
 use crate::record::{Counts, Integer, Item, More};
+use crate::{Frame, Taken};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fast {
@@ -77,11 +77,7 @@ impl Fast {
             Shape::Delimited(Delimiter::Lines) => Fast::Lines { body_max, whole },
             Shape::Delimited(Delimiter::Literals(list)) => match list.as_slice() {
                 [literal] => match **literal {
-                    [byte] => Fast::Byte {
-                        byte,
-                        body_max,
-                        whole,
-                    },
+                    [byte] => Fast::Byte { byte, body_max, whole },
                     [b'\r', b'\n'] => Fast::Crlf { body_max, whole },
                     _ => Fast::None,
                 },
@@ -123,11 +119,7 @@ impl Fast {
                 let cr = end > 0 && bytes[end - 1] == b'\r';
                 delimited(end - usize::from(cr), end + 1, whole)
             }
-            Fast::Byte {
-                byte,
-                body_max,
-                whole,
-            } => {
+            Fast::Byte { byte, body_max, whole } => {
                 let Some(end) = find(byte, bytes, scanned, body_max) else {
                     return pending(bytes, body_max);
                 };
@@ -149,13 +141,8 @@ impl Fast {
                     return Found::Need(size - bytes.len());
                 }
                 let body = 0..size;
-                let frame = Frame {
-                    whole: 0..size,
-                    header: 0..0,
-                    message: 0..size,
-                    body,
-                    more: false,
-                };
+                let frame =
+                    Frame { whole: 0..size, header: 0..0, message: 0..size, body, more: false };
                 Found::Frame(frame)
             }
             Fast::None => Found::Unsure,
@@ -181,24 +168,14 @@ fn find(byte: u8, bytes: &[u8], scanned: &mut usize, at_max: usize) -> Option<us
 /// No delimiter yet: fine while the body is within its limit.
 #[inline(always)]
 fn pending(bytes: &[u8], body_max: usize) -> Found {
-    if bytes.len() <= body_max {
-        Found::Need(1)
-    } else {
-        Found::Unsure
-    }
+    if bytes.len() <= body_max { Found::Need(1) } else { Found::Unsure }
 }
 
 #[inline(always)]
 fn delimited(body_end: usize, end: usize, whole: bool) -> Found {
     let (whole_range, body) = (0..end, 0..body_end);
     let message = if whole { 0..end } else { 0..body_end };
-    Found::Frame(Frame {
-        whole: whole_range,
-        header: 0..0,
-        body,
-        message,
-        more: false,
-    })
+    Found::Frame(Frame { whole: whole_range, header: 0..0, body, message, more: false })
 }
 
 impl Length {
@@ -226,15 +203,8 @@ impl Length {
             }
             header += item.fixed_bytes()?;
         }
-        let Item::Integer {
-            kind:
-                Integer::Binary {
-                    bytes,
-                    little,
-                    signed,
-                },
-            ..
-        } = &record.items[length.item]
+        let Item::Integer { kind: Integer::Binary { bytes, little, signed }, .. } =
+            &record.items[length.item]
         else {
             return None;
         };
@@ -246,11 +216,7 @@ impl Length {
             Counts::Frame => 0,
         };
         let add = i64::try_from(counted_from).ok()?.checked_add(length.add)?;
-        let top = if width == 8 {
-            u64::MAX
-        } else {
-            (1 << (8 * u32::from(width))) - 1
-        };
+        let top = if width == 8 { u64::MAX } else { (1 << (8 * u32::from(width))) - 1 };
         let top = if *signed { top >> 1 } else { top };
         // value + add = header + body, with a body from 0 to max.
         let value_min = i128::try_from(header).ok()? - i128::from(add);
@@ -261,16 +227,7 @@ impl Length {
         if i128::from(value_min) + i128::from(add) < i128::try_from(header).ok()? {
             return None;
         }
-        Some(Length {
-            header,
-            at,
-            width,
-            little: *little,
-            add,
-            value_min,
-            value_max,
-            whole,
-        })
+        Some(Length { header, at, width, little: *little, add, value_min, value_max, whole })
     }
 
     #[inline(always)]

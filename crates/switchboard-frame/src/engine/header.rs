@@ -31,13 +31,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(start: usize) -> Run {
-        Run {
-            start,
-            line: start,
-            scanned: start,
-            length: None,
-            block_end: None,
-        }
+        Run { start, line: start, scanned: start, length: None, block_end: None }
     }
 
     /// Where the number lies that the header says.
@@ -66,21 +60,12 @@ impl Run {
         let body = self.length().unwrap_or(0);
         let whole = (block_end as u64).saturating_add(body);
         if input.discarding {
-            return Ok(Out::Whole {
-                bytes: whole,
-                more: false,
-            });
+            return Ok(Out::Whole { bytes: whole, more: false });
         }
         if let Some(limit) = options.maxframe.filter(|max| whole > *max) {
             let (at, declared) = (block_end - 1, Some(whole));
             let frame_bytes = declared;
-            return Ok(Out::Oversize(Oversize {
-                at,
-                declared,
-                limit,
-                frame_bytes,
-                fatal: None,
-            }));
+            return Ok(Out::Oversize(Oversize { at, declared, limit, frame_bytes, fatal: None }));
         }
         if (input.bytes.len() as u64) < whole {
             return Ok(Out::need_until(whole, input.bytes.len()));
@@ -88,13 +73,7 @@ impl Run {
         let end = usize::try_from(whole).unwrap_or(usize::MAX);
         let (whole, body) = (0..end, block_end..end);
         let message = delivered(options.deliver.unwrap_or(Deliver::Frame), &whole, &body, 0);
-        Ok(Out::Frame(Frame {
-            whole,
-            header: 0..block_end,
-            body,
-            message,
-            more: false,
-        }))
+        Ok(Out::Frame(Frame { whole, header: 0..block_end, body, message, more: false }))
     }
 
     /// Reads a line of the block when it is whole.
@@ -146,9 +125,7 @@ impl Run {
     fn number(&self, range: Range<usize>, input: Input<'_>) -> Result<u64, FrameError> {
         let text = &input.bytes[range.clone()];
         let bad = |at: usize, expected: &str| {
-            input
-                .error(ErrorKind::BadPrefix, range.start + at)
-                .with_expected(expected)
+            input.error(ErrorKind::BadPrefix, range.start + at).with_expected(expected)
         };
         if text.is_empty() {
             return Err(bad(0, "a decimal number"));
@@ -159,9 +136,7 @@ impl Run {
                 return Err(bad(at, "a decimal digit"));
             }
             let digit = u64::from(byte - b'0');
-            let next = number
-                .checked_mul(10)
-                .and_then(|number| number.checked_add(digit));
+            let next = number.checked_mul(10).and_then(|number| number.checked_add(digit));
             number = next.ok_or_else(|| {
                 let error = input.error(ErrorKind::BadLength, range.start + at);
                 error.with_expected("a number within 64 bits")
@@ -183,9 +158,7 @@ fn value_of(line: &[u8], name: &str) -> Result<Option<Range<usize>>, usize> {
         return Ok(None);
     }
     if line[len] != b':' {
-        let colon = line[len..]
-            .iter()
-            .position(|byte| !matches!(byte, b' ' | b'\t'));
+        let colon = line[len..].iter().position(|byte| !matches!(byte, b' ' | b'\t'));
         return match colon {
             Some(at) if at > 0 && line[len + at] == b':' => Err(len),
             _ => Ok(None),
@@ -193,13 +166,7 @@ fn value_of(line: &[u8], name: &str) -> Result<Option<Range<usize>>, usize> {
     }
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let value = &line[len + 1..];
-    let start = value
-        .iter()
-        .position(|byte| !blank(byte))
-        .unwrap_or(value.len());
-    let end = value
-        .iter()
-        .rposition(|byte| !blank(byte))
-        .map_or(start, |at| at + 1);
+    let start = value.iter().position(|byte| !blank(byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !blank(byte)).map_or(start, |at| at + 1);
     Ok(Some(len + 1 + start..len + 1 + end))
 }

@@ -85,16 +85,11 @@ pub(crate) fn read(
 }
 
 pub(crate) fn big_endian(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
+    bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
 pub(crate) fn little_endian(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .rev()
-        .fold(0, |value, byte| value << 8 | u64::from(*byte))
+    bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
 }
 
 fn read_literal(literal: &[u8], bytes: &[u8], progress: &mut Progress) -> Read {
@@ -142,11 +137,7 @@ fn read_ber_tag(bytes: &[u8], progress: &mut Progress) -> Read {
     while let Some(byte) = bytes.get(progress.seen) {
         let first = progress.seen == 0;
         progress.seen += 1;
-        let more = if first {
-            byte & 0x1f == 0x1f
-        } else {
-            byte & 0x80 != 0
-        };
+        let more = if first { byte & 0x1f == 0x1f } else { byte & 0x80 != 0 };
         if !more {
             return Read::Done(progress.seen);
         }
@@ -165,45 +156,27 @@ fn read_integer(
     watch: &mut dyn FnMut(u64) -> bool,
 ) -> Read {
     match kind {
-        Integer::Binary {
-            bytes: size,
-            little,
-            signed,
-        } => {
+        Integer::Binary { bytes: size, little, signed } => {
             let size = usize::from(*size);
             let Some(field) = bytes.get(..size) else {
                 return Read::Need(size - bytes.len());
             };
-            let value = if *little {
-                little_endian(field)
-            } else {
-                big_endian(field)
-            };
-            progress.value = if *signed {
-                sign_extend(value, size)
-            } else {
-                value
-            };
+            let value = if *little { little_endian(field) } else { big_endian(field) };
+            progress.value = if *signed { sign_extend(value, size) } else { value };
             Read::Done(size)
         }
-        Integer::Uleb { bytes_max } => read_varint(
-            bytes,
-            progress,
-            usize::from(*bytes_max),
-            |value, group, at| {
+        Integer::Uleb { bytes_max } => {
+            read_varint(bytes, progress, usize::from(*bytes_max), |value, group, at| {
                 let shift = u32::try_from(at).ok()?.checked_mul(7)?;
-                let part = group
-                    .checked_shl(shift)
-                    .filter(|part| part >> shift == group)?;
+                let part = group.checked_shl(shift).filter(|part| part >> shift == group)?;
                 Some(value | part)
-            },
-        ),
-        Integer::Vlq { bytes_max } => read_varint(
-            bytes,
-            progress,
-            usize::from(*bytes_max),
-            |value, group, _| (value >> 57 == 0).then_some(value << 7 | group),
-        ),
+            })
+        }
+        Integer::Vlq { bytes_max } => {
+            read_varint(bytes, progress, usize::from(*bytes_max), |value, group, _| {
+                (value >> 57 == 0).then_some(value << 7 | group)
+            })
+        }
         Integer::Ber => read_ber(bytes, progress),
         Integer::Digits { base, digits } => {
             let size = usize::from(*digits);

@@ -72,41 +72,23 @@ pub(crate) struct Oversize {
 
 impl Oversize {
     pub(crate) fn body(at: usize, declared: Option<u64>, limit: u64) -> Out {
-        Out::Oversize(Oversize {
-            at,
-            declared,
-            limit,
-            frame_bytes: None,
-            fatal: None,
-        })
+        Out::Oversize(Oversize { at, declared, limit, frame_bytes: None, fatal: None })
     }
 
     pub(crate) fn fatal(at: usize, limit: usize, what: &'static str) -> Out {
         let limit = limit as u64;
-        Out::Oversize(Oversize {
-            at,
-            declared: None,
-            limit,
-            frame_bytes: None,
-            fatal: Some(what),
-        })
+        Out::Oversize(Oversize { at, declared: None, limit, frame_bytes: None, fatal: Some(what) })
     }
 }
 
 impl Out {
     pub(crate) fn need(more: usize) -> Out {
-        Out::Need {
-            more: more as u64,
-            need: None,
-        }
+        Out::Need { more: more as u64, need: None }
     }
 
     /// The frame, or the part of it that is known, ends at `end`; `len` bytes of it are there.
     pub(crate) fn need_until(end: u64, len: usize) -> Out {
-        Out::Need {
-            more: end.saturating_sub(len as u64).max(1),
-            need: Some(end),
-        }
+        Out::Need { more: end.saturating_sub(len as u64).max(1), need: Some(end) }
     }
 }
 

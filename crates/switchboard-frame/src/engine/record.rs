@@ -73,10 +73,7 @@ impl Run {
     pub(crate) fn reset(&mut self) {
         let mut values = core::mem::take(&mut self.values);
         values.clear();
-        *self = Run {
-            values,
-            ..Run::new(self.start)
-        };
+        *self = Run { values, ..Run::new(self.start) };
     }
 
     /// The item with that index, as read.
@@ -123,13 +120,7 @@ impl Run {
         let (whole, body) = (0..self.pos, self.header_end..body_end);
         let message = delivered(deliver, &whole, &body, self.padding_at_end(record));
         let more = self.more(record);
-        Ok(Out::Frame(Frame {
-            whole,
-            header: 0..self.header_end,
-            body,
-            message,
-            more,
-        }))
+        Ok(Out::Frame(Frame { whole, header: 0..self.header_end, body, message, more }))
     }
 
     fn header_item(
@@ -195,11 +186,9 @@ impl Run {
             return Ok(Some(out));
         }
         match options.maxframe {
-            Some(max) if self.pos as u64 > max && !input.discarding => Ok(Some(Oversize::body(
-                self.pos - 1,
-                Some(self.pos as u64),
-                max,
-            ))),
+            Some(max) if self.pos as u64 > max && !input.discarding => {
+                Ok(Some(Oversize::body(self.pos - 1, Some(self.pos as u64), max)))
+            }
             _ => Ok(None),
         }
     }
@@ -239,33 +228,21 @@ impl Run {
         match read {
             Read::Done(bytes) => {
                 let (start, end) = (self.pos, self.pos + bytes);
-                self.values.push(Value {
-                    start,
-                    end,
-                    integer: self.progress.value,
-                });
+                self.values.push(Value { start, end, integer: self.progress.value });
                 self.pos = end;
                 self.progress = Progress::default();
                 Ok(None)
             }
             Read::Need(more) => {
                 let need = self.need(record, index);
-                let more = need.map_or(more, |need| {
-                    need.saturating_sub(input.bytes.len()).max(more)
-                });
+                let more =
+                    need.map_or(more, |need| need.saturating_sub(input.bytes.len()).max(more));
                 let need = need.map(|need| need as u64);
-                Ok(Some(Out::Need {
-                    more: more as u64,
-                    need,
-                }))
+                Ok(Some(Out::Need { more: more as u64, need }))
             }
             Read::Bad(at, Wrong::Endless) => {
                 let at = (self.pos + at).min(input.bytes.len().saturating_sub(1));
-                Ok(Some(Oversize::fatal(
-                    at,
-                    HEADER_BYTES_MAX,
-                    "a header field",
-                )))
+                Ok(Some(Oversize::fatal(at, HEADER_BYTES_MAX, "a header field")))
             }
             Read::Bad(at, wrong) => {
                 let kind = match wrong {
@@ -274,9 +251,7 @@ impl Run {
                     }
                     _ => kind,
                 };
-                Err(input
-                    .error(kind, self.pos + at)
-                    .with_expected(wrong.expected()))
+                Err(input.error(kind, self.pos + at).with_expected(wrong.expected()))
             }
         }
     }
@@ -310,10 +285,7 @@ impl Run {
         if input.discarding
             && let Some(bytes) = whole
         {
-            return Ok(Some(Out::Whole {
-                bytes,
-                more: self.more(record),
-            }));
+            return Ok(Some(Out::Whole { bytes, more: self.more(record) }));
         }
         let body = self.body_bytes(record).unwrap_or(0);
         let end = self.header_end as u64 + body;
@@ -339,9 +311,7 @@ impl Run {
             return None;
         };
         let start = self.header_end;
-        let search = self
-            .search
-            .get_or_insert_with(|| delimited::Run::new(start));
+        let search = self.search.get_or_insert_with(|| delimited::Run::new(start));
         match search.search(Ends::Literal(literal), options, input) {
             Search::Found { body_end, .. } => {
                 self.pos = body_end;
@@ -390,16 +360,9 @@ impl Run {
             let value = self.value(*item)?.integer;
             let signed = matches!(
                 record.items[*item],
-                Item::Integer {
-                    kind: Integer::Binary { signed: true, .. },
-                    ..
-                }
+                Item::Integer { kind: Integer::Binary { signed: true, .. }, .. }
             );
-            let value = if signed {
-                value.cast_signed().into()
-            } else {
-                i128::from(value)
-            };
+            let value = if signed { value.cast_signed().into() } else { i128::from(value) };
             counted = counted.checked_add(value)?;
         }
         // More than 64 bits can hold is as much as the largest number: past every limit.
@@ -426,17 +389,13 @@ impl Run {
             _ => None,
         };
         if matches!(kind, Some(Integer::Binary { signed: true, .. })) && raw.cast_signed() < 0 {
-            return Err(self
-                .bad_length(input, value.end)
-                .with_expected("a length of 0 or more"));
+            return Err(self.bad_length(input, value.end).with_expected("a length of 0 or more"));
         }
         if raw & length.mask < length.short {
             return Ok(Size::HeaderOnly);
         }
         let Some(counted) = self.counted(record, length, raw) else {
-            return Err(self
-                .bad_length(input, value.end)
-                .with_expected("a length of 0 or more"));
+            return Err(self.bad_length(input, value.end).with_expected("a length of 0 or more"));
         };
         Ok(match length.counts {
             Counts::Body => Size::Body(counted),
@@ -489,21 +448,12 @@ impl Run {
         let frame_bytes = whole.filter(|_| self.stands_alone(record, input));
         let at = self.pos - 1;
         let declared = Some(declared);
-        Some(Out::Oversize(Oversize {
-            at,
-            declared,
-            limit,
-            frame_bytes,
-            fatal: None,
-        }))
+        Some(Out::Oversize(Oversize { at, declared, limit, frame_bytes, fatal: None }))
     }
 
     /// Whether this frame is known to be its whole message.
     fn stands_alone(&self, record: &Record, input: Input<'_>) -> bool {
-        let more = record
-            .length
-            .as_ref()
-            .map_or(More::Never, |length| length.more);
+        let more = record.length.as_ref().map_or(More::Never, |length| length.more);
         let known = match more {
             More::LastFlag(flag) => flag.item < self.values.len(),
             _ => true,
@@ -520,9 +470,7 @@ impl Run {
             Size::Whole(whole) => {
                 let rest = fixed_bytes(&record.header()[self.values_in_header(record)..])?;
                 let end = self.header_pos(record) + rest;
-                whole
-                    .checked_sub(end as u64)?
-                    .checked_sub(self.trailer_bytes(record)?)
+                whole.checked_sub(end as u64)?.checked_sub(self.trailer_bytes(record)?)
             }
         }
     }
@@ -535,11 +483,9 @@ impl Run {
         let rest = fixed_bytes(&record.header()[self.values_in_header(record)..])?;
         let header = (self.header_pos(record) + rest) as u64;
         match self.size {
-            Size::Body(body) => Some(
-                header
-                    .saturating_add(body)
-                    .saturating_add(self.trailer_bytes(record)?),
-            ),
+            Size::Body(body) => {
+                Some(header.saturating_add(body).saturating_add(self.trailer_bytes(record)?))
+            }
             Size::HeaderOnly => Some(header),
             Size::Unknown | Size::Whole(_) => None,
         }
@@ -551,11 +497,7 @@ impl Run {
 
     /// The end of what has been read of the header.
     fn header_pos(&self, record: &Record) -> usize {
-        if self.values.len() < record.header_items {
-            self.pos
-        } else {
-            self.header_end
-        }
+        if self.values.len() < record.header_items { self.pos } else { self.header_end }
     }
 
     /// Bytes of the trailer, when they are known by now.
@@ -591,9 +533,9 @@ impl Run {
         match length.more {
             More::Never => false,
             More::LastBit(bit) => raw & bit == 0,
-            More::LastFlag(flag) => self
-                .value(flag.item)
-                .is_some_and(|value| value.integer & flag.mask == 0),
+            More::LastFlag(flag) => {
+                self.value(flag.item).is_some_and(|value| value.integer & flag.mask == 0)
+            }
             More::ContinueValue(value) => raw == value,
         }
     }
@@ -603,11 +545,7 @@ impl Length {
     /// The item after which the length can be told.
     fn resolved_at(&self) -> usize {
         let flag = self.little_when.map(|flag| flag.item);
-        self.add_items
-            .iter()
-            .copied()
-            .chain(flag)
-            .fold(self.item, usize::max)
+        self.add_items.iter().copied().chain(flag).fold(self.item, usize::max)
     }
 }
 
@@ -621,10 +559,7 @@ fn least_bytes(item: &Item) -> usize {
     item.fixed_bytes().unwrap_or(match item {
         Item::Padding { .. } => 0,
         Item::Until { literal, .. } => literal.len(),
-        Item::Integer {
-            kind: Integer::DigitsUntil { literal, .. },
-            ..
-        } => 1 + literal.len(),
+        Item::Integer { kind: Integer::DigitsUntil { literal, .. }, .. } => 1 + literal.len(),
         _ => 1,
     })
 }

@@ -46,20 +46,9 @@ enum Part {
     /// An inline command, up to LF.
     Inline,
     /// Digits of a length or a count.
-    Number {
-        kind: u8,
-        value: u64,
-        digits: u8,
-        negative: bool,
-        streamed: bool,
-    },
+    Number { kind: u8, value: u64, digits: u8, negative: bool, streamed: bool },
     /// The LF behind such a number.
-    LineFeed {
-        kind: u8,
-        value: u64,
-        negative: bool,
-        streamed: bool,
-    },
+    LineFeed { kind: u8, value: u64, negative: bool, streamed: bool },
     /// So many bytes, then CR LF.
     Bytes { left: u64 },
     /// The CR, or the LF, behind them.
@@ -68,14 +57,7 @@ enum Part {
 
 impl Run {
     pub(crate) fn new(start: usize, inline: bool) -> Run {
-        Run {
-            start,
-            inline,
-            pos: start,
-            dropped: 0,
-            part: Part::Kind,
-            open: Vec::new(),
-        }
+        Run { start, inline, pos: start, dropped: 0, part: Part::Kind, open: Vec::new() }
     }
 
     pub(crate) fn run(&mut self, options: &Options, input: Input<'_>) -> Result<Out, FrameError> {
@@ -92,13 +74,7 @@ impl Run {
                 let (whole, body) = (0..self.pos, self.start.min(self.pos)..self.pos);
                 let header = 0..body.start;
                 let message = whole.clone();
-                return Ok(Out::Frame(Frame {
-                    whole,
-                    header,
-                    body,
-                    message,
-                    more: false,
-                }));
+                return Ok(Out::Frame(Frame { whole, header, body, message, more: false }));
             }
         }
     }
@@ -126,12 +102,7 @@ impl Run {
         match self.part {
             Part::Kind => self.kind(byte, input)?,
             Part::Number { .. } => self.number(byte, input)?,
-            Part::LineFeed {
-                kind,
-                value,
-                negative,
-                streamed,
-            } => {
+            Part::LineFeed { kind, value, negative, streamed } => {
                 if byte != b'\n' {
                     return Err(self.bad(input, ErrorKind::BadPrefix, "LF behind CR"));
                 }
@@ -189,14 +160,7 @@ impl Run {
     }
 
     fn number(&mut self, byte: u8, input: Input<'_>) -> Result<(), FrameError> {
-        let Part::Number {
-            kind,
-            value,
-            digits,
-            negative,
-            streamed,
-        } = &mut self.part
-        else {
+        let Part::Number { kind, value, digits, negative, streamed } = &mut self.part else {
             return Ok(());
         };
         match byte {
@@ -206,9 +170,7 @@ impl Run {
                     return Err(self.bad(input, ErrorKind::BadPrefix, expected));
                 }
                 let digit = u64::from(byte - b'0');
-                let next = value
-                    .checked_mul(10)
-                    .and_then(|value| value.checked_add(digit));
+                let next = value.checked_mul(10).and_then(|value| value.checked_add(digit));
                 let Some(next) = next else {
                     return Err(self.bad(input, ErrorKind::BadLength, "a number within 64 bits"));
                 };
@@ -316,10 +278,7 @@ impl Run {
         // Within the limit only, so that where the reads cut does not matter.
         let end = match input.discarding {
             true => input.bytes.len(),
-            false => input
-                .bytes
-                .len()
-                .min(usize::try_from(max).unwrap_or(usize::MAX)),
+            false => input.bytes.len().min(usize::try_from(max).unwrap_or(usize::MAX)),
         };
         let rest = &input.bytes[self.pos.min(end)..end];
         let hit = memchr::memchr(b'\n', rest);
@@ -348,10 +307,7 @@ impl Run {
             left => Part::Bytes { left },
         };
         match self.part {
-            Part::Bytes { left } => Some(Out::Need {
-                more: left + 2,
-                need: None,
-            }),
+            Part::Bytes { left } => Some(Out::Need { more: left + 2, need: None }),
             _ => None,
         }
     }
@@ -368,12 +324,7 @@ impl Run {
         let done = self.part == Part::Kind && self.open.is_empty();
         // A number says how many bytes or values follow, and every digit makes it larger.
         let follows = match self.part {
-            Part::Number {
-                value,
-                negative: false,
-                kind,
-                ..
-            } => match kind {
+            Part::Number { value, negative: false, kind, .. } => match kind {
                 b';' if value == 0 => 2,
                 b'$' | b'=' | b'!' | b';' => value.saturating_add(4),
                 b'%' | b'|' => value.saturating_mul(2 * VALUE_BYTES_MIN).saturating_add(2),
@@ -391,11 +342,5 @@ impl Run {
 }
 
 fn number(kind: u8) -> Part {
-    Part::Number {
-        kind,
-        value: 0,
-        digits: 0,
-        negative: false,
-        streamed: false,
-    }
+    Part::Number { kind, value: 0, digits: 0, negative: false, streamed: false }
 }

@@ -23,10 +23,7 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn new(start: usize) -> Run {
-        Run {
-            start,
-            chosen: None,
-        }
+        Run { start, chosen: None }
     }
 
     pub(crate) fn run(
@@ -53,9 +50,7 @@ impl Run {
     }
 
     pub(crate) fn is_raw(&self) -> bool {
-        self.chosen
-            .as_ref()
-            .is_some_and(|(_, state)| state.is_raw())
+        self.chosen.as_ref().is_some_and(|(_, state)| state.is_raw())
     }
 
     /// The case in force and its state.

@@ -24,11 +24,7 @@ impl Raw {
     pub(crate) fn run(&mut self, input: Input<'_>) -> Out {
         let len = input.bytes.len();
         if len == 0 {
-            return if input.at_end {
-                Out::Finished
-            } else {
-                Out::need(1)
-            };
+            return if input.at_end { Out::Finished } else { Out::need(1) };
         }
         let key = core::mem::take(&mut self.key);
         Out::Frame(Frame {
@@ -60,13 +56,7 @@ impl Eof {
         }
         let (whole, body) = (0..len, self.key..len);
         let message = delivered(options.deliver.unwrap_or(Deliver::Body), &whole, &body, 0);
-        Out::Frame(Frame {
-            whole,
-            header: 0..self.key,
-            body,
-            message,
-            more: false,
-        })
+        Out::Frame(Frame { whole, header: 0..self.key, body, message, more: false })
     }
 }
 
@@ -74,10 +64,7 @@ impl Eof {
 fn over(options: &Options, key: usize, body: u64) -> Option<(u64, usize)> {
     let at = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX);
     let whole = body + key as u64;
-    let by_frame = options
-        .maxframe
-        .filter(|max| whole > *max)
-        .map(|max| (max, at(max)));
+    let by_frame = options.maxframe.filter(|max| whole > *max).map(|max| (max, at(max)));
     let max = options.max();
     let by_body = (body > max).then(|| (max, at(max).saturating_add(key)));
     match (by_body, by_frame) {
@@ -99,31 +86,16 @@ impl Fixed {
                 let frame_bytes = Some(end as u64);
                 let declared = Some(bytes as u64);
                 let at = self.key.saturating_sub(1);
-                return Out::Oversize(Oversize {
-                    at,
-                    declared,
-                    limit,
-                    frame_bytes,
-                    fatal: None,
-                });
+                return Out::Oversize(Oversize { at, declared, limit, frame_bytes, fatal: None });
             }
         } else {
-            return Out::Whole {
-                bytes: end as u64,
-                more: false,
-            };
+            return Out::Whole { bytes: end as u64, more: false };
         }
         if input.bytes.len() < end {
             return Out::need_until(end as u64, input.bytes.len());
         }
         let (whole, body) = (0..end, self.key..end);
         let message = delivered(options.deliver.unwrap_or(Deliver::Body), &whole, &body, 0);
-        Out::Frame(Frame {
-            whole,
-            header: 0..self.key,
-            body,
-            message,
-            more: false,
-        })
+        Out::Frame(Frame { whole, header: 0..self.key, body, message, more: false })
     }
 }

@@ -42,7 +42,9 @@ impl Link {
                     return Ok(Read::Some);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Read::Nothing);
+                }
                 Err(error) => return Err(error),
             }
         }

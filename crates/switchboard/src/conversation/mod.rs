@@ -83,9 +83,8 @@ impl Conversation {
     /// address that was tried.
     pub fn connect(endpoint: &str, framing: &str) -> Result<Conversation, Error> {
         let protocol = parse_protocol(framing)?;
-        let endpoint: Endpoint = endpoint
-            .parse()
-            .map_err(|error| Error::caller("cannot connect").with_source(error))?;
+        let endpoint: Endpoint =
+            endpoint.parse().map_err(|error| Error::caller("cannot connect").with_source(error))?;
         let transport = endpoint.connect(&crate::ConnectOptions::default())?;
         Ok(Conversation::with_role(transport, &protocol, Role::Client))
     }

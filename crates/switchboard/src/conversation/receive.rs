@@ -109,7 +109,11 @@ impl Conversation {
     }
 
     /// Reads once more; flushes what is pending before it waits.
-    pub(super) fn fill(&mut self, need: NonZeroUsize, waits: bool) -> Result<Option<Outcome>, Error> {
+    pub(super) fn fill(
+        &mut self,
+        need: NonZeroUsize,
+        waits: bool,
+    ) -> Result<Option<Outcome>, Error> {
         if self.send_error.is_none()
             && self.session.outbound.pending() > 0
             && let Err(error) = self.link.write(&mut self.session.outbound)

@@ -3,8 +3,8 @@
 use super::Conversation;
 use crate::session::Event;
 use crate::{Error, limits};
-use std::num::NonZeroUsize;
 use std::io::{ErrorKind, Read, Write};
+use std::num::NonZeroUsize;
 
 impl Conversation {
     /// Sends one message of `len` bytes that are read from `reader` as they go, so that a message

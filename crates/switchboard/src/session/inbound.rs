@@ -283,10 +283,11 @@ impl Inbound {
 /// A whole message, borrowed from where it was received. Dereferences to its bytes.
 ///
 /// ```
+/// # use std::sync::Arc;
 /// # use switchboard::{Conversation, transport};
-/// # let (a, b) = transport::pair();
-/// # let mut client = Conversation::over(a.into(), &"u32be".parse()?);
-/// # let mut server = Conversation::over(b.into(), &"u32be".parse()?);
+/// # let (a, b) = transport::pair()?;
+/// # let mut client = Conversation::over(Arc::new(a), &"u32be".parse()?);
+/// # let mut server = Conversation::over(Arc::new(b), &"u32be".parse()?);
 /// client.send(b"hello")?;
 /// let message = server.recv()?.expect("a message, not the end");
 /// assert_eq!(&*message, b"hello");

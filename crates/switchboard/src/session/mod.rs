@@ -22,7 +22,9 @@ pub use outbound::{Outbound, Unsent};
 
 use crate::limits;
 use std::time::{Duration, Instant};
-use switchboard_frame::{Coupler, Decoder, EncodeError, Encoder, FrameError, Framing, Protocol, Role};
+use switchboard_frame::{
+    Coupler, Decoder, EncodeError, Encoder, FrameError, Framing, Protocol, Role,
+};
 
 /// How long a conversation waits, and for what. `None` is for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

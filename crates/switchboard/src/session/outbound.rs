@@ -42,7 +42,15 @@ impl Outbound {
     }
 
     pub(crate) fn with_encoder(encoder: Result<Encoder, EncodeError>) -> Outbound {
-        Outbound { encoder, out: Vec::new(), sent: 0, last: 0, messages: 0, bytes: 0, stalled_since: None }
+        Outbound {
+            encoder,
+            out: Vec::new(),
+            sent: 0,
+            last: 0,
+            messages: 0,
+            bytes: 0,
+            stalled_since: None,
+        }
     }
 
     /// Messages queued so far.

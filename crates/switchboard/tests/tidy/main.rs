@@ -2,10 +2,7 @@
 //! engine may depend on. Each rule is a function from a file's text to what is wrong with it, and
 //! each is shown a file that breaks it, so that none can pass by not looking.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a tree that cannot be read has failed the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a tree that cannot be read has failed the test")]
 
 mod code;
 mod rules;
