@@ -3,13 +3,13 @@
 //! Whatever an endpoint needs, the time for all of it is one deadline, and a failure tells each
 //! address that was tried.
 
-use crate::resolve::resolve;
+use crate::resolve::{literal, resolve};
 use crate::transport::{Pipe, Tcp, Transport, Unix, Wait, abstract_address};
 use crate::{Endpoint, Error, Liveness, Stopper, deadline, limits, sys};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,7 +117,10 @@ impl Endpoint {
         let until = options.until();
         match self {
             Endpoint::Tcp { host, port } => {
-                let addresses = resolve(name_of(host), *port, &until)?;
+                let addresses = match without_asking(host, *port) {
+                    Some(addresses) => addresses,
+                    None => resolve(host, *port, &until)?,
+                };
                 let tcp = race::race(self, addresses, options, &until)?;
                 Ok(Arc::new(tcp))
             }
@@ -161,9 +164,14 @@ impl Endpoint {
     }
 }
 
-/// Who is meant by an endpoint without a host: this machine.
-fn name_of(host: &str) -> &str {
-    if host.is_empty() { "localhost" } else { host }
+/// The addresses of a host that is no name: an address is its own, and no host at all is this
+/// machine.
+fn without_asking(host: &str, port: u16) -> Option<Vec<SocketAddr>> {
+    if host.is_empty() {
+        let (v6, v4) = (Ipv6Addr::LOCALHOST, Ipv4Addr::LOCALHOST);
+        return Some(vec![SocketAddr::from((v6, port)), SocketAddr::from((v4, port))]);
+    }
+    Some(vec![literal(host, port)?])
 }
 
 fn unix_socket(endpoint: &Endpoint) -> io::Result<(Socket, SockAddr)> {

@@ -1,9 +1,9 @@
 //! Connecting without waiting: [`Connecting`].
 
 use super::race::{attempt, begin, failed, in_order, outcome, timed_out};
-use super::{ConnectOptions, name_of, refused, tcp_done, unix_done, unix_socket};
+use super::{ConnectOptions, refused, tcp_done, unix_done, unix_socket, without_asking};
 use crate::error::Attempt;
-use crate::resolve::{Resolving, literal};
+use crate::resolve::Resolving;
 use crate::sys::{self, Watch, Woke};
 use crate::transport::Wait;
 use crate::{Endpoint, Error, Transport, deadline};
@@ -65,13 +65,13 @@ impl Connecting {
             attempts: Vec::new(),
         };
         match endpoint {
-            Endpoint::Tcp { host, port } => match literal(name_of(host), *port) {
-                Some(address) => {
-                    connecting.waiting.push_back(address);
+            Endpoint::Tcp { host, port } => match without_asking(host, *port) {
+                Some(addresses) => {
+                    connecting.waiting = in_order(addresses);
                     connecting.next_address()?;
                 }
                 None => {
-                    let resolving = Resolving::start(name_of(host), *port)?;
+                    let resolving = Resolving::start(host, *port)?;
                     connecting.state = State::Resolving(resolving);
                 }
             },

@@ -1,0 +1,89 @@
+//! Signals that interrupt a wait.
+//!
+//! A signal to a process goes to its first thread, and the harness runs tests in others. So the
+//! test starts this program again for one test, which a single test thread runs in the first one.
+
+use crate::help::{read_some, write_all};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use switchboard::Transport;
+use switchboard::transport::{Interest, Interrupt, Pipe, Wait, Woken, pair};
+
+const CHILD: &str = "SWITCHBOARD_TEST_INTERRUPTED";
+
+/// Runs `name` in a process of its own and sends it signals until it is done.
+fn check(name: &str) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--test-threads=1", "--nocapture"])
+        .env(CHILD, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = std::io::BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("the handler is there") {
+        line.clear();
+        let count = std::io::BufRead::read_line(&mut told, &mut line).unwrap();
+        assert_ne!(count, 0, "the other process ended early");
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        // One that comes before the wait has begun interrupts nothing, so there are many.
+        let _ = kill_process(pid, Signal::USR1);
+        std::thread::yield_now();
+    };
+    assert!(status.success(), "{status}");
+}
+
+fn is_child() -> bool {
+    if std::env::var_os(CHILD).is_none() {
+        return false;
+    }
+    let noted = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGUSR1, noted).unwrap();
+    let told = writeln!(std::io::stdout(), "the handler is there");
+    told.unwrap();
+    true
+}
+
+#[test]
+fn the_hook_sees_each_signal_and_can_end_the_wait() {
+    if !is_child() {
+        return check("interrupt::the_hook_sees_each_signal_and_can_end_the_wait");
+    }
+    let (a, _b) = pair().unwrap();
+    let seen = AtomicU32::new(0);
+    let hook = || match seen.fetch_add(1, Ordering::Relaxed) {
+        0..3 => Interrupt::Continue,
+        _ => Interrupt::End,
+    };
+    let until = Wait { on_interrupt: Some(&hook), ..Wait::FOREVER };
+    assert_eq!(a.wait(Interest::READ, &until).unwrap(), Woken::Interrupted);
+    assert_eq!(seen.load(Ordering::Relaxed), 4);
+}
+
+#[test]
+fn without_a_hook_signals_are_never_seen() {
+    if !is_child() {
+        return check("interrupt::without_a_hook_signals_are_never_seen");
+    }
+    // Each line costs a trip through another process: signals hit many of the waits.
+    let cat = Pipe::spawn(&["cat".to_owned()]).unwrap();
+    for i in 0..2000_u32 {
+        let line = i.to_be_bytes();
+        write_all(&cat, &line).unwrap();
+        let mut back = [0; 4];
+        let mut filled = 0;
+        while filled < 4 {
+            filled += read_some(&cat, &mut back[filled..]).unwrap();
+        }
+        assert_eq!(back, line);
+    }
+    assert!(cat.facts().half_close);
+}
