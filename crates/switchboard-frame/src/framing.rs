@@ -166,11 +166,13 @@ impl Framing {
     #[must_use]
     pub fn with_max(&self, bytes: u64) -> Framing {
         fn apply(stage: &mut Stage, bytes: u64) {
-            stage.options.max = (bytes != MESSAGE_BYTES_MAX_DEFAULT).then_some(bytes);
-            if let Shape::Type(cases) = &mut stage.shape {
-                for case in cases {
-                    apply(&mut case.stage, bytes);
+            match &mut stage.shape {
+                // It has no messages of its own to bound.
+                Shape::Raw => {}
+                Shape::Type(cases) => {
+                    cases.iter_mut().for_each(|case| apply(&mut case.stage, bytes));
                 }
+                _ => stage.options.max = (bytes != MESSAGE_BYTES_MAX_DEFAULT).then_some(bytes),
             }
         }
         let mut stages = self.stages.to_vec();

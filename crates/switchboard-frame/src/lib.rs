@@ -12,6 +12,7 @@ extern crate alloc;
 
 mod assembler;
 mod buffer;
+mod builders;
 mod decoder;
 mod describe;
 mod display;

@@ -145,8 +145,9 @@ fn join(
         let joined = match &item.kind {
             RawKind::Body => None,
             RawKind::Literal(bytes) => {
-                let open = items.len() > header_items || index < header_end;
-                if open && let Some(Item::Literal(before)) = items.last_mut() {
+                if items.len() > header_items
+                    && let Some(Item::Literal(before)) = items.last_mut()
+                {
                     let mut both = core::mem::take(before).into_vec();
                     both.extend_from_slice(bytes);
                     *before = both.into_boxed_slice();
@@ -155,7 +156,13 @@ fn join(
                     Some(Item::Literal(bytes.clone().into_boxed_slice()))
                 }
             }
-            RawKind::Opaque(bytes) => Some(Item::Opaque { name, bytes: *bytes }),
+            RawKind::Opaque(bytes) => opaque(&mut items, header_items, name, *bytes),
+            // An integer that nobody can name and that measures nothing is bytes like any other.
+            RawKind::Integer { integer: Integer::Binary { bytes, .. }, .. }
+                if name.is_none() && length != Some(index) =>
+            {
+                opaque(&mut items, header_items, None, usize::from(*bytes))
+            }
             RawKind::Integer { integer, .. } => {
                 let name = if length == Some(index) { Some(Box::from("len")) } else { name };
                 Some(Item::Integer { name, kind: integer.clone() })
@@ -181,6 +188,24 @@ fn join(
         header_items = items.len();
     }
     (items, header_items, places)
+}
+
+/// Opaque bytes; those without a name are joined with such before them, on the same side of the
+/// body.
+fn opaque(
+    items: &mut [Item],
+    header_items: usize,
+    name: Option<Box<str>>,
+    bytes: usize,
+) -> Option<Item> {
+    if name.is_none()
+        && items.len() > header_items
+        && let Some(Item::Opaque { name: None, bytes: before }) = items.last_mut()
+    {
+        *before = before.saturating_add(bytes);
+        return None;
+    }
+    Some(Item::Opaque { name, bytes })
 }
 
 /// The name of a raw item; the length field's is `len`.
@@ -293,7 +318,8 @@ fn apply(length: &mut Length, how: &How, integer: &Integer, header: &[Item]) -> 
     match &how.kind {
         HowKind::Counts(counts) => length.counts = *counts,
         HowKind::Add(n) => {
-            length.add = length.add.checked_add(*n).ok_or_else(|| {
+            let sum = length.add.checked_add(*n).filter(|sum| *sum != i64::MIN);
+            length.add = sum.ok_or_else(|| {
                 Fault::new(how.at, "these sums are beyond 64 bits").hint("write their sum")
             })?;
         }
