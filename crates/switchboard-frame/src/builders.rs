@@ -65,7 +65,7 @@ plain! {
         "Lines ended by LF, one CR before it dropped";
     crlf, "crlf", Shape::Delimited(Delimiter::Literals(vec![Box::from(&b"\r\n"[..])])),
         "Lines ended by CR LF; a bare CR or LF is data";
-    raw, "raw", Shape::Raw, "Bytes as they come, without any promise where they are cut";
+    raw, "raw", Shape::Raw, "Bytes as they come: a message is what a read happened to bring";
     to_end, "eof", Shape::Eof, "The whole stream is one message, ended by the end of stream";
     chunked, "chunked", Shape::Chunked,
         "The chunks of HTTP/1.1 (RFC 9112, section 7.1); the last is an empty message";

@@ -150,12 +150,6 @@ impl Stage {
 }
 
 impl Framing {
-    /// `raw`: bytes as they come. A message is what a read happened to bring.
-    #[must_use]
-    pub fn raw() -> Framing {
-        Framing::from_stages(alloc::vec![Stage::once(Shape::Raw)])
-    }
-
     pub(crate) fn from_stages(stages: Vec<Stage>) -> Framing {
         debug_assert!(!stages.is_empty());
         Framing { stages: stages.into() }
