@@ -224,6 +224,7 @@ fn refused(error: io::Error, endpoint: &Endpoint) -> Error {
         }
         io::ErrorKind::NotFound => "there is no such path: start the server, or check the path",
         io::ErrorKind::PermissionDenied => "this user may not connect: see the path's permissions",
+        io::ErrorKind::InvalidInput => "the system takes 107 bytes of it: choose a shorter one",
         io::ErrorKind::WouldBlock => "the server's queue is full: try again later",
         _ => return Error::io("cannot connect to", error).at_endpoint(endpoint),
     };

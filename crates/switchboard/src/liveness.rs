@@ -38,7 +38,9 @@ pub struct Liveness {
     /// own limit, on Linux about a quarter of an hour.
     ///
     /// Linux lets this one also decide about probes once it is set: after this much silence with a
-    /// probe unanswered the peer is dead.
+    /// probe unanswered the peer is dead. And it counts the time in which a living peer reads
+    /// nothing while bytes wait for it: where the other side may pause as long as it likes, take
+    /// [`Liveness::patient`].
     pub user_timeout: Option<Duration>,
 }
 
@@ -63,6 +65,14 @@ impl Liveness {
         probes: limits::KEEPALIVE_PROBES,
         user_timeout: None,
     };
+
+    /// The default without the limit for unacknowledged bytes: for relays and others who must not
+    /// end a connection only because its receiver pauses. A peer that dies while bytes are under
+    /// way to it is then told after the system's own limit.
+    #[must_use]
+    pub fn patient() -> Liveness {
+        Liveness { user_timeout: None, ..Liveness::default() }
+    }
 
     /// Values that tell a dead peer after about `time`, at least three seconds: half of it is
     /// silence, the rest goes to up to five probes.

@@ -167,6 +167,7 @@ fn explain(error: io::Error, endpoint: &Endpoint) -> Error {
             "this user may not write to its directory: choose another one"
         }
         io::ErrorKind::AddrInUse => "another program serves it: end it, or choose another name",
+        io::ErrorKind::InvalidInput => "the system takes 107 bytes of it: choose a shorter one",
         _ => return Error::io("cannot listen on", error).at_endpoint(endpoint),
     };
     Error::io("cannot listen on", error).at_endpoint(endpoint).with_advice(advice)

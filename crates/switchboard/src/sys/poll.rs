@@ -1,8 +1,8 @@
 //! Waiting for descriptors: the one blocking call of this crate, and the one place that sees
 //! `EINTR` from it.
 
-use crate::deadline;
 use crate::transport::{Interrupt, Wait};
+use crate::{Stopper, deadline};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io;
@@ -45,12 +45,12 @@ pub(crate) enum Woke {
 pub(crate) fn wait(watches: &mut [Watch<'_>], until: &Wait<'_>) -> io::Result<Woke> {
     let stopper = until.stopper;
     loop {
-        if stopper.is_some_and(super::super::stopper::Stopper::is_stopped) {
+        if stopper.is_some_and(Stopper::is_stopped) {
             return Ok(Woke::Stopped);
         }
         let timeout = deadline::remaining(until.deadline);
         match poll_once(watches, stopper.map(AsFd::as_fd), timeout) {
-            Ok(true) if stopper.is_some_and(super::super::stopper::Stopper::is_stopped) => {
+            Ok(true) if stopper.is_some_and(Stopper::is_stopped) => {
                 return Ok(Woke::Stopped);
             }
             Ok(true) => return Ok(Woke::Ready),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -116,4 +117,19 @@ pub(crate) fn connect(endpoint: &Endpoint) -> Shared {
 pub(crate) fn over(listener: &Listener) -> (Shared, Shared) {
     let client = connect(&listener.endpoints()[0]);
     (client, listener.accept(&soon()).unwrap())
+}
+
+const CHILD: &str = "SWITCHBOARD_TEST_CHILD";
+
+/// Whether this is the process that [`own_process`] started.
+pub(crate) fn is_child() -> bool {
+    std::env::var_os(CHILD).is_some()
+}
+
+/// This program again, for one test alone and in its first thread: for tests that need signals or
+/// limits of a process.
+pub(crate) fn own_process(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([test, "--exact", "--test-threads=1", "--nocapture"]).env(CHILD, "1");
+    command
 }

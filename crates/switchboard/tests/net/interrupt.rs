@@ -3,25 +3,18 @@
 //! A signal to a process goes to its first thread, and the harness runs tests in others. So the
 //! test starts this program again for one test, which a single test thread runs in the first one.
 
-use crate::help::{read_some, write_all};
+use crate::help::{is_child, own_process, read_some, write_all};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use switchboard::Transport;
 use switchboard::transport::{Interest, Interrupt, Pipe, Wait, Woken, pair};
 
-const CHILD: &str = "SWITCHBOARD_TEST_INTERRUPTED";
-
 /// Runs `name` in a process of its own and sends it signals until it is done.
 fn check(name: &str) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args([name, "--exact", "--test-threads=1", "--nocapture"])
-        .env(CHILD, "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = own_process(name).stdout(Stdio::piped()).spawn().unwrap();
     let mut told = std::io::BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     while !line.contains("the handler is there") {
@@ -41,8 +34,9 @@ fn check(name: &str) {
     assert!(status.success(), "{status}");
 }
 
-fn is_child() -> bool {
-    if std::env::var_os(CHILD).is_none() {
+/// Whether this is the process that is to be interrupted; then it can be from here on.
+fn is_interrupted() -> bool {
+    if !is_child() {
         return false;
     }
     let noted = Arc::new(AtomicBool::new(false));
@@ -54,7 +48,7 @@ fn is_child() -> bool {
 
 #[test]
 fn the_hook_sees_each_signal_and_can_end_the_wait() {
-    if !is_child() {
+    if !is_interrupted() {
         return check("interrupt::the_hook_sees_each_signal_and_can_end_the_wait");
     }
     let (a, _b) = pair().unwrap();
@@ -70,7 +64,7 @@ fn the_hook_sees_each_signal_and_can_end_the_wait() {
 
 #[test]
 fn without_a_hook_signals_are_never_seen() {
-    if !is_child() {
+    if !is_interrupted() {
         return check("interrupt::without_a_hook_signals_are_never_seen");
     }
     // Each line costs a trip through another process: signals hit many of the waits.

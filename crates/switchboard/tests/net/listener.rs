@@ -1,13 +1,14 @@
 //! Listening: what is bound, what is refused, what is left behind.
 
 use crate::help::*;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc;
 use std::time::Duration;
 use switchboard::transport::Wait;
-use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper, deadline};
+use switchboard::{ConnectOptions, Endpoint, Error, ListenOptions, Listener, Stopper, deadline};
 
 fn bind(endpoint: &Endpoint) -> Result<Listener, Error> {
     Listener::bind(endpoint, &ListenOptions::default())
@@ -145,6 +146,31 @@ fn a_connection_that_is_gone_before_it_is_accepted_is_no_error() {
     }
 }
 
+/// The limit is the whole process's, so this one has a process of its own.
+#[test]
+fn without_descriptors_the_listener_says_so_and_lives_on() {
+    if !is_child() {
+        let name = "listener::without_descriptors_the_listener_says_so_and_lives_on";
+        assert!(own_process(name).status().unwrap().success());
+        return;
+    }
+    let listener = listen("127.0.0.1:0");
+    let client = connect(&listener.endpoints()[0]);
+    // Taking every number makes the next accept find none.
+    let limit = Rlimit { current: Some(64), ..getrlimit(Resource::Nofile) };
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let mut taken = Vec::new();
+    while let Ok(file) = std::fs::File::open("/dev/null") {
+        taken.push(file);
+    }
+    let error = listener.accept(&soon()).unwrap_err();
+    assert!(error.is_exhausted(), "{error}");
+    assert!(error.to_string().contains("ulimit -n"), "{error}");
+    drop(taken);
+    let served = listener.accept(&soon()).unwrap();
+    assert_eq!(served.remote(), client.local());
+}
+
 #[test]
 fn listeners_of_the_standard_library_are_taken_over() {
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -222,6 +248,12 @@ fn bad_paths_say_what_to_do() {
     let error = bind(&Endpoint::unix(directory.join("x".repeat(200)))).unwrap_err();
     assert!(error.is_caller(), "{error}");
     assert!(error.to_string().contains("the system takes 107: choose a shorter one"), "{error}");
+    for endpoint in
+        [Endpoint::unix(directory.join("x".repeat(200))), Endpoint::Abstract(vec![b'x'; 200])]
+    {
+        let error = endpoint.connect(&ConnectOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("the system takes 107 bytes"), "{error}");
+    }
     let error = bind(&Endpoint::unix(directory.join("missing/s"))).unwrap_err();
     assert!(error.to_string().contains("its directory is not there"), "{error}");
     let name = unique();

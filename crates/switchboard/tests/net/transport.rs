@@ -363,3 +363,19 @@ fn liveness_and_nodelay_reach_the_socket() {
     }
     check(Liveness::OFF);
 }
+
+/// Cutting a machine off takes privileges, but to the sender a peer whose window stays shut past
+/// the user timeout is as dead.
+#[test]
+fn a_dead_peer_is_told_apart_from_a_deadline() {
+    let (client, _served) = over(&listen("127.0.0.1:0"));
+    let liveness = Liveness { user_timeout: Some(Duration::from_millis(300)), ..Liveness::OFF };
+    client.set_liveness(&liveness).unwrap();
+    while client.write(&[0; 65536]).is_ok() {}
+    let woken = client.wait(Interest::READ, &soon()).unwrap();
+    assert_eq!(woken, Woken::Ready(Interest::READ));
+    let error = switchboard::Error::io("receiving from", client.read(&mut [0; 8]).unwrap_err());
+    assert!(error.is_peer_dead(), "{error}");
+    assert!(!error.is_timeout());
+    assert_eq!(error.ending(), Some(switchboard::Ending::PeerDead));
+}
