@@ -92,6 +92,10 @@ fn how_a_length_counts() {
     check("u32be,&7fffffff,last=80000000", &[b"hi"], b"\x80\x00\x00\x02hi");
     check("u8 body x1c0d", &[b"hi"], b"\x02hi\x1c\r");
     check("u8,rest body xce", &[b"hi"], b"\x03hi\xce");
+    check("dec2,rest body \"..\"", &[b"hi"], b"04hi..");
+    refuse("dec2,rest body \"..\"", &[0; 98], "its length would be 100");
+    refuse("u8,&0f", &[0; 16], "at most 15");
+    refuse("u8,&f3", &[0; 12], "bits outside those of the length field, 0xf3");
     check("hex4,self,short=4", &[b"hi", b""], b"0006hi0004");
     check("u16be,&0fff", &[b"hi"], b"\x00\x02hi");
     refuse("u16be,&0fff", &[0; 0x1000], "at most 4095");

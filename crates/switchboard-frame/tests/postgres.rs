@@ -24,7 +24,7 @@ struct Tap {
 
 impl Tap {
     fn new() -> Tap {
-        let protocol: Protocol = "postgres".parse().unwrap();
+        let protocol: Protocol = "postgres".parse().expect("a preset");
         Tap {
             coupler: protocol.coupler(),
             decoders: [Role::Client, Role::Server].map(|r| Decoder::new(protocol.framing(r))),
@@ -40,7 +40,7 @@ impl Tap {
         for byte in bytes {
             self.unread[side].push(*byte);
             while let Step::Frame(frame) =
-                self.decoders[side].step(&self.unread[side], false).unwrap()
+                self.decoders[side].step(&self.unread[side], false).expect("framed right")
             {
                 let message = self.unread[side][frame.message].to_vec();
                 self.unread[side].drain(..frame.whole.end);

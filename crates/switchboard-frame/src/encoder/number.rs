@@ -76,7 +76,7 @@ fn put_digits(out: &mut Vec<u8>, mut value: u64, base: u64, digits: usize) {
     let start = out.len();
     out.resize(start + digits, b'0');
     for place in out[start..].iter_mut().rev() {
-        *place = b"0123456789abcdef"[(value % base) as usize & 0xf];
+        *place = b"0123456789abcdef"[usize::from((value % base).to_le_bytes()[0] & 0xf)];
         value /= base;
     }
 }

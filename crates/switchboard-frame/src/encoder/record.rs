@@ -119,14 +119,15 @@ impl Writer<'_> {
                  {unit} bytes, in which its length is counted"
             )));
         }
-        let max = number::value_max(kind) & length.mask & !bits;
+        let allowed = length.mask & !bits;
+        let max = number::value_max(kind).min(allowed);
         let short = i128::from(length.short);
         match u64::try_from(units / unit) {
             Ok(value) if value <= max => {
-                if value & max != value {
+                if value & allowed != value {
                     return Err(EncodeError::new(format!(
                         "a body of {body_len} bytes has the length {value}, which has bits \
-                         outside those of the length field, {max:#x}"
+                         outside those of the length field, {allowed:#x}"
                     )));
                 }
                 if i128::from(value) < short {
