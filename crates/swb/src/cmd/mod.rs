@@ -1,0 +1,21 @@
+//! The verbs, one file each.
+
+mod completions;
+mod decode;
+mod encode;
+mod man;
+mod tap;
+
+use crate::args::Verb;
+use crate::exit::Outcome;
+use crate::printer::Printer;
+
+pub(crate) fn run(verb: Verb, printer: &Printer) -> Outcome {
+    match verb {
+        Verb::Tap(args) => tap::run(&args, printer),
+        Verb::Decode(args) => decode::run(&args, printer),
+        Verb::Encode(args) => encode::run(&args, printer),
+        Verb::Completions(args) => completions::run(&args, printer),
+        Verb::Man(args) => man::run(&args, printer),
+    }
+}

@@ -1,0 +1,169 @@
+//! Listening, and a thread for each conversation.
+//!
+//! `tap` and `serve` share it: where it listens is told, at most so many conversations at once are
+//! served while further ones wait at the listener, and the end waits for all of them.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use switchboard::transport::{Transport, Wait};
+use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper};
+
+use crate::exit::{Exit, Failure};
+use crate::printer::Printer;
+
+/// The most conversations at once; each has a thread. Further ones wait at the listener.
+const CONVERSATIONS_MAX: u64 = 1024;
+
+/// How long accepting pauses when descriptors or memory have run out: the connection that waits
+/// would be found again at once.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+/// Listens and tells where: on stderr, and with `print` alone on stdout.
+pub(crate) fn listen(
+    endpoint: &Endpoint,
+    print: bool,
+    printer: &Printer,
+) -> Result<Listener, Failure> {
+    let listener = Listener::bind(endpoint, &ListenOptions::default())
+        .map_err(|error| Failure::new(Exit::Unreachable, error))?;
+    let endpoints = listener.endpoints();
+    if let Some(first) = endpoints.first().filter(|_| print) {
+        printer.data_now(format!("{first}\n").as_bytes())?;
+    }
+    for endpoint in &endpoints {
+        printer.talk(&format!("listening on {endpoint}"));
+    }
+    Ok(listener)
+}
+
+/// The conversations under way.
+#[derive(Default)]
+struct Active {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    now: u64,
+    /// Why nothing can go on, from whichever conversation found it.
+    failure: Option<Failure>,
+}
+
+/// Serves conversations until the stopper stops or `limit` of them were begun, then waits for those
+/// under way. The first failure that concerns all of them ends everything at once.
+///
+/// # Errors
+/// That failure, or the listener's.
+pub(crate) fn converse<F>(
+    listener: Listener,
+    stopper: &Stopper,
+    limit: Option<u64>,
+    printer: &Printer,
+    serve: F,
+) -> Result<u64, Failure>
+where
+    F: Fn(u64, Arc<dyn Transport>) -> Result<(), Failure> + Send + Sync + 'static,
+{
+    let active = Arc::new(Active::default());
+    let serve = Arc::new(serve);
+    let mut begun = 0;
+    while limit.is_none_or(|limit| begun < limit) {
+        active.wait_until(|state| state.now < CONVERSATIONS_MAX)?;
+        let transport = match listener.accept(&Wait::FOREVER.or_stopped(stopper)) {
+            Ok(transport) => transport,
+            Err(error) if error.is_stopped() => break,
+            Err(error) if error.is_exhausted() => {
+                printer.talk(&format!("swb: {error}"));
+                active.pause(EXHAUSTED_PAUSE)?;
+                continue;
+            }
+            Err(error) => return Err(listen_failure(&error)),
+        };
+        begun += 1;
+        let guard = Guard::enter(&active, stopper);
+        let (serve, n) = (Arc::clone(&serve), begun);
+        let conversation = move || {
+            let done = serve(n, transport);
+            guard.leave(done);
+        };
+        let thread = thread::Builder::new().name(format!("conversation {n}"));
+        if let Err(error) = thread.spawn(conversation) {
+            printer.talk(&format!("swb: conversation {begun}: no thread for it: {error}"));
+        }
+    }
+    // Nobody is kept waiting in a queue that nobody empties.
+    drop(listener);
+    active.wait_until(|state| state.now == 0)?;
+    Ok(begun)
+}
+
+fn listen_failure(error: &Error) -> Failure {
+    Failure::new(Exit::Unreachable, error)
+}
+
+impl Active {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until it is so, or until there is a failure for all.
+    fn wait_until(&self, is_so: impl Fn(&State) -> bool) -> Result<(), Failure> {
+        let mut state = self.lock();
+        loop {
+            if let Some(failure) = state.failure.take() {
+                return Err(failure);
+            }
+            if is_so(&state) {
+                return Ok(());
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits for `time`, or until a conversation ends: it gives back what had run out.
+    fn pause(&self, time: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + time;
+        let mut state = self.lock();
+        let before = state.now;
+        while state.now == before && state.failure.is_none() {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        match state.failure.take() {
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Counts a conversation while it lives, also when its thread panics.
+struct Guard {
+    active: Arc<Active>,
+    stopper: Stopper,
+}
+
+impl Guard {
+    fn enter(active: &Arc<Active>, stopper: &Stopper) -> Guard {
+        active.lock().now += 1;
+        Guard { active: Arc::clone(active), stopper: stopper.clone() }
+    }
+
+    fn leave(self, done: Result<(), Failure>) {
+        if let Err(failure) = done {
+            self.active.lock().failure.get_or_insert(failure);
+            // The accept that waits is to notice.
+            self.stopper.stop();
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.active.lock().now -= 1;
+        self.active.changed.notify_all();
+    }
+}

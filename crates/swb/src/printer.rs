@@ -1,0 +1,94 @@
+//! The only place that prints. stdout is data, stderr is talk.
+//!
+//! Data is buffered: whoever is about to wait for input calls [`Printer::flush`] first, so nothing
+//! that is known is held back. A printer is cheap to clone, and a whole record is written under one
+//! lock, so the lines of several threads never mix.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::exit::Failure;
+
+/// Bytes of output held before a write.
+const OUTPUT_BYTES: usize = 64 * 1024;
+
+/// Writes data to stdout and talk to stderr.
+#[derive(Clone)]
+pub(crate) struct Printer {
+    out: Arc<Mutex<BufWriter<File>>>,
+    colour: bool,
+}
+
+/// The colours there are; nothing is said by colour alone.
+#[derive(Clone, Copy)]
+pub(crate) enum Colour {
+    Client,
+    Server,
+    Note,
+}
+
+impl Printer {
+    /// # Errors
+    /// stdout is not open.
+    pub(crate) fn new() -> Result<Printer, Failure> {
+        // A descriptor of our own, because the standard handle flushes at every line end.
+        let stdout = io::stdout();
+        let file = stdout.as_fd().try_clone_to_owned().map_err(|e| Failure::stdout(&e))?;
+        let colour = stdout.is_terminal() && colour_wanted();
+        let out = BufWriter::with_capacity(OUTPUT_BYTES, File::from(file));
+        Ok(Printer { out: Arc::new(Mutex::new(out)), colour })
+    }
+
+    /// Writes one record to stdout, whole.
+    pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Failure> {
+        self.lock().write_all(bytes).map_err(|e| Failure::stdout(&e))
+    }
+
+    /// Writes one record to stdout and hands it on at once.
+    pub(crate) fn data_now(&self, bytes: &[u8]) -> Result<(), Failure> {
+        let mut out = self.lock();
+        out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| Failure::stdout(&e))
+    }
+
+    /// Hands on what was written; called before every wait for input.
+    pub(crate) fn flush(&self) -> Result<(), Failure> {
+        self.lock().flush().map_err(|e| Failure::stdout(&e))
+    }
+
+    /// Says something to the person. A stderr that is gone is no reason to stop.
+    pub(crate) fn talk(&self, text: &str) {
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    /// `text` in a colour, on a terminal that wants colours.
+    pub(crate) fn paint(&self, colour: Colour, text: &str) -> String {
+        if !self.colour {
+            return text.to_owned();
+        }
+        let code = match colour {
+            Colour::Client => "36",
+            Colour::Server => "33",
+            Colour::Note => "2",
+        };
+        format!("\x1b[{code}m{text}\x1b[0m")
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BufWriter<File>> {
+        // A thread that panicked inside a write left at worst half a line.
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Says why the command failed, before there is a printer or after it is gone.
+pub(crate) fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "swb: {text}");
+}
+
+/// <https://no-color.org>: set and not empty means no colour.
+fn colour_wanted() -> bool {
+    env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
+        && env::var_os("TERM").is_none_or(|v| v != "dumb")
+}

@@ -1,0 +1,103 @@
+//! Durations and sizes as they are written on the command line.
+
+use std::time::Duration;
+
+/// Reads a duration: digits and `ms`, `s`, `m` or `h`.
+///
+/// # Errors
+/// No digits, no unit, or more than fits.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = split(text);
+    let scale = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "" if !number.is_empty() => {
+            return Err(format!("a unit is missing: {number}ms, {number}s"));
+        }
+        _ => return Err("a duration is written 250ms, 5s, 2m or 1h".to_owned()),
+    };
+    scaled(number, scale)
+        .map(Duration::from_millis)
+        .ok_or_else(|| "a duration is written 250ms, 5s, 2m or 1h".to_owned())
+}
+
+/// Reads a size in bytes: digits and nothing, `k`, `m`, `g`, `KiB`, `MiB` or `GiB`, which are
+/// powers of 1024.
+///
+/// # Errors
+/// No digits, another unit, or more than 64 bits.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let (number, unit) = split(text);
+    let scale = match unit {
+        "" => Some(1),
+        "k" | "KiB" => Some(1 << 10),
+        "m" | "MiB" => Some(1 << 20),
+        "g" | "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    scale
+        .and_then(|scale| scaled(number, scale))
+        .ok_or_else(|| "a size is written 4096, 64k, 16MiB or 1g".to_owned())
+}
+
+/// A size that is not zero, of something held in memory.
+///
+/// # Errors
+/// As [`size`], and zero.
+pub(crate) fn chunk(text: &str) -> Result<usize, String> {
+    match usize::try_from(size(text)?) {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        // The largest chunk anyone can mean; a buffer of this size is made at once.
+        Ok(bytes) if bytes <= 1 << 30 => Ok(bytes),
+        _ => Err("it may be at most 1g".to_owned()),
+    }
+}
+
+/// A size in bytes, as a person reads it.
+pub(crate) fn bytes(number: u64) -> String {
+    count(number, "byte")
+}
+
+/// `1 message`, `2 messages`.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+fn split(text: &str) -> (&str, &str) {
+    text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())
+}
+
+fn scaled(number: &str, scale: u64) -> Option<u64> {
+    number.parse::<u64>().ok()?.checked_mul(scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("5").unwrap_err(), "a unit is missing: 5ms, 5s");
+        for wrong in ["", "s", "5 s", "5d", "-5s", "99999999999999999999s", "18446744073709551615h"]
+        {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        assert_eq!(size("0"), Ok(0));
+        assert_eq!(size("64k"), Ok(65_536));
+        assert_eq!(size("16MiB"), size("16m"));
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        for wrong in ["", "k", "16MB", "1.5k", "17179869184g"] {
+            assert!(size(wrong).is_err(), "{wrong}");
+        }
+        assert!(chunk("0").is_err());
+    }
+}

@@ -1,0 +1,8 @@
+//! The command from outside: exit code, stdout and stderr of every verb.
+
+mod decode;
+mod decode_vectors;
+mod encode;
+mod manners;
+mod support;
+mod tap;
