@@ -21,14 +21,13 @@ const COLUMNS_MAX: usize = 78;
 impl Framing {
     /// Draws this framing as text of at most 78 columns: each stage and each case of `type{}` as a
     /// box of its fields in wire order, with sizes in bytes, and what is counted, delivered and
-    /// bounded. Ends with a line end.
+    /// bounded. The string itself is not repeated. Ends with a line end.
     ///
     /// ```
     /// use switchboard_frame::Framing;
     ///
     /// let drawn = Framing::u16_be().describe();
-    /// assert_eq!(drawn, "\
-    /// u16be
+    /// assert_eq!(drawn, "\x20\x20\
     ///   +-------+---------+
     ///   | len   | body    |
     ///   | u16be | message |
@@ -45,18 +44,17 @@ impl Framing {
     pub fn describe(&self) -> String {
         let mut out = String::new();
         let count = self.stages.len();
-        if count > 1 {
-            push_wrapped(&mut out, 0, "", &self.to_string());
-        }
         for (index, stage) in self.stages.iter().enumerate() {
-            let text = display::stage_text(stage);
-            let title = match (count, index + 1 == count, stage.times) {
-                (1, ..) => text,
-                (_, true, _) => format!("stage {}, for ever: {text}", index + 1),
-                (_, _, 1) => format!("stage {}, once: {text}", index + 1),
-                (_, _, times) => format!("stage {}, {times} times: {text}", index + 1),
+            let number = index + 1;
+            let applies = match stage.times {
+                _ if number == count => "for ever".to_string(),
+                1 => "once".to_string(),
+                times => format!("{times} times"),
             };
-            push_wrapped(&mut out, 0, "", &title);
+            if count > 1 {
+                let text = display::stage_text(stage);
+                push_wrapped(&mut out, 0, "", &format!("stage {number}, {applies}: {text}"));
+            }
             draw(&mut out, stage, 2, &[]);
         }
         out
@@ -186,7 +184,7 @@ fn counted(record: &Record, length: &Length) -> String {
         text.push_str(&format!(", in units of {} bytes", length.unit));
     }
     if length.mask != u64::MAX {
-        text.push_str(&format!(", of its bits those of {:x}", length.mask));
+        text.push_str(&format!("; only its bits {:x} are the length", length.mask));
     }
     if length.add != 0 {
         let (more, word) = match length.add {

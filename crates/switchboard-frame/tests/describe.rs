@@ -23,8 +23,7 @@ fn every_preset_is_drawn_within_its_columns() {
 fn a_length_of_the_whole_frame() {
     assert_eq!(
         drawn("len:u32le,frame type:1 tag:2 max=8k"),
-        "\
-u32le,frame type:1 tag:2 max=8k
+        "  \
   +-------+-------+-------+---------+
   | len   | type  | tag   | body    |
   | u32le | bytes | bytes | message |
