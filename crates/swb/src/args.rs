@@ -28,6 +28,7 @@ pub(crate) enum Verb {
     Tap(TapArgs),
     Decode(DecodeArgs),
     Encode(EncodeArgs),
+    Frames(FramesArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }

@@ -7,6 +7,9 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::json::Object;
 use crate::printer::Printer;
 
+/// Columns that notes are wrapped to.
+const WIDTH: usize = 78;
+
 pub(crate) fn run(args: &FramesArgs, printer: &Printer) -> Outcome {
     match (&args.framing, args.json) {
         (None, false) => list(printer)?,
@@ -54,10 +57,7 @@ fn one(text: &str, json: bool, printer: &Printer) -> Result<(), Failure> {
     let mut out = String::new();
     if let Some(preset) = preset {
         out.push_str(&format!("{}: {}\n", preset.name, preset.source));
-        if !preset.notes.is_empty() {
-            out.push_str(preset.notes);
-            out.push('\n');
-        }
+        push_wrapped(&mut out, preset.notes);
         out.push('\n');
     }
     if protocol.is_symmetric() {
@@ -68,6 +68,27 @@ fn one(text: &str, json: bool, printer: &Printer) -> Result<(), Failure> {
         push_drawing(&mut out, "server: ", server);
     }
     printer.data(out.as_bytes())
+}
+
+/// Text in lines that fit a screen.
+fn push_wrapped(out: &mut String, text: &str) {
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width > WIDTH {
+            out.push('\n');
+            column = 0;
+        }
+        if column > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    if column > 0 {
+        out.push('\n');
+    }
 }
 
 fn push_drawing(out: &mut String, side: &str, framing: &Framing) {

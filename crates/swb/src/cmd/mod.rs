@@ -3,6 +3,7 @@
 mod completions;
 mod decode;
 mod encode;
+mod frames;
 mod man;
 mod tap;
 
@@ -15,6 +16,7 @@ pub(crate) fn run(verb: Verb, printer: &Printer) -> Outcome {
         Verb::Tap(args) => tap::run(&args, printer),
         Verb::Decode(args) => decode::run(&args, printer),
         Verb::Encode(args) => encode::run(&args, printer),
+        Verb::Frames(args) => frames::run(&args, printer),
         Verb::Completions(args) => completions::run(&args, printer),
         Verb::Man(args) => man::run(&args, printer),
     }

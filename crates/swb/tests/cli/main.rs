@@ -3,6 +3,7 @@
 mod decode;
 mod decode_vectors;
 mod encode;
+mod frames;
 mod manners;
 mod support;
 mod tap;
