@@ -56,14 +56,14 @@ impl Wrong {
     }
 }
 
-/// Reads `item` from `bytes`, which begin with it. `watch` is shown the value after each digit and
-/// ends the reading by saying true; the answer is then `Done` with what has been seen.
+/// Reads `item` from `bytes`, which begin with it. `watch` is shown the value and how many
+/// bytes have been read after each digit, and ends the reading by saying true; the answer is then `Done` with what has been seen.
 pub(crate) fn read(
     item: &Item,
     bytes: &[u8],
     progress: &mut Progress,
     leading_zeros: bool,
-    watch: &mut dyn FnMut(u64) -> bool,
+    watch: &mut dyn FnMut(u64, usize) -> bool,
 ) -> Read {
     match item {
         Item::Literal(literal) => read_literal(literal, bytes, progress),
@@ -153,7 +153,7 @@ fn read_integer(
     bytes: &[u8],
     progress: &mut Progress,
     leading_zeros: bool,
-    watch: &mut dyn FnMut(u64) -> bool,
+    watch: &mut dyn FnMut(u64, usize) -> bool,
 ) -> Read {
     match kind {
         Integer::Binary { bytes: size, little, signed } => {
@@ -260,7 +260,7 @@ fn read_digit(
     byte: u8,
     base: u8,
     progress: &mut Progress,
-    watch: &mut dyn FnMut(u64) -> bool,
+    watch: &mut dyn FnMut(u64, usize) -> bool,
 ) -> Option<Read> {
     looked_at(1);
     let at = progress.seen;
@@ -274,7 +274,7 @@ fn read_digit(
     progress.value = value;
     progress.seen += 1;
     progress.digits += 1;
-    watch(value).then_some(Read::Done(progress.seen))
+    watch(value, progress.seen).then_some(Read::Done(progress.seen))
 }
 
 fn read_digits_until(
@@ -283,7 +283,7 @@ fn read_digits_until(
     strict: bool,
     bytes: &[u8],
     progress: &mut Progress,
-    watch: &mut dyn FnMut(u64) -> bool,
+    watch: &mut dyn FnMut(u64, usize) -> bool,
 ) -> Read {
     while progress.matched < literal.len() {
         let at = progress.seen;

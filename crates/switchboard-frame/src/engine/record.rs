@@ -135,11 +135,12 @@ impl Run {
             let resolves = record.length.as_ref().filter(|l| l.resolved_at() == index);
             let simple = resolves.filter(|l| l.item == index && l.mask == u64::MAX);
             let run = &*self;
-            let mut watch = |value: u64| {
+            let mut watch = |value: u64, seen: usize| {
                 if input.discarding {
                     return false;
                 }
-                excess = simple.and_then(|l| run.digits_excess(record, l, value, options, input));
+                excess =
+                    simple.and_then(|l| run.digits_excess(record, l, value, seen, options, input));
                 excess.is_some()
             };
             let mut progress = self.progress;
@@ -180,7 +181,7 @@ impl Run {
     ) -> Result<Option<Out>, FrameError> {
         let index = self.values.len();
         let mut progress = self.progress;
-        let read = self.read(record, index, &mut progress, options, input, &mut |_| false);
+        let read = self.read(record, index, &mut progress, options, input, &mut |_, _| false);
         self.progress = progress;
         if let Some(out) = self.take(read, ErrorKind::BadTrailer, record, index, input)? {
             return Ok(Some(out));
@@ -201,7 +202,7 @@ impl Run {
         progress: &mut Progress,
         options: &Options,
         input: Input<'_>,
-        watch: &mut dyn FnMut(u64) -> bool,
+        watch: &mut dyn FnMut(u64, usize) -> bool,
     ) -> Read {
         let bytes = &input.bytes[self.pos.min(input.bytes.len())..];
         let item = &record.items[index];
@@ -329,6 +330,7 @@ impl Run {
         record: &Record,
         length: &Length,
         value: u64,
+        seen: usize,
         options: &Options,
         input: Input<'_>,
     ) -> Option<(u64, u64)> {
@@ -337,7 +339,7 @@ impl Run {
             Counts::Body => counted,
             counts => {
                 let rest = fixed_bytes(&record.header()[length.item + 1..])?;
-                let field = self.progress.seen + 1;
+                let field = digit_bytes(&record.items[length.item], seen);
                 let end = self.pos + field + rest;
                 let base = match counts {
                     Counts::Rest => self.pos + field,
@@ -552,6 +554,15 @@ impl Length {
 /// The sum of the items' sizes, when each has always the same.
 fn fixed_bytes(items: &[Item]) -> Option<usize> {
     items.iter().map(Item::fixed_bytes).sum()
+}
+
+/// How many bytes a number takes of which so many bytes have been seen and all are digits, if no
+/// further digit comes.
+fn digit_bytes(item: &Item, seen: usize) -> usize {
+    match item {
+        Item::Integer { kind: Integer::DigitsUntil { literal, .. }, .. } => seen + literal.len(),
+        item => item.fixed_bytes().unwrap_or(seen),
+    }
 }
 
 /// Bytes that an item takes at least.
