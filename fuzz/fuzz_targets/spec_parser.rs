@@ -13,6 +13,7 @@ fuzz_target!(|text: &str| {
             let again: Framing = shortest.parse().expect("what Display writes parses");
             assert_eq!(again, framing, "{text:?} as {shortest:?}");
             assert_eq!(again.to_string(), shortest);
+            let _ = framing.describe();
             let _ = Decoder::new(&framing);
             let _ = Encoder::new(&framing);
         }

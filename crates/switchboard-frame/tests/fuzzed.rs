@@ -4,7 +4,7 @@ use switchboard_frame::{Decoder, ErrorKind, FrameError, Framing, Step};
 
 /// Decodes to the first error with the bytes given `size` at a time.
 fn first_error(spec: &str, stream: &[u8], size: usize) -> FrameError {
-    let framing = Framing::parse(spec).unwrap();
+    let framing = Framing::parse(spec).expect("a framing");
     let mut decoder = Decoder::new(&framing);
     let (mut begin, mut filled) = (0, 0);
     loop {
