@@ -246,7 +246,11 @@ proptest! {
     }
 
     #[test]
-    fn no_damaged_string_panics(text in stage(), at in any::<prop::sample::Index>(), c in any::<char>()) {
+    fn no_damaged_string_panics(
+        text in stage(),
+        at in any::<prop::sample::Index>(),
+        c in any::<char>(),
+    ) {
         let mut chars: Vec<char> = text.chars().collect();
         let at = at.index(chars.len());
         chars[at] = c;

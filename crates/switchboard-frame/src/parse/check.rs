@@ -192,6 +192,7 @@ fn body_is_possible(at: usize, record: &Record, key: usize) -> Parsed<()> {
 fn discard(at: usize, record: &Record) -> Parsed<()> {
     let variable = record.trailer().iter().any(|item| {
         matches!(item, Item::Until { .. } | Item::BerTag { .. })
+            || matches!(item, Item::Padding { item } if *item >= record.header_items)
             || matches!(item, Item::Integer { kind, .. } if kind.fixed_bytes().is_none())
     });
     if variable {

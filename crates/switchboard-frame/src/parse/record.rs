@@ -67,6 +67,11 @@ pub(crate) fn items(cursor: &mut Cursor<'_>, in_case: bool) -> Parsed<Vec<RawIte
             break;
         }
     }
+    if items.len() > 1
+        && let Some(none) = items.iter().find(|item| item.bare_number() == Some(0))
+    {
+        return Err(empty_field(none.at));
+    }
     if let [item] = &items[..]
         && !in_case
         && let Some(bytes) = item.bare_number()
@@ -153,12 +158,16 @@ fn opaque(at: usize, word: &str, name: Option<&str>, in_case: bool) -> Parsed<Ra
     }
     let bytes = number(at, word, "a field of opaque bytes")?;
     match usize::try_from(bytes) {
-        Ok(0) if !in_case || name.is_some() => Err(Fault::new(at, "a field of 0 bytes is none")
-            .hint("leave it out, or write how many bytes it has")),
+        Ok(0) if !in_case || name.is_some() => Err(empty_field(at)),
         Ok(bytes) if bytes <= FIXED_HEADER_BYTES_MAX || in_case => Ok(RawKind::Opaque(bytes)),
         _ => Err(Fault::new(at, format!("a header has at most {FIXED_HEADER_BYTES_MAX} bytes"))
             .hint("what is larger is a body: say its size in a length field, or fixed:N")),
     }
+}
+
+fn empty_field(at: usize) -> Fault {
+    Fault::new(at, "a field of 0 bytes is none")
+        .hint("leave it out, or write how many bytes it has")
 }
 
 /// For `dec":"`, `hexx0a`, `untilLIT`: the literal behind `start`. The outer `None` says that the

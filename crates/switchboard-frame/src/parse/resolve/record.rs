@@ -286,8 +286,7 @@ fn resolve_length(
         seen.push(kind);
         apply(&mut length, how, integer, header)?;
     }
-    let all = check::value_max(integer);
-    if length.mask & all == all {
+    if length.mask == check::value_max(integer) {
         length.mask = u64::MAX;
     }
     length.add_items.sort_unstable();
