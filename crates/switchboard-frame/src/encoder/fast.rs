@@ -1,23 +1,25 @@
-//! The common forms, encoded without looking at the framing again: one binary length field; lines;
-//! CR LF and one-byte delimiters; fixed sizes.
+//! The common forms, encoded without looking at the framing again: one length field, with or without
+//! literals; lines; CR LF and one-byte delimiters; fixed sizes.
 //!
 //! A fast form knows only the good case. What it does not write it leaves to the general encoder,
 //! so there is one place that knows what is wrong with a message.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use memchr::{memchr, memchr_iter};
 
 use crate::framing::{Delimiter, Deliver, Options, Shape, Stage};
-use crate::record::{Counts, Integer, Item, More};
+use crate::record::{Counts, Integer, Item, Length, More};
 
 use super::number;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Fast {
     /// No fast form.
     None,
     Prefix(Prefix),
+    Plain(Box<Plain>),
     Lines {
         body_max: usize,
     },
@@ -31,6 +33,18 @@ pub(super) enum Fast {
     Fixed {
         bytes: usize,
     },
+}
+
+/// One length field, and literals around it and behind the body.
+#[derive(Clone, Debug)]
+pub(super) struct Plain {
+    before: Box<[u8]>,
+    kind: Integer,
+    after: Box<[u8]>,
+    trailer: Box<[u8]>,
+    /// The field says so much more than the body's size.
+    add: u64,
+    body_max: usize,
 }
 
 /// One binary length field, then the body.
@@ -64,7 +78,8 @@ impl Fast {
                 },
             },
             Shape::Record(_) if deliver == Deliver::Body => {
-                Prefix::of(stage).map_or(Fast::None, Fast::Prefix)
+                let plain = || Plain::of(stage).map(|plain| Fast::Plain(Box::new(plain)));
+                Prefix::of(stage).map(Fast::Prefix).or_else(plain).unwrap_or(Fast::None)
             }
             _ => Fast::None,
         }
@@ -75,6 +90,7 @@ impl Fast {
     pub(super) fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
         match self {
             Fast::Prefix(prefix) => prefix.encode(message, out),
+            Fast::Plain(plain) => plain.encode(message, out),
             Fast::Lines { body_max } => {
                 let good = message.len() <= *body_max
                     && memchr(b'\n', message).is_none()
@@ -100,12 +116,7 @@ impl Prefix {
         let length = record.length.as_ref()?;
         let [Item::Integer { kind, .. }] = record.items.as_slice() else { return None };
         let Integer::Binary { bytes, little, .. } = kind else { return None };
-        let plain = length.mask == u64::MAX
-            && (length.short, length.unit) == (0, 1)
-            && length.add_items.is_empty()
-            && length.little_when.is_none()
-            && length.more == More::Never;
-        if !plain || record.header_items != 1 {
+        if !is_plain(length) || record.header_items != 1 {
             return None;
         }
         let itself = match length.counts {
@@ -140,6 +151,65 @@ impl Prefix {
         out.extend_from_slice(message);
         true
     }
+}
+
+impl Plain {
+    fn of(stage: &Stage) -> Option<Plain> {
+        let Shape::Record(record) = &stage.shape else { return None };
+        let length = record.length.as_ref().filter(|length| is_plain(length))?;
+        let Some(Item::Integer { kind, .. }) = record.items.get(length.item) else { return None };
+        let before = literals(record.items.get(..length.item)?)?;
+        let after = literals(record.header().get(length.item + 1..)?)?;
+        let trailer = literals(record.trailer())?;
+        let behind = after.len() + trailer.len();
+        let size = kind.fixed_bytes();
+        let counted = match length.counts {
+            Counts::Body => 0,
+            Counts::Rest => behind,
+            Counts::Itself => size? + behind,
+            Counts::Frame => before.len() + size? + behind,
+        };
+        let around = match stage.options.maxframe {
+            Some(_) => before.len() + size? + behind,
+            None => 0,
+        };
+        let add = i64::try_from(counted).ok()?.checked_sub(length.add)?;
+        let add = u64::try_from(add).ok()?;
+        let field_max = number::value_max(kind).checked_sub(add)?;
+        let body_max = field_max.min(room(&stage.options, around as u64));
+        let body_max = usize::try_from(body_max).unwrap_or(usize::MAX);
+        Some(Plain { before, kind: kind.clone(), after, trailer, add, body_max })
+    }
+
+    #[inline(never)]
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        if message.len() > self.body_max {
+            return false;
+        }
+        out.extend_from_slice(&self.before);
+        number::write(&self.kind, message.len() as u64 + self.add, None, out);
+        out.extend_from_slice(&self.after);
+        append(message, &self.trailer, out)
+    }
+}
+
+/// The items joined, when all are literals.
+fn literals(items: &[Item]) -> Option<Box<[u8]>> {
+    let mut joined = Vec::new();
+    for item in items {
+        let Item::Literal(literal) = item else { return None };
+        joined.extend_from_slice(literal);
+    }
+    Some(joined.into_boxed_slice())
+}
+
+/// Whether the length is the number in the field and an addition that is always the same.
+fn is_plain(length: &Length) -> bool {
+    length.mask == u64::MAX
+        && (length.short, length.unit) == (0, 1)
+        && length.add_items.is_empty()
+        && length.little_when.is_none()
+        && length.more == More::Never
 }
 
 #[inline]
