@@ -29,6 +29,7 @@ pub(crate) enum Verb {
     Decode(DecodeArgs),
     Encode(EncodeArgs),
     Frames(FramesArgs),
+    Demo(DemoArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -248,6 +249,22 @@ pub(crate) struct FramesArgs {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// See it work: eight framings over a link that cuts, glues and interrupts.
+///
+/// Starts servers on free loopback ports and on Unix sockets, talks to them through a link that
+/// cuts every read and write at random and glues others together, half-closes, vanishes and resets
+/// in the middle of messages, and compares every byte. Exit 0 only if all was right.
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// How long to go on
+    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "8s")]
+    pub(crate) time: Duration,
+
+    /// Repeat a run: the same messages, cuts and breaks
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
 }
 
 /// Print the completions for a shell.

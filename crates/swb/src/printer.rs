@@ -63,6 +63,12 @@ impl Printer {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }
 
+    /// Shows a line that the next one replaces; an empty one takes it away. For a terminal.
+    pub(crate) fn status(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
+    }
+
     /// `text` in a colour, on a terminal that wants colours.
     pub(crate) fn paint(&self, colour: Colour, text: &str) -> String {
         if !self.colour {

@@ -92,7 +92,9 @@ fn raise_descriptor_limit() {
 fn messages_cost_no_allocation_and_announcements_no_memory() {
     let _profiler = dhat::Profiler::builder().testing().build();
     raise_descriptor_limit();
-    for framing in ["u32be", "lines", "crlf", "fixed:64", "netstring", "u16le", "delim:\";\"|\"..\""] {
+    for framing in
+        ["u32be", "lines", "crlf", "fixed:64", "netstring", "u16le", "delim:\";\"|\"..\""]
+    {
         assert_eq!(allocations(framing, 200, &[b'm'; 64]), 0, "{framing}");
     }
     assert_eq!(allocations("u32be", 50, &[b'm'; 20_000]), 0, "20 kB");

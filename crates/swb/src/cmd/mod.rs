@@ -2,6 +2,7 @@
 
 mod completions;
 mod decode;
+mod demo;
 mod encode;
 mod frames;
 mod man;
@@ -17,6 +18,7 @@ pub(crate) fn run(verb: Verb, printer: &Printer) -> Outcome {
         Verb::Decode(args) => decode::run(&args, printer),
         Verb::Encode(args) => encode::run(&args, printer),
         Verb::Frames(args) => frames::run(&args, printer),
+        Verb::Demo(args) => demo::run(&args, printer),
         Verb::Completions(args) => completions::run(&args, printer),
         Verb::Man(args) => man::run(&args, printer),
     }

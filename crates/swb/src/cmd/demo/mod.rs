@@ -77,12 +77,7 @@ fn in_directory(args: &DemoArgs, printer: &Printer, directory: &std::path::Path)
 }
 
 /// Rounds of conversations until the time is over; then the first that went wrong.
-fn client(
-    server: &EchoServer,
-    tally: &Tally,
-    seed: u64,
-    deadline: Instant,
-) -> Result<(), String> {
+fn client(server: &EchoServer, tally: &Tally, seed: u64, deadline: Instant) -> Result<(), String> {
     let mut round = 0;
     // At least one round of every kind, however short the time.
     while round < round::KINDS || Instant::now() < deadline {

@@ -57,12 +57,7 @@ impl Tally {
 }
 
 /// Runs the round with that number.
-pub(super) fn run(
-    server: &EchoServer,
-    tally: &Tally,
-    seed: u64,
-    round: u64,
-) -> Result<(), String> {
+pub(super) fn run(server: &EchoServer, tally: &Tally, seed: u64, round: u64) -> Result<(), String> {
     let mut random = Random::new(seed);
     let transport = server.endpoint.connect(&ConnectOptions::default());
     let transport = transport.map_err(|error| error.to_string())?;
@@ -151,14 +146,15 @@ fn break_off(
         if std::time::Instant::now() > patience {
             return Err("the server was not told that its peer is gone".to_owned());
         }
-        std::thread::yield_now();
+        std::thread::park_timeout(Duration::from_millis(1));
     }
     Ok(())
 }
 
 /// The beginning of a frame, at least a byte of it and never all of it.
 fn half_of_a_frame(server: &EchoServer, random: &mut Random) -> Result<Vec<u8>, String> {
-    let message = (server.framing.message)(random, 50);
+    let size = 1 + random.below(50);
+    let message = (server.framing.message)(random, size);
     let protocol = server.framing.protocol()?;
     let encoder = Encoder::new(protocol.framing(Role::Client));
     let mut frame = Vec::new();

@@ -76,8 +76,11 @@ impl EchoServer {
     pub(super) fn check(&self, tally: &Tally) -> Vec<String> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let spec = self.framing.spec;
-        let mut wrong: Vec<String> =
-            seen.other.iter().map(|error| format!("{spec}: the server was told: {error}")).collect();
+        let mut wrong: Vec<String> = seen
+            .other
+            .iter()
+            .map(|error| format!("{spec}: the server was told: {error}"))
+            .collect();
         let mut compare = |what: &str, told: u64, made: u64| {
             if told != made {
                 wrong.push(format!("{spec}: {made} conversations {what}, the server saw {told}"));
