@@ -3,10 +3,10 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::EncodeError;
 use super::fields::{Fields, Values};
 use super::leaf::Leaf;
 use super::record::{Plan, Writer};
+use super::{EncodeError, number};
 use crate::framing::{Delimiter, Shape};
 use crate::record::{More, Record};
 
@@ -73,11 +73,15 @@ pub(super) fn head(
             return Ok(false);
         }
         Shape::Header(name) => {
-            out.extend_from_slice(format!("{name}: {len}\r\n\r\n").as_bytes());
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b": ");
+            number::put(out, len, 10);
+            out.extend_from_slice(b"\r\n\r\n");
         }
         Shape::Chunked if len == 0 => out.extend_from_slice(b"0\r\n\r\n"),
         Shape::Chunked => {
-            out.extend_from_slice(format!("{len:x}\r\n").as_bytes());
+            number::put(out, len, 16);
+            out.extend_from_slice(b"\r\n");
             tail.extend_from_slice(b"\r\n");
         }
         Shape::Resp { .. } => return Ok(false),

@@ -1,5 +1,6 @@
 //! The stage behind the keys of `type{}`: the one shape that a message is written in.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use super::EncodeError;
@@ -12,7 +13,7 @@ pub(super) struct Leaf<'a> {
     pub(super) options: Options,
     pub(super) deliver: Deliver,
     /// The first bytes, which choose it.
-    pub(super) key: Vec<u8>,
+    pub(super) key: Cow<'a, [u8]>,
     /// It stands in a `type{}`.
     pub(super) chosen: bool,
 }
@@ -23,15 +24,18 @@ impl<'a> Leaf<'a> {
             shape: &stage.shape,
             options: stage.options,
             deliver: stage.deliver(),
-            key: Vec::new(),
+            key: Cow::Borrowed(&[]),
             chosen: false,
         }
     }
 
     fn case(self, case: &'a Case) -> Leaf<'a> {
         let options = case.stage.options.within(&self.options);
-        let mut key = self.key;
-        key.extend_from_slice(case.key.as_deref().unwrap_or_default());
+        let own = case.key.as_deref().unwrap_or_default();
+        let key = match self.key.is_empty() {
+            true => Cow::Borrowed(own),
+            false => Cow::Owned([&self.key, own].concat()),
+        };
         Leaf {
             shape: &case.stage.shape,
             options,

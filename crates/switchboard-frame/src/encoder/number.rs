@@ -13,9 +13,7 @@ pub(super) fn size(kind: &Integer, value: u64) -> usize {
         Integer::Ber if value < 0x80 => 1,
         Integer::Ber => 1 + groups(8),
         Integer::Digits { digits, .. } => usize::from(*digits),
-        Integer::DigitsUntil { base, literal } => {
-            value.checked_ilog(u64::from(*base)).unwrap_or(0) as usize + 1 + literal.len()
-        }
+        Integer::DigitsUntil { base, literal } => digits(value, *base) + literal.len(),
     }
 }
 
@@ -61,18 +59,28 @@ pub(super) fn write(kind: &Integer, value: u64, little: Option<bool>, out: &mut 
             out.extend_from_slice(&value.to_be_bytes()[8 - bytes..]);
         }
         Integer::Digits { base, digits } => {
-            put_digits(out, value, u64::from(*base), usize::from(*digits));
+            put_digits(out, value, *base, usize::from(*digits));
         }
         Integer::DigitsUntil { base, literal } => {
-            let digits = size(kind, value) - literal.len();
-            put_digits(out, value, u64::from(*base), digits);
+            put(out, value, *base);
             out.extend_from_slice(literal);
         }
     }
 }
 
+/// How many digits `value` has.
+fn digits(value: u64, base: u8) -> usize {
+    value.checked_ilog(u64::from(base)).unwrap_or(0) as usize + 1
+}
+
+/// Appends as many digits as `value` has.
+pub(super) fn put(out: &mut Vec<u8>, value: u64, base: u8) {
+    put_digits(out, value, base, digits(value, base));
+}
+
 /// Appends exactly `digits` digits; those of base 16 are lower case, as the formats have them.
-fn put_digits(out: &mut Vec<u8>, mut value: u64, base: u64, digits: usize) {
+fn put_digits(out: &mut Vec<u8>, mut value: u64, base: u8, digits: usize) {
+    let base = u64::from(base);
     let start = out.len();
     out.resize(start + digits, b'0');
     for place in out[start..].iter_mut().rev() {
