@@ -41,9 +41,9 @@ pub use fields::Field;
 pub use framing::Framing;
 pub use presets::{Preset, preset, presets};
 pub use protocol::{Coupler, Protocol, Role, Switch};
+pub use take_over::Taken;
 #[cfg(feature = "tokio")]
 pub use tokio::{Codec, CodecError};
-pub use take_over::Taken;
 
 /// Every bound of the engine, with its default.
 pub mod limits {

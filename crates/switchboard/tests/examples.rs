@@ -5,14 +5,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread;
 use switchboard::Conversation;
 
 /// The built example: beside the folder of this test's own program.
 fn example(name: &str, args: &[&str]) -> Command {
-    let mut path = PathBuf::from(std::env::current_exe().unwrap());
+    let mut path = std::env::current_exe().unwrap();
     path.pop();
     path.set_file_name("examples");
     path.push(name);
@@ -72,7 +71,7 @@ fn echo_answers_and_request_asks() {
 
     // A line end is part of no line: refused here, and nothing is sent.
     let (_, err, code) = told(&output("request", &[&echo.endpoint, "lines", "two\nlines"]));
-    assert!(err.starts_with("request: cannot send tcp://127.0.0.1:"), "{err}");
+    assert!(err.starts_with("request: cannot send to tcp://127.0.0.1:"), "{err}");
     assert_eq!(code, 1);
 
     let mut client = Conversation::connect(&echo.endpoint, "netstring").unwrap();
@@ -94,7 +93,8 @@ fn request_tells_what_went_wrong() {
     });
     let (out, err, code) = told(&output("request", &[&address, "lines", "anyone?"]));
     assert_eq!((&*out, code), ("", 1));
-    assert!(err.contains("finished without a reply") && err.contains(&address), "{err}");
+    let expected = format!("request: no reply from tcp://{address}: it finished without one\n");
+    assert_eq!(err, expected);
     assert_eq!(mute.join().unwrap(), "anyone?\n");
 
     let (_, err, code) = told(&output("request", &[&address, "lines", "anyone?"]));

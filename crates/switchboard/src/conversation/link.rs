@@ -101,7 +101,7 @@ impl Link {
                 Ok(read) => left = left.saturating_sub(read),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if self.wait(Interest::READ, deadline, "waiting for the peer's end").is_err() {
+                    if self.wait(Interest::READ, deadline, "waiting for the end of").is_err() {
                         return;
                     }
                 }

@@ -156,7 +156,7 @@ impl Conversation {
     /// The system refuses the values.
     pub fn set_liveness(&self, liveness: &Liveness) -> Result<(), Error> {
         let done = self.link.transport.set_liveness(liveness);
-        done.map_err(|error| self.link.error("cannot set liveness", error))
+        done.map_err(|error| self.link.error("cannot set the liveness of", error))
     }
 
     /// A stopper ends every call of this conversation that waits, now or later, with the ending
@@ -232,7 +232,7 @@ impl Conversation {
         }
         self.flush()?;
         let done = self.link.transport.finish();
-        done.map_err(|error| self.link.error("cannot finish", error))?;
+        done.map_err(|error| self.link.error("cannot finish sending to", error))?;
         self.finished = true;
         Ok(())
     }

@@ -73,10 +73,9 @@ impl Conversation {
         self.queue(message)?;
         match self.receive(true)? {
             Outcome::Message => Ok(self.session.message()),
-            Outcome::Finished | Outcome::Pending => {
-                Err(Error::finished("the peer finished without a reply")
-                    .at_endpoint(self.link.transport.name()))
-            }
+            Outcome::Finished | Outcome::Pending => Err(Error::finished("no reply from")
+                .at_endpoint(self.link.transport.name())
+                .with_advice("it finished without one")),
         }
     }
 
@@ -119,13 +118,13 @@ impl Conversation {
             && let Err(error) = self.link.write(&mut self.session.outbound)
         {
             // The peer reads no more; what it sent before is still to be received.
-            self.send_error = Some(self.link.error("cannot send", error));
+            self.send_error = Some(self.link.error("cannot send to", error));
         }
         let read = match self.broken.take() {
             Some(error) => Err(error),
             None => {
                 let read = self.link.read(&mut self.session.inbound, need.get());
-                read.map_err(|error| self.link.error("cannot receive", error))
+                read.map_err(|error| self.link.error("cannot receive from", error))
             }
         };
         match read {
@@ -143,8 +142,8 @@ impl Conversation {
         let interest = if sends { Interest::BOTH } else { Interest::READ };
         let deadline = self.session.poll_deadline(&self.link.timeouts, deadline::now());
         let what = match self.session.inbound.unread().is_empty() {
-            true => "waiting for a message",
-            false => "waiting for the rest of a message",
+            true => "waiting for a message from",
+            false => "waiting for the rest of a message from",
         };
         if let Err(error) = self.link.wait(interest, deadline, what) {
             // Nothing is lost: the next call goes on with what is there, and with a new clock.

@@ -88,7 +88,7 @@ impl Conversation {
         loop {
             let before = self.session.outbound.pending();
             if let Err(error) = self.link.write(&mut self.session.outbound) {
-                let error = self.link.error("cannot send", error);
+                let error = self.link.error("cannot send to", error);
                 self.send_error = Some(error.clone());
                 return Err(error.at_message(self.session.outbound.messages()));
             }
@@ -130,7 +130,7 @@ impl Conversation {
 
     fn write_now(&mut self) -> Result<(), Error> {
         self.link.write(&mut self.session.outbound).map_err(|error| {
-            let error = self.link.error("cannot send", error);
+            let error = self.link.error("cannot send to", error);
             self.send_error = Some(error.clone());
             error
         })
@@ -142,7 +142,7 @@ impl Conversation {
     ) -> Result<(), Error> {
         self.check_sending()?;
         queue(&mut self.session).map_err(|error| {
-            Error::caller("cannot send")
+            Error::caller("cannot send to")
                 .with_source(error)
                 .at_endpoint(self.link.transport.name())
                 .at_message(self.session.outbound.messages() + 1)
@@ -154,7 +154,7 @@ impl Conversation {
             return Err(error.clone());
         }
         if self.finished {
-            let error = Error::caller("cannot send after finish");
+            let error = Error::caller("sending is finished, nothing more can be sent to");
             return Err(error.at_endpoint(self.link.transport.name()));
         }
         Ok(())
@@ -192,13 +192,13 @@ impl Conversation {
             && !self.session.inbound.at_end()
             && self.session.inbound.unread().len() < limits::READ_AHEAD_BYTES_MAX;
         let interest = if ahead { Interest::BOTH } else { Interest::WRITE };
-        let ready = self.link.wait(interest, deadline, "waiting for the peer to take a message");
+        let ready = self.link.wait(interest, deadline, "waiting to send to");
         let ready = ready.map_err(|error| error.at_message(self.session.outbound.messages()))?;
         if ahead && ready.read {
             match self.link.read(&mut self.session.inbound, 1) {
                 Ok(Read::Some | Read::End | Read::Nothing) => {}
                 // Told by the next `recv`, behind what came before it.
-                Err(error) => self.broken = Some(self.link.error("cannot receive", error)),
+                Err(error) => self.broken = Some(self.link.error("cannot receive from", error)),
             }
         }
         Ok(())
