@@ -232,6 +232,8 @@ fn options() {
         ("raw max=5", 5, "cannot apply", ""),
         ("raw oversize=discard", 5, "cannot apply", ""),
         ("eof deliver=frame", 5, "cannot apply", ""),
+        ("chunked deliver=frame", 9, "cannot apply to chunked", "leave it out"),
+        ("resp deliver=1", 6, "cannot apply to resp", ""),
         ("fixed:8 oversize=discard", 9, "cannot apply", ""),
         ("u32be maxframe=3", 7, "4 bytes or more", "maxframe=4"),
         ("u32be oversize", 7, "expected an option", "oversize="),

@@ -82,7 +82,7 @@ fn value(kind: Kind, stage: &Stage) -> Option<String> {
             "oversize=discard",
             "oversize=fail",
         ),
-        Kind::Deliver if is_raw || matches!(shape, Shape::Eof) => None,
+        Kind::Deliver if delivers_one_way(shape) => None,
         Kind::Deliver => Some(options.deliver.map(deliver_text).unwrap_or_default()),
         Kind::Eof => choice(
             matches!(shape, Shape::Delimited(_)),
@@ -94,6 +94,11 @@ fn value(kind: Kind, stage: &Stage) -> Option<String> {
             choice(has_open_digits(shape), options.leading_zeros, "leading-zeros=yes", "")
         }
     }
+}
+
+/// Shapes of which there is one thing to deliver.
+fn delivers_one_way(shape: &Shape) -> bool {
+    matches!(shape, Shape::Raw | Shape::Eof | Shape::Resp { .. } | Shape::Chunked)
 }
 
 fn has_open_digits(shape: &Shape) -> bool {
@@ -114,7 +119,7 @@ fn effective<'a>(kind: Kind, stage: &Stage, keyed: bool, inherited: &'a str) -> 
         (Shape::Record(record), "deliver=nopad") => !has_padding(record),
         (_, "deliver=nopad") => true,
         // Without a key, the body is all of the frame.
-        (Shape::Fixed(_) | Shape::Resp { .. }, "deliver=body") => !keyed,
+        (Shape::Fixed(_), "deliver=body") => !keyed,
         _ => false,
     };
     if falls_back { "deliver=frame" } else { inherited }

@@ -120,7 +120,10 @@ pub(crate) fn can_apply(shape: &RawShape, told: &str) -> bool {
     match told {
         "max=" | "maxframe=" => !matches!(shape, RawShape::Raw),
         "oversize=" => !matches!(shape, RawShape::Raw | RawShape::Fixed(_)),
-        "deliver=" => !matches!(shape, RawShape::Raw | RawShape::Eof),
+        "deliver=" => !matches!(
+            shape,
+            RawShape::Raw | RawShape::Eof | RawShape::Resp { .. } | RawShape::Chunked
+        ),
         "strip=no" | "eof=" => delimited,
         _ => match shape {
             RawShape::Record(items) => items.iter().any(|item| {
@@ -196,18 +199,15 @@ fn options(shape: &Shape, written: &Written, place: Place) -> Parsed<Options> {
         return Err(Fault::new(said.at, "deliver=nopad needs padding at the end of the frame")
             .hint("write =FIELD as the last item, after body"));
     }
-    let deliver = if place.in_case {
-        let all_is_body = matches!(shape, Shape::Fixed(_) | Shape::Resp { .. });
-        match (shape, deliver) {
-            (Shape::Raw | Shape::Eof, _) => None,
-            (_, Some(Deliver::Body)) if all_is_body && !place.keyed => Some(Deliver::Frame),
-            (_, deliver) => Some(deliver.unwrap_or(Deliver::Frame)),
+    let deliver = match (shape, deliver) {
+        (Shape::Raw | Shape::Eof | Shape::Resp { .. } | Shape::Chunked, _) => None,
+        // Without a key in front, all of such a frame is body.
+        (Shape::Fixed(_), Some(Deliver::Body)) if place.in_case && !place.keyed => {
+            Some(Deliver::Frame)
         }
-    } else {
-        match (shape, deliver) {
-            (Shape::Fixed(_) | Shape::Resp { .. }, Some(Deliver::Body | Deliver::Frame)) => None,
-            (_, deliver) => deliver.filter(|deliver| *deliver != default),
-        }
+        (_, deliver) if place.in_case => Some(deliver.unwrap_or(Deliver::Frame)),
+        (Shape::Fixed(_), Some(Deliver::Body | Deliver::Frame)) => None,
+        (_, deliver) => deliver.filter(|deliver| *deliver != default),
     };
     Ok(Options {
         max: written.max.map(|said| said.value).filter(|max| *max != MESSAGE_BYTES_MAX_DEFAULT),
