@@ -71,8 +71,9 @@ const SPECS: &[&str] = &[
 
 /// Few different bytes, so that delimiters, lengths and keys come up, and now and then any.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
+    let few = b"ab:;,.<>0123n \r\n\x00\x01\x02\x03\x04\x05\x80\x81\xff$*+";
     let byte = prop_oneof![
-        8 => prop::sample::select(&b"ab:;,.<>0123n \r\n\x00\x01\x02\x03\x04\x05\x80\x81\xff$*+"[..]),
+        8 => prop::sample::select(few.as_slice()),
         1 => any::<u8>(),
     ];
     prop::collection::vec(byte, 0..40)

@@ -35,8 +35,8 @@ pub trait Encode: Send {
     /// Appends `message`, framed, to `out`. Takes exactly what the decoder gives.
     ///
     /// # Errors
-    /// The message cannot be written so that it decodes to itself. [`Encoder`] puts `out` back as
-    /// it was.
+    /// The message cannot be written so that it decodes to itself. An
+    /// [`Encoder`](crate::Encoder) puts `out` back as it was.
     fn encode(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError>;
 }
 

@@ -1,5 +1,5 @@
-//! The common forms, encoded without looking at the framing again: one length field, with or without
-//! literals; lines; CR LF and one-byte delimiters; fixed sizes.
+//! The common forms, encoded without looking at the framing again: one length field, with or
+//! without literals; lines; CR LF and one-byte delimiters; fixed sizes.
 //!
 //! A fast form knows only the good case. What it does not write it leaves to the general encoder,
 //! so there is one place that knows what is wrong with a message.
