@@ -2,14 +2,20 @@
 //!
 //! The same definitions give the help, the suggestions, the completions and the man pages.
 
-use std::path::PathBuf;
+mod files;
+mod talking;
+
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use switchboard::Endpoint;
+use switchboard::{ConnectOptions, Conversation, Endpoint, Stopper};
 use switchboard_frame::{Fields, Protocol, Role};
 
-use crate::exit::Failure;
+pub(crate) use crate::args::files::{
+    CompletionsArgs, DecodeArgs, DemoArgs, EncodeArgs, FramesArgs, ManArgs,
+};
+pub(crate) use crate::args::talking::{SendArgs, ServeAction, ServeArgs, TalkArgs, TapArgs};
+use crate::exit::{Exit, Failure};
 use crate::units;
 
 /// Whole messages over any stream socket.
@@ -25,6 +31,9 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
+    Talk(TalkArgs),
+    Send(SendArgs),
+    Serve(ServeArgs),
     Tap(TapArgs),
     Decode(DecodeArgs),
     Encode(EncodeArgs),
@@ -76,137 +85,6 @@ impl From<RoleArg> for Role {
     }
 }
 
-/// Stand between clients and a server, and show the messages.
-///
-/// Listens on LISTEN, connects to UPSTREAM for every client, passes all bytes on unchanged and
-/// prints each message of both directions: conversation, time (UTC), direction (> from the client,
-/// < from the server), number, size on the wire, fields, and the message as text with escapes, or
-/// below as a hex dump with --hex. Half-closes and resets are passed on as they come. Where a
-/// direction breaks its framing, that is told, and its bytes go on and are shown as they come.
-///
-/// With --json each line is an object: "message" with "conversation", "n", "direction" ("client"
-/// or "server" wrote it), "time", "frame_bytes", "fields" and "hex" (and "text", unless --hex);
-/// "discarded"; "raw" with "why" when a direction is not framed any more; "end" with the
-/// direction's "ending". Opaque bytes in "fields" are in hex.
-///
-/// Goes on until interrupted: once waits for the conversations under way, twice aborts. With
-/// --print-endpoint the first line of stdout is the endpoint, before any message.
-#[derive(Args)]
-#[command(after_long_help = "Examples:
-  swb tap :5433 localhost:5432 --frame postgres
-  swb tap 127.0.0.1:0 unix:/run/app.sock --frame u32be --hex
-  swb tap :6380 localhost:6379 --frame redis --json | jq .text")]
-pub(crate) struct TapArgs {
-    /// Where clients connect to
-    #[arg(value_name = "LISTEN")]
-    pub(crate) listen: Endpoint,
-
-    /// The server
-    #[arg(value_name = "UPSTREAM")]
-    pub(crate) upstream: Endpoint,
-
-    #[command(flatten)]
-    pub(crate) framing: FramingArgs,
-
-    /// Messages as hex dumps; with --json no "text" beside "hex"
-    #[arg(long)]
-    pub(crate) hex: bool,
-
-    /// One JSON object a line
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// End after so many conversations
-    #[arg(long, value_name = "N")]
-    pub(crate) count: Option<u64>,
-
-    /// How long reaching the server may take
-    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "10s")]
-    pub(crate) connect_timeout: Duration,
-
-    /// Print where it listens on stdout too
-    #[arg(long)]
-    pub(crate) print_endpoint: bool,
-}
-
-/// Turn bytes into messages, without a socket.
-///
-/// Reads FILE, or stdin, and prints each message on a line of its own: as text with the escapes \n
-/// \r \t \\ and \xNN for what is not printable UTF-8, or in hex with --hex. The stream's ending is
-/// told on stderr when it is not a clean one.
-///
-/// With --json each line is an object: "message" with "n", "offset" and "frame_bytes" (on the
-/// wire, over all fragments) and "hex" or "text"; "discarded" for a frame that 'oversize=discard'
-/// skipped; and at last "end" with the ending. "text" is the message itself when it is UTF-8; when
-/// it is not, it has the escapes, and "escaped" is true.
-///
-/// Exit: 0 when the stream is finished, 5 when it breaks its framing or ends inside a frame.
-#[derive(Args)]
-#[command(after_long_help = "Examples:
-  printf '5:hello,0:,' | swb decode --frame netstring
-  swb decode --frame lines --max 64k --json access.log
-  swb decode --frame postgres --role server --hex capture.bin")]
-pub(crate) struct DecodeArgs {
-    #[command(flatten)]
-    pub(crate) framing: FramingArgs,
-
-    /// Who wrote the bytes, where a protocol's directions differ
-    #[arg(long, value_enum, default_value = "client", hide_possible_values = true)]
-    #[arg(value_name = "client|server")]
-    pub(crate) role: RoleArg,
-
-    /// How many bytes the decoder is given at a time
-    #[arg(long, value_name = "SIZE", value_parser = units::chunk, default_value = "64k")]
-    pub(crate) read_size: usize,
-
-    /// Messages in hex
-    #[arg(long)]
-    pub(crate) hex: bool,
-
-    /// One JSON object a line
-    #[arg(long)]
-    pub(crate) json: bool,
-
-    /// The bytes; stdin when it is absent or -
-    #[arg(value_name = "FILE")]
-    pub(crate) file: Option<PathBuf>,
-}
-
-/// Turn messages into bytes, without a socket.
-///
-/// Reads one message a line from stdin and writes their bytes to stdout. A line is the message as
-/// it is, without escapes: the LF ends it, and a CR before the LF is part of the message. With
-/// --hex it is hex digits, with blanks between the pairs if you like. An empty line is an empty
-/// message; a last line without LF counts.
-///
-/// A message is what 'swb decode' shows of the framing: the body, or the whole frame with its
-/// header. With --field the line is the body in either case, and the header is built from the
-/// fields.
-///
-/// Nothing of a message that the framing cannot carry is written; those before it are. Exit 5 then,
-/// with the line's number on stderr.
-#[derive(Args)]
-#[command(after_long_help = "Examples:
-  printf 'hello\\n' | swb encode --frame u32be | xxd
-  echo 00ff0a | swb encode --frame netstring --hex
-  echo 'SELECT 1' | swb encode --frame 'type:1 len:u32be,self' --field type=Q")]
-pub(crate) struct EncodeArgs {
-    #[command(flatten)]
-    pub(crate) framing: FramingArgs,
-
-    /// Whose messages they are, where a protocol's directions differ
-    #[arg(long, value_enum, default_value = "client", hide_possible_values = true)]
-    #[arg(value_name = "client|server")]
-    pub(crate) role: RoleArg,
-
-    /// Lines are hex digits
-    #[arg(long)]
-    pub(crate) hex: bool,
-
-    #[command(flatten)]
-    pub(crate) fields: FieldArgs,
-}
-
 /// Values for the named fields of a header.
 #[derive(Args)]
 pub(crate) struct FieldArgs {
@@ -231,65 +109,35 @@ impl FieldArgs {
     }
 }
 
-/// List the framings, or draw one.
-///
-/// Without a name: every preset with its framing and the document it follows. With one: the
-/// framing drawn as it lies on the wire, with its fields, sizes and notes. Where a protocol's two
-/// directions differ, both are drawn.
+/// Where to connect to.
 #[derive(Args)]
-#[command(after_long_help = "Examples:
-  swb frames
-  swb frames postgres
-  swb frames 'type:1 len:u32be,self'")]
-pub(crate) struct FramesArgs {
-    /// A preset's name or a framing string
-    #[arg(value_name = "NAME|SPEC")]
-    pub(crate) framing: Option<String>,
+pub(crate) struct ConnectionArgs {
+    /// The server: host:port, unix:/path, exec:command, fd:N
+    #[arg(value_name = "ENDPOINT")]
+    pub(crate) endpoint: Endpoint,
 
-    /// One JSON object a line
-    #[arg(long)]
-    pub(crate) json: bool,
+    /// How long connecting may take
+    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "10s")]
+    pub(crate) connect_timeout: Duration,
 }
 
-/// See it work: eight framings over a link that cuts, glues and interrupts.
-///
-/// Starts servers on free loopback ports and on Unix sockets, talks to them through a link that
-/// cuts every read and write at random and glues others together, half-closes, vanishes and resets
-/// in the middle of messages, and compares every byte. Exit 0 only if all was right.
-#[derive(Args)]
-pub(crate) struct DemoArgs {
-    /// How long to go on
-    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "8s")]
-    pub(crate) time: Duration,
-
-    /// Repeat a run: the same messages, cuts and breaks
-    #[arg(long, value_name = "N")]
-    pub(crate) seed: Option<u64>,
-}
-
-/// Print the completions for a shell.
-#[derive(Args)]
-#[command(after_long_help = "Examples:
-  swb completions bash > ~/.local/share/bash-completion/completions/swb
-  swb completions fish > ~/.config/fish/completions/swb.fish")]
-pub(crate) struct CompletionsArgs {
-    /// The shell
-    #[arg(value_enum)]
-    pub(crate) shell: clap_complete::Shell,
-}
-
-/// Print the manual page, or write all pages into a directory.
-#[derive(Args)]
-#[command(after_long_help = "Examples:
-  swb man | man -l -
-  swb man decode | man -l -
-  swb man --dir /usr/local/share/man/man1")]
-pub(crate) struct ManArgs {
-    /// The page of one verb
-    #[arg(value_name = "VERB", conflicts_with = "dir")]
-    pub(crate) verb: Option<String>,
-
-    /// Write every page into this directory, which must exist
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
+impl ConnectionArgs {
+    /// # Errors
+    /// Each address that was tried, and why it did not work.
+    pub(crate) fn connect(
+        &self,
+        protocol: &Protocol,
+        stopper: &Stopper,
+    ) -> Result<Conversation, Failure> {
+        if self.endpoint == Endpoint::Stdio {
+            return Err(Failure::usage("the endpoint cannot be -: stdin and stdout are taken"));
+        }
+        let options = ConnectOptions::default().with_timeout(Some(self.connect_timeout));
+        let transport = self.endpoint.connect(&options.with_stopper(stopper.clone()));
+        let transport = transport.map_err(|error| match error.is_stopped() {
+            true => Failure::new(Exit::Interrupted, error),
+            false => Failure::new(Exit::Unreachable, error),
+        })?;
+        Ok(Conversation::with_role(transport, protocol, Role::Client))
+    }
 }

@@ -39,6 +39,24 @@ impl Exit {
             Exit::Interrupted => 130,
         }
     }
+
+    /// The code of an error of a conversation that was under way.
+    pub(crate) fn of(error: &switchboard::Error) -> Exit {
+        if error.is_timeout() || error.is_peer_dead() {
+            Exit::TimedOut
+        } else if error.is_frame() {
+            Exit::BadFrame
+        } else if error.is_reset() {
+            Exit::Reset
+        } else if error.is_stopped() {
+            Exit::Interrupted
+        } else if error.is_caller() {
+            // A message that the framing cannot carry.
+            Exit::BadFrame
+        } else {
+            Exit::Usage
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -76,6 +94,16 @@ impl Failure {
             Failure::ClosedStdout
         } else {
             Failure::usage(format_args!("cannot write to stdout: {error}"))
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Told { text, .. } => f.write_str(text),
+            Failure::Usage(error) => error.fmt(f),
+            Failure::ClosedStdout => f.write_str("stdout is closed"),
         }
     }
 }

@@ -5,8 +5,10 @@
 
 mod args;
 mod cmd;
+mod dialogue;
 mod exit;
 mod json;
+mod lines;
 mod listening;
 mod payload;
 mod printer;

@@ -120,6 +120,28 @@ pub(crate) fn push_hex(out: &mut String, bytes: &[u8]) {
     }
 }
 
+/// A message on a line of its own: with escapes, or in hex.
+pub(crate) fn line(bytes: &[u8], hex: bool) -> String {
+    let mut line = String::new();
+    if hex {
+        push_hex(&mut line, bytes);
+    } else {
+        line = escape(bytes);
+    }
+    line.push('\n');
+    line
+}
+
+/// A field's bytes: as text where that is all printable ASCII, else in hex.
+pub(crate) fn field_text(bytes: &[u8]) -> String {
+    if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic) {
+        return format!("'{}'", escape(bytes));
+    }
+    let mut text = String::from("x");
+    push_hex(&mut text, bytes);
+    text
+}
+
 /// A payload from the command line: `@file`, `@-` for stdin, else the text itself with its escapes
 /// (or hex digits). A file's bytes are taken as they are.
 pub(crate) fn read(argument: &str, hex: bool) -> Result<Vec<u8>, Failure> {

@@ -153,27 +153,6 @@ impl Pump {
         self.messages + 1
     }
 
-    /// The bytes around the one at fault, in hex, that one in brackets.
-    pub(crate) fn around(&self, error: &FrameError) -> Option<String> {
-        let bytes = self.buffer.unread();
-        let front = self.decoder.offset();
-        let at = usize::try_from(error.at().checked_sub(front)?).ok()?;
-        let from = at.min(bytes.len()).saturating_sub(CONTEXT_BYTES);
-        let to = (at + 1 + CONTEXT_BYTES).min(bytes.len());
-        let mut text = String::new();
-        for (index, byte) in bytes.iter().enumerate().take(to).skip(from) {
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            if index == at {
-                text.push_str(&format!("[{byte:02x}]"));
-            } else {
-                text.push_str(&format!("{byte:02x}"));
-            }
-        }
-        (!text.is_empty()).then_some(text)
-    }
-
     fn drop_used(&mut self) {
         self.buffer.consume(self.used);
         self.used = 0;
@@ -183,9 +162,29 @@ impl Pump {
 /// What a frame error means to a person: kind, message, offset, the bytes around it.
 pub(crate) fn describe(pump: &Pump, error: &FrameError) -> String {
     let mut text = format!("message {}: {error}", pump.next_number());
-    if let Some(around) = pump.around(error) {
+    if let Some(around) = around(pump.buffer.unread(), pump.decoder.offset(), error.at()) {
         text.push_str("; bytes around it: ");
         text.push_str(&around);
     }
     text
+}
+
+/// The bytes around the one at offset `at` of a stream, in hex, that one in brackets. `bytes` begin
+/// at offset `front`.
+pub(crate) fn around(bytes: &[u8], front: u64, at: u64) -> Option<String> {
+    let at = usize::try_from(at.checked_sub(front)?).ok()?;
+    let from = at.min(bytes.len()).saturating_sub(CONTEXT_BYTES);
+    let to = at.saturating_add(1 + CONTEXT_BYTES).min(bytes.len());
+    let mut text = String::new();
+    for (index, byte) in bytes.iter().enumerate().take(to).skip(from) {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        if index == at {
+            text.push_str(&format!("[{byte:02x}]"));
+        } else {
+            text.push_str(&format!("{byte:02x}"));
+        }
+    }
+    (!text.is_empty()).then_some(text)
 }

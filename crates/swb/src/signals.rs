@@ -23,6 +23,18 @@ impl Interrupts {
     /// # Errors
     /// No descriptor or thread is left.
     pub(crate) fn watch(what: &'static str, printer: &Printer) -> Result<Interrupts, Failure> {
+        Interrupts::start(Some(what), printer)
+    }
+
+    /// The same for a verb that ends at once.
+    ///
+    /// # Errors
+    /// As for [`watch`](Interrupts::watch).
+    pub(crate) fn watch_to_end(printer: &Printer) -> Result<Interrupts, Failure> {
+        Interrupts::start(None, printer)
+    }
+
+    fn start(what: Option<&'static str>, printer: &Printer) -> Result<Interrupts, Failure> {
         let fail = |e| Failure::usage(format_args!("cannot watch for interrupts: {e}"));
         let stopper = Stopper::new().map_err(fail)?;
         let came = Arc::new(AtomicBool::new(false));
@@ -34,7 +46,9 @@ impl Interrupts {
                     // Nothing is awaited any more, a reader of stdout included.
                     std::process::exit(i32::from(Exit::Interrupted.number()));
                 }
-                printer.talk(&format!("swb: interrupted: {what}; once more aborts"));
+                if let Some(what) = what {
+                    printer.talk(&format!("swb: interrupted: {what}; once more aborts"));
+                }
                 stop.stop();
             }
         };

@@ -60,9 +60,13 @@ pub(crate) fn bytes(number: u64) -> String {
     count(number, "byte")
 }
 
-/// `1 message`, `2 messages`.
+/// `1 message`, `2 messages`, `3 replies`.
 pub(crate) fn count(number: u64, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    match noun.strip_suffix('y') {
+        _ if number == 1 => format!("1 {noun}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {noun}s"),
+    }
 }
 
 fn split(text: &str) -> (&str, &str) {

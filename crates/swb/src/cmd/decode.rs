@@ -145,12 +145,5 @@ fn line(args: &DecodeArgs, message: &Message<'_>) -> String {
             .bytes(message.bytes, args.hex)
             .line();
     }
-    let mut line = String::new();
-    if args.hex {
-        payload::push_hex(&mut line, message.bytes);
-    } else {
-        line = payload::escape(message.bytes);
-    }
-    line.push('\n');
-    line
+    payload::line(message.bytes, args.hex)
 }

@@ -6,6 +6,9 @@ mod demo;
 mod encode;
 mod frames;
 mod man;
+mod send;
+mod serve;
+mod talk;
 mod tap;
 
 use crate::args::Verb;
@@ -14,6 +17,9 @@ use crate::printer::Printer;
 
 pub(crate) fn run(verb: Verb, printer: &Printer) -> Outcome {
     match verb {
+        Verb::Talk(args) => talk::run(&args, printer),
+        Verb::Send(args) => send::run(&args, printer),
+        Verb::Serve(args) => serve::run(&args, printer),
         Verb::Tap(args) => tap::run(&args, printer),
         Verb::Decode(args) => decode::run(&args, printer),
         Verb::Encode(args) => encode::run(&args, printer),

@@ -5,5 +5,7 @@ mod decode_vectors;
 mod encode;
 mod frames;
 mod manners;
+mod send;
+mod serve;
 mod support;
 mod tap;

@@ -1,8 +1,11 @@
 //! Running `swb` and looking at what it did.
 
-use std::io::Write;
-use std::process::{Child, Command, Output, Stdio};
-use std::thread;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio};
+use std::thread::{self, JoinHandle};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The command with arguments, its three streams piped.
 pub(crate) fn swb(args: &[&str]) -> Command {
@@ -56,6 +59,87 @@ pub(crate) fn feed(mut child: Child, input: &[u8]) -> Ran {
         });
         child.wait_with_output().expect("swb ends").into()
     })
+}
+
+/// A `swb` that listens.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) stdout: BufReader<ChildStdout>,
+    pub(crate) stderr: BufReader<ChildStderr>,
+    /// `host:port`, or the path of its Unix socket.
+    pub(crate) endpoint: String,
+}
+
+impl Running {
+    pub(crate) fn start(args: &[&str]) -> Running {
+        let mut all = args.to_vec();
+        // Behind the verb, because behind `exec` it would be the program's.
+        all.insert(1, "--print-endpoint");
+        let mut child = swb(&all).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut endpoint = String::new();
+        stdout.read_line(&mut endpoint).unwrap();
+        let endpoint = endpoint.trim_end();
+        let endpoint = endpoint.strip_prefix("tcp://").unwrap_or(endpoint);
+        let endpoint = endpoint.strip_prefix("unix:").unwrap_or(endpoint);
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        Running { child, stdout, stderr, endpoint: endpoint.to_owned() }
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.endpoint).unwrap()
+    }
+
+    /// The next line it prints.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line.trim_end_matches('\n').to_owned()
+    }
+
+    /// Sends a SIGINT.
+    pub(crate) fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
+    }
+
+    /// Sends a SIGINT and waits until it is told; what was told before it.
+    pub(crate) fn interrupt_told(&mut self) -> String {
+        self.interrupt();
+        let mut told = String::new();
+        while !told.contains("swb: interrupted: ") {
+            assert!(self.stderr.read_line(&mut told).unwrap() > 0, "{told}");
+        }
+        told
+    }
+
+    /// Waits for its end; what it printed since.
+    pub(crate) fn end(mut self) -> Ran {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        self.stdout.read_to_end(&mut stdout).unwrap();
+        self.stderr.read_to_end(&mut stderr).unwrap();
+        let status = self.child.wait().unwrap();
+        std::process::Output { status, stdout, stderr }.into()
+    }
+}
+
+/// A server for one conversation: its address, and the thread that runs it.
+pub(crate) fn server<T: Send + 'static>(
+    run: impl FnOnce(TcpStream) -> T + Send + 'static,
+) -> (String, JoinHandle<T>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let thread = thread::spawn(move || run(listener.accept().unwrap().0));
+    (address, thread)
+}
+
+/// Closes a socket with a reset.
+pub(crate) fn reset(stream: TcpStream) {
+    socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+}
+
+pub(crate) fn read_to_end(mut from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.read_to_end(&mut bytes).map(|_| bytes)
 }
 
 /// Bytes from hex digits, blanks between the pairs or not.

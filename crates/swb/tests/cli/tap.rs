@@ -1,93 +1,17 @@
 //! `swb tap` between real clients and servers on loopback and on Unix sockets.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::io::{self, BufRead, Read, Write};
+use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Child, ChildStderr, ChildStdout};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process};
-
-use crate::support::{Dir, Ran, swb, unhex};
+use crate::support::{Dir, Running, read_to_end, reset, run, server, unhex};
 
 /// A running tap.
-struct Tap {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    stderr: BufReader<ChildStderr>,
-    /// `host:port`, or the path of its Unix socket.
-    endpoint: String,
-}
-
-impl Tap {
-    fn start(listen: &str, upstream: &str, args: &[&str]) -> Tap {
-        let mut all = vec!["tap", listen, upstream, "--print-endpoint"];
-        all.extend_from_slice(args);
-        let mut child = swb(&all).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut endpoint = String::new();
-        stdout.read_line(&mut endpoint).unwrap();
-        let endpoint = endpoint.trim_end();
-        let endpoint = endpoint.strip_prefix("tcp://").unwrap_or(endpoint);
-        let endpoint = endpoint.strip_prefix("unix:").unwrap_or(endpoint);
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        Tap { child, stdout, stderr, endpoint: endpoint.to_owned() }
-    }
-
-    fn connect(&self) -> TcpStream {
-        TcpStream::connect(&self.endpoint).unwrap()
-    }
-
-    /// The next line it prints.
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
-        line.trim_end_matches('\n').to_owned()
-    }
-
-    /// Sends a SIGINT.
-    fn interrupt(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
-    }
-
-    /// Sends a SIGINT and waits until it is told; what was told before it.
-    fn interrupt_told(&mut self) -> String {
-        self.interrupt();
-        let mut told = String::new();
-        while !told.contains("swb: interrupted: ") {
-            assert!(self.stderr.read_line(&mut told).unwrap() > 0, "{told}");
-        }
-        told
-    }
-
-    /// Waits for its end; what it printed since.
-    fn end(mut self) -> Ran {
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        self.stdout.read_to_end(&mut stdout).unwrap();
-        self.stderr.read_to_end(&mut stderr).unwrap();
-        let status = self.child.wait().unwrap();
-        std::process::Output { status, stdout, stderr }.into()
-    }
-}
-
-/// A server for one conversation: its address, and the thread that runs it.
-fn server<T: Send + 'static>(
-    run: impl FnOnce(TcpStream) -> T + Send + 'static,
-) -> (String, JoinHandle<T>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let thread = thread::spawn(move || run(listener.accept().unwrap().0));
-    (address, thread)
-}
-
-/// Closes a socket with a reset.
-fn reset(stream: TcpStream) {
-    socket2::SockRef::from(&stream).set_linger(Some(std::time::Duration::ZERO)).unwrap();
-}
-
-fn read_to_end(mut from: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.read_to_end(&mut bytes).map(|_| bytes)
+fn start(listen: &str, upstream: &str, args: &[&str]) -> Running {
+    let mut all = vec!["tap", listen, upstream];
+    all.extend_from_slice(args);
+    Running::start(&all)
 }
 
 /// A line of JSON without its time, which is checked to be one.
@@ -105,7 +29,7 @@ fn messages_of_both_directions_and_their_endings() {
         stream.write_all(b"\x00\x00\x00\x03yes\x00\x00\x00\x00").unwrap();
         request
     });
-    let tap = Tap::start("127.0.0.1:0", &upstream, &["-f", "u32be", "--json", "--count", "1"]);
+    let tap = start("127.0.0.1:0", &upstream, &["-f", "u32be", "--json", "--count", "1"]);
     let mut client = tap.connect();
     client.write_all(b"\x00\x00\x00\x02hi").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
@@ -147,7 +71,7 @@ fn messages_of_both_directions_and_their_endings() {
 fn text_has_conversation_direction_number_size_and_fields() {
     let (upstream, server) = server(|stream| read_to_end(&stream).unwrap());
     let framing = "type:1 len:u16be";
-    let tap = Tap::start("127.0.0.1:0", &upstream, &["-f", framing, "--count", "1"]);
+    let tap = start("127.0.0.1:0", &upstream, &["-f", framing, "--count", "1"]);
     let mut client = tap.connect();
     client.write_all(b"Q\x00\x02a\n").unwrap();
     drop(client);
@@ -164,7 +88,7 @@ fn text_has_conversation_direction_number_size_and_fields() {
 #[test]
 fn hex_is_a_dump_below_the_line() {
     let (upstream, server) = server(|stream| read_to_end(&stream).unwrap());
-    let tap = Tap::start("127.0.0.1:0", &upstream, &["--frame", "u8", "--hex", "--count", "1"]);
+    let tap = start("127.0.0.1:0", &upstream, &["--frame", "u8", "--hex", "--count", "1"]);
     tap.connect().write_all(b"\x03a\x00b").unwrap();
     server.join().unwrap();
     let ran = tap.end();
@@ -180,7 +104,7 @@ fn a_reset_of_the_client_reaches_the_server() {
         stream.write_all(b"\x01!").unwrap();
         read_to_end(&stream).unwrap_err().kind()
     });
-    let mut tap = Tap::start("127.0.0.1:0", &upstream, &["-f", "u8", "--json", "--count", "1"]);
+    let mut tap = start("127.0.0.1:0", &upstream, &["-f", "u8", "--json", "--count", "1"]);
     let mut client = tap.connect();
     client.write_all(b"\x02hi").unwrap();
     let mut answer = [0; 2];
@@ -205,7 +129,7 @@ fn a_reset_of_the_server_reaches_the_client() {
         stream.read_exact(&mut request).unwrap();
         reset(stream);
     });
-    let tap = Tap::start("127.0.0.1:0", &upstream, &["-f", "u8", "--json", "--count", "1"]);
+    let tap = start("127.0.0.1:0", &upstream, &["-f", "u8", "--json", "--count", "1"]);
     let mut client = tap.connect();
     client.write_all(b"\x02hi").unwrap();
     assert_eq!(read_to_end(&client).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
@@ -224,7 +148,7 @@ fn a_broken_framing_is_told_and_the_traffic_goes_on() {
         request
     });
     let args = ["-f", "netstring", "--json", "--count", "1"];
-    let tap = Tap::start("127.0.0.1:0", &upstream, &args);
+    let tap = start("127.0.0.1:0", &upstream, &args);
     let mut client = tap.connect();
     client.write_all(b"2:hi,then garbage").unwrap();
     let mut answer = [0; 5];
@@ -249,7 +173,7 @@ fn a_broken_framing_is_told_and_the_traffic_goes_on() {
 #[test]
 fn raw_bytes_are_shown_as_text_too() {
     let (upstream, server) = server(|stream| read_to_end(&stream).unwrap());
-    let tap = Tap::start("127.0.0.1:0", &upstream, &["-f", "netstring", "--count", "1"]);
+    let tap = start("127.0.0.1:0", &upstream, &["-f", "netstring", "--count", "1"]);
     tap.connect().write_all(b"x\x00").unwrap();
     server.join().unwrap();
     let ran = tap.end();
@@ -260,7 +184,7 @@ fn raw_bytes_are_shown_as_text_too() {
 #[test]
 fn an_end_inside_a_message_is_truncated() {
     let (upstream, server) = server(|stream| read_to_end(&stream).unwrap());
-    let tap = Tap::start("127.0.0.1:0", &upstream, &["-f", "u32be", "--json", "--count", "1"]);
+    let tap = start("127.0.0.1:0", &upstream, &["-f", "u32be", "--json", "--count", "1"]);
     tap.connect().write_all(b"\x00\x00\x00\x05he").unwrap();
     assert_eq!(server.join().unwrap(), b"\x00\x00\x00\x05he");
     let ran = tap.end();
@@ -287,7 +211,7 @@ fn postgres_without_tls_is_framed_throughout() {
         }
     });
     let args = ["-f", "postgres", "--json", "--hex", "--count", "1"];
-    let tap = Tap::start("127.0.0.1:0", &upstream, &args);
+    let tap = start("127.0.0.1:0", &upstream, &args);
     let mut client = tap.connect();
     for (request, answer) in [(&ssl, &b"N"[..]), (&startup, &ready), (&query, &ready)] {
         client.write_all(request).unwrap();
@@ -324,7 +248,7 @@ fn postgres_with_tls_is_encrypted_from_there() {
         read_to_end(&stream).unwrap()
     });
     let args = ["-f", "postgres", "--json", "--count", "1"];
-    let tap = Tap::start("127.0.0.1:0", &upstream, &args);
+    let tap = start("127.0.0.1:0", &upstream, &args);
     let mut client = tap.connect();
     client.write_all(&unhex("00000008 04d2162f")).unwrap();
     client.read_exact(&mut [0]).unwrap();
@@ -349,7 +273,7 @@ fn a_huge_message_is_passed_on_before_it_is_whole() {
         stream.write_all(b"\x00\x00\x00\x01!").unwrap();
         half + read_to_end(&stream).unwrap().len()
     });
-    let tap = Tap::start("127.0.0.1:0", &upstream, &["-f", "u32be", "--json", "--count", "1"]);
+    let tap = start("127.0.0.1:0", &upstream, &["-f", "u32be", "--json", "--count", "1"]);
     let mut client = tap.connect();
     let mut message = (16u32 << 20).to_be_bytes().to_vec();
     message.resize(4 + (16 << 20), b'x');
@@ -368,7 +292,7 @@ fn a_huge_message_is_passed_on_before_it_is_whole() {
 fn a_side_that_does_not_read_stops_the_other() {
     // The client writes until nothing more goes: the tap holds little, the rest is in the kernel.
     let (upstream, server) = server(|stream| stream);
-    let tap = Tap::start("127.0.0.1:0", &upstream, &["-f", "raw", "--json", "--count", "1"]);
+    let tap = start("127.0.0.1:0", &upstream, &["-f", "raw", "--json", "--count", "1"]);
     let client = tap.connect();
     let server = server.join().unwrap();
     let shown = thread::spawn(move || tap.end());
@@ -399,7 +323,7 @@ fn an_unreachable_server_closes_the_client_and_the_tap_goes_on() {
     let dir = Dir::new("tap-unreachable");
     let path = dir.path.join("up");
     let upstream = format!("unix:{}", path.display());
-    let tap = Tap::start("127.0.0.1:0", &upstream, &["-f", "lines", "--json", "--count", "2"]);
+    let tap = start("127.0.0.1:0", &upstream, &["-f", "lines", "--json", "--count", "2"]);
     assert_eq!(read_to_end(tap.connect()).unwrap(), b"");
     let listener = UnixListener::bind(&path).unwrap();
     let server = thread::spawn(move || read_to_end(listener.accept().unwrap().0).unwrap());
@@ -424,7 +348,7 @@ fn unix_sockets_on_both_sides() {
         request
     });
     let (listen, upstream) = (format!("unix:{}", down.display()), format!("unix:{}", up.display()));
-    let tap = Tap::start(&listen, &upstream, &["-f", "lines", "--json", "--count", "1"]);
+    let tap = start(&listen, &upstream, &["-f", "lines", "--json", "--count", "1"]);
     assert_eq!(tap.endpoint, down.to_str().unwrap());
     let mut client = UnixStream::connect(&down).unwrap();
     client.write_all(b"forth\n").unwrap();
@@ -438,7 +362,7 @@ fn unix_sockets_on_both_sides() {
 
 #[test]
 fn a_program_can_be_the_server() {
-    let tap = Tap::start("127.0.0.1:0", "exec:cat", &["-f", "lines", "--json", "--count", "1"]);
+    let tap = start("127.0.0.1:0", "exec:cat", &["-f", "lines", "--json", "--count", "1"]);
     let mut client = tap.connect();
     client.write_all(b"echo\n").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
@@ -451,7 +375,7 @@ fn a_program_can_be_the_server() {
 #[test]
 fn an_interrupt_waits_for_the_conversations_and_prints_the_summary() {
     let (upstream, server) = server(|stream| read_to_end(&stream).unwrap());
-    let mut tap = Tap::start("127.0.0.1:0", &upstream, &["-f", "lines", "--json"]);
+    let mut tap = start("127.0.0.1:0", &upstream, &["-f", "lines", "--json"]);
     let mut client = tap.connect();
     client.write_all(b"before\n").unwrap();
     assert!(tap.line().contains("before"));
@@ -475,7 +399,7 @@ fn an_interrupt_waits_for_the_conversations_and_prints_the_summary() {
 #[test]
 fn a_second_interrupt_aborts() {
     let (upstream, server) = server(|stream| read_to_end(&stream).map(|_| ()));
-    let mut tap = Tap::start("127.0.0.1:0", &upstream, &["-f", "lines", "--json"]);
+    let mut tap = start("127.0.0.1:0", &upstream, &["-f", "lines", "--json"]);
     let mut client = tap.connect();
     client.write_all(b"x\n").unwrap();
     tap.line();
@@ -490,9 +414,9 @@ fn a_second_interrupt_aborts() {
 #[test]
 fn a_closed_stdout_ends_the_tap_quietly() {
     let (upstream, server) = server(|stream| read_to_end(&stream).map(|_| ()));
-    let tap = Tap::start("127.0.0.1:0", &upstream, &["-f", "lines"]);
+    let tap = start("127.0.0.1:0", &upstream, &["-f", "lines"]);
     let mut client = tap.connect();
-    let Tap { mut child, stdout, stderr, .. } = tap;
+    let Running { mut child, stdout, stderr, .. } = tap;
     drop(stdout);
     client.write_all(b"nobody reads this\n").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
@@ -505,12 +429,12 @@ fn a_closed_stdout_ends_the_tap_quietly() {
 fn a_port_in_use_is_exit_3_in_words() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let ran = crate::support::run(&["tap", &address, "127.0.0.1:1", "-f", "lines"], b"");
+    let ran = run(&["tap", &address, "127.0.0.1:1", "-f", "lines"], b"");
     assert_eq!((ran.exit, ran.text()), (3, ""));
     assert!(ran.stderr.contains(&address), "{}", ran.stderr);
-    let ran = crate::support::run(&["tap", "127.0.0.1:0", "-", "-f", "lines"], b"");
+    let ran = run(&["tap", "127.0.0.1:0", "-", "-f", "lines"], b"");
     assert_eq!(ran.exit, 2);
-    let ran = crate::support::run(&["tap", "nowhere", "127.0.0.1:1", "-f", "lines"], b"");
+    let ran = run(&["tap", "nowhere", "127.0.0.1:1", "-f", "lines"], b"");
     assert_eq!(ran.exit, 2);
     assert!(ran.stderr.contains("host:port"), "{}", ran.stderr);
 }

@@ -76,7 +76,7 @@ impl Show {
             match value {
                 Field::Integer(number) => note.push_str(&format!(" {name}={number}")),
                 Field::Bytes(bytes) => {
-                    note.push_str(&format!(" {name}={}", field_text(bytes)));
+                    note.push_str(&format!(" {name}={}", payload::field_text(bytes)));
                 }
             }
         }
@@ -190,15 +190,6 @@ impl Show {
             None => line.push('\n'),
         }
         self.printer.data(line.as_bytes())
-    }
-}
-
-/// A field's bytes: as text where that is all printable ASCII, else in hex.
-fn field_text(bytes: &[u8]) -> String {
-    if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic) {
-        format!("'{}'", payload::escape(bytes))
-    } else {
-        format!("x{}", hex(bytes))
     }
 }
 
