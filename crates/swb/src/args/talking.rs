@@ -41,10 +41,10 @@ pub(crate) struct TalkArgs {
 
 /// Send messages, half-close, and print every reply until the end.
 ///
-/// A message is text with the escapes \n \r \t \0 \\ \" \xNN, or hex digits with --hex; @FILE or @- is
-/// the bytes of a file or of stdin as one message; - sends each line of stdin as a message, as it
-/// is (or as hex digits), while replies are printed. Without a message nothing is sent. Replies
-/// are printed as 'swb decode' prints messages.
+/// A message is text with the escapes \n \r \t \0 \\ \" \xNN, or hex digits with --hex; @FILE or
+/// @- is the bytes of a file or of stdin as one message; - sends each line of stdin as a message,
+/// as it is (or as hex digits), while replies are printed. Without a message nothing is sent.
+/// Replies are printed as 'swb decode' prints messages.
 ///
 /// With --expect the replies must be exactly those given, in order (--count times). Exit 1 when
 /// they are not; 3 when the server cannot be reached, 4 when nothing moves for --timeout, 5 for a

@@ -19,13 +19,13 @@ fn a_message_a_line_in_hex() {
 
 #[test]
 fn text_in_json_is_the_message_or_escaped() {
-    let ran = run(&["decode", "--json", "--frame", "u8"], b"\x04a\\\"\n\x02\xff\\");
+    let ran = run(&["decode", "--json", "--frame", "u8"], b"\x04a\\\"\n\x01\xff");
     assert_eq!(
         ran.lines(),
         [
             r#"{"type":"message","n":1,"offset":0,"frame_bytes":5,"text":"a\\\"\n"}"#,
-            r#"{"type":"message","n":2,"offset":5,"frame_bytes":3,"text":"\\xff\\\\","escaped":true}"#,
-            r#"{"type":"end","ending":"finished","offset":8}"#,
+            r#"{"type":"message","n":2,"offset":5,"frame_bytes":2,"text":"\\xff","escaped":true}"#,
+            r#"{"type":"end","ending":"finished","offset":7}"#,
         ]
     );
 }

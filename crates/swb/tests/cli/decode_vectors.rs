@@ -11,9 +11,8 @@ fn hex(text: &str) -> String {
 
 /// `m(1, 0, 4, "00")`: message 1 at offset 0, 4 bytes on the wire, its bytes in hex.
 fn m(n: u64, offset: u64, frame_bytes: u64, hex: &str) -> String {
-    format!(
-        r#"{{"type":"message","n":{n},"offset":{offset},"frame_bytes":{frame_bytes},"hex":"{hex}"}}"#
-    )
+    let at = format!(r#""n":{n},"offset":{offset},"frame_bytes":{frame_bytes}"#);
+    format!(r#"{{"type":"message",{at},"hex":"{hex}"}}"#)
 }
 
 fn t(n: u64, offset: u64, frame_bytes: u64, text: &str) -> String {
@@ -37,9 +36,8 @@ fn bad(kind: &str, offset: u64, at: u64) -> String {
 
 fn truncated(offset: u64, at: u64, have: u64, need: Option<u64>) -> String {
     let need = need.map_or("null".to_owned(), |need| need.to_string());
-    format!(
-        r#"{{"type":"end","ending":"truncated","offset":{offset},"at":{at},"have":{have},"need":{need}}}"#
-    )
+    let progress = format!(r#""have":{have},"need":{need}"#);
+    format!(r#"{{"type":"end","ending":"truncated","offset":{offset},"at":{at},{progress}}}"#)
 }
 
 fn check_args(args: &[&str], input: &[u8], expected: &[String]) {

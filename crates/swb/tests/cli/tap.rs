@@ -38,15 +38,15 @@ fn messages_of_both_directions_and_their_endings() {
     assert_eq!(server.join().unwrap(), b"\x00\x00\x00\x02hi");
     let ran = tap.end();
     let lines: Vec<String> = ran.lines().iter().map(|line| timeless(line)).collect();
-    let message = |n, direction, bytes, fields, hex, text| {
-        format!(
-            r#"{{"type":"message","conversation":1,"n":{n},"direction":"{direction}","frame_bytes":{bytes},"fields":{{"len":{fields}}},"hex":"{hex}","text":"{text}"}}"#
-        )
+    let message = |n, direction, bytes, len, hex, text| {
+        let what = format!(r#""conversation":1,"n":{n},"direction":"{direction}""#);
+        let size = format!(r#""frame_bytes":{bytes},"fields":{{"len":{len}}}"#);
+        format!(r#"{{"type":"message",{what},{size},"hex":"{hex}","text":"{text}"}}"#)
     };
     let end = |direction, messages, bytes| {
-        format!(
-            r#"{{"type":"end","conversation":1,"direction":"{direction}","ending":"finished","messages":{messages},"bytes":{bytes}}}"#
-        )
+        let what = format!(r#""direction":"{direction}","ending":"finished""#);
+        let count = format!(r#""messages":{messages},"bytes":{bytes}"#);
+        format!(r#"{{"type":"end","conversation":1,{what},{count}}}"#)
     };
     assert_eq!(
         lines,

@@ -229,8 +229,8 @@ mod tests {
     fn a_dump_keeps_its_columns() {
         let mut out = String::new();
         push_dump(&mut out, b"0123456789abcdef\x00\xffxyz");
-        let expected = "    0000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  0123456789abcdef\n    \
-            0010  00 ff 78 79 7a                                    ..xyz\n";
-        assert_eq!(out, expected);
+        let whole = "    0000  30 31 32 33 34 35 36 37  38 39 61 62 63 64 65 66  0123456789abcdef";
+        let gap = " ".repeat(34);
+        assert_eq!(out, format!("{whole}\n    0010  00 ff 78 79 7a{gap}  ..xyz\n"));
     }
 }
