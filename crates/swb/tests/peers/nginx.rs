@@ -31,7 +31,7 @@ fn the_example_fetches_a_page_to_its_end() {
     });
     let mut command = Command::new(&fetch);
     let fetched = run(command.args([format!("127.0.0.1:{port}"), "/page.txt".into()])).ok();
-    assert!(fetched.ends_with(&page), "{} bytes of {}", fetched.len(), page.len());
+    assert!(fetched == page, "{} bytes of {}", fetched.len(), page.len());
     server.stop().ok();
     let log = fs::read_to_string(scratch.path().join("access.log")).unwrap();
     assert!(log.contains("GET /page.txt"), "nginx was not asked: {log}");
