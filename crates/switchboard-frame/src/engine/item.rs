@@ -56,8 +56,9 @@ impl Wrong {
     }
 }
 
-/// Reads `item` from `bytes`, which begin with it. `watch` is shown the value and how many
-/// bytes have been read after each digit, and ends the reading by saying true; the answer is then `Done` with what has been seen.
+/// Reads `item` from `bytes`, which begin with it. `watch` is shown the value and how many bytes
+/// have been read after each digit, and ends the reading by saying true; the answer is then `Done`
+/// with what has been seen.
 pub(crate) fn read(
     item: &Item,
     bytes: &[u8],
