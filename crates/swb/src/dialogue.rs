@@ -13,6 +13,8 @@ use switchboard::{Conversation, Error, Message, Received, Stopper, limits};
 use switchboard_frame::Fields;
 
 use crate::exit::{Exit, Failure};
+use crate::printer::Printer;
+use crate::units;
 
 /// Messages received before what is to be sent has its turn again.
 const RECEIVE_TURN: u32 = 256;
@@ -310,6 +312,18 @@ pub(crate) fn failure(error: &Error, conversation: &Conversation) -> Failure {
         }
     }
     Failure::new(Exit::of(error), text)
+}
+
+/// Messages over the limit that were passed over, and a stream that could be read no further.
+pub(crate) fn tell_what_was_not_shown(conversation: &Conversation, printer: &Printer) {
+    let discarded = conversation.session().inbound.discarded();
+    if discarded > 0 {
+        let what = units::count(discarded, "message");
+        printer.talk(&format!("swb: discarded {what} over the limit"));
+    }
+    if let Some(why) = conversation.notice() {
+        printer.talk(&format!("swb: {why}"));
+    }
 }
 
 fn next_message(conversation: &Conversation) -> u64 {

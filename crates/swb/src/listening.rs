@@ -8,17 +8,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use switchboard::transport::{Transport, Wait};
-use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper};
+use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper, limits};
 
 use crate::exit::{Exit, Failure};
 use crate::printer::Printer;
 
 /// The most conversations at once; each has a thread. Further ones wait at the listener.
 const CONVERSATIONS_MAX: u64 = 1024;
-
-/// How long accepting pauses when descriptors or memory have run out: the connection that waits
-/// would be found again at once.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 /// Listens and tells where: on stderr, and with `print` alone on stdout.
 pub(crate) fn listen(
@@ -77,7 +73,8 @@ where
             Err(error) if error.is_stopped() => break,
             Err(error) if error.is_exhausted() => {
                 printer.talk(&format!("swb: {error}"));
-                active.pause(EXHAUSTED_PAUSE)?;
+                // The connection that waits would be found again at once.
+                active.pause(limits::ACCEPT_PAUSE)?;
                 continue;
             }
             Err(error) => return Err(listen_failure(&error)),

@@ -42,16 +42,12 @@ pub(crate) fn run(args: &SendArgs, printer: &Printer) -> Outcome {
     }
     .run(&mut send)?;
     send.end(&over)?;
+    dialogue::tell_what_was_not_shown(&conversation, printer);
     if let Over::Refused(error) = &over {
         let at = send.refused_line.map_or_else(String::new, |line| format!("line {line}: "));
         return Err(Failure::new(Exit::BadFrame, format_args!("{at}{error}")));
     }
     dialogue::outcome(over, &conversation)?;
-    let discarded = conversation.session().inbound.discarded();
-    if discarded > 0 {
-        let what = units::count(discarded, "reply");
-        printer.talk(&format!("swb: discarded over the limit: {what}"));
-    }
     send.verdict()
 }
 

@@ -30,6 +30,7 @@ pub(crate) fn run(args: &TalkArgs, printer: &Printer) -> Outcome {
     }
     .run(&mut talk)?;
     printer.flush()?;
+    dialogue::tell_what_was_not_shown(&conversation, printer);
     dialogue::outcome(over, &conversation)?;
     Ok(Exit::Done)
 }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
-use crate::support::{Dir, Running, feed, read_to_end, reset, run, server, swb};
+use crate::support::{Dir, Running, read_to_end, reset, run, server, swb};
 
 fn echo(framing: &str) -> Running {
     Running::start(&["serve", "127.0.0.1:0", "echo", "--count", "1", "--frame", framing])
@@ -143,6 +143,18 @@ fn each_ending_has_its_exit_code() {
             assert!(ran.stderr.contains("bytes around it: "), "{}", ran.stderr);
         }
     }
+}
+
+#[test]
+fn discarded_replies_are_told() {
+    let (address, server) = server(|mut stream| {
+        read_to_end(&stream).unwrap();
+        stream.write_all(b"\x01a\x03big\x01b").unwrap();
+    });
+    let ran = run(&["send", &address, "-f", "u8 max=2 oversize=discard", "go"], b"");
+    server.join().unwrap();
+    assert_eq!((ran.exit, ran.text()), (0, "a\nb\n"));
+    assert_eq!(ran.stderr, "swb: discarded 1 message over the limit\n");
 }
 
 #[test]
@@ -290,7 +302,7 @@ fn an_interrupt_ends_a_talk() {
 
 #[test]
 fn a_coupled_protocol_is_followed() {
-    // SSLRequest, refused with a bare byte; then the startup message and an answer of the server.
+    // SSLRequest, refused with a bare byte; then the startup message, and an answer.
     let (address, server) = server(|mut stream| {
         stream.read_exact(&mut [0; 8]).unwrap();
         stream.write_all(b"N").unwrap();
@@ -298,8 +310,30 @@ fn a_coupled_protocol_is_followed() {
         stream.write_all(b"Z\x00\x00\x00\x05I").unwrap();
         startup
     });
-    let child = swb(&["send", &address, "-f", "postgres", "--hex", "-"]).spawn().unwrap();
-    let ran = feed(child, b"0000000804d2162f\n");
-    assert_eq!(server.join().unwrap(), b"");
-    assert_eq!(ran.lines()[0], "4e", "{}", ran.stderr);
+    let mut child = swb(&["send", &address, "-f", "postgres", "--hex", "-"]).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let mut reply = String::new();
+    stdin.write_all(b"0000000804d2162f\n").unwrap();
+    stdout.read_line(&mut reply).unwrap();
+    stdin.write_all(b"000000090003000000\n").unwrap();
+    drop(stdin);
+    stdout.read_to_string(&mut reply).unwrap();
+    assert_eq!(reply, "4e\n5a0000000549\n");
+    assert_eq!(server.join().unwrap(), b"\x00\x00\x00\x09\x00\x03\x00\x00\x00");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn an_encrypted_stream_is_told() {
+    let (address, server) = server(|mut stream| {
+        stream.read_exact(&mut [0; 8]).unwrap();
+        stream.write_all(b"S").unwrap();
+        read_to_end(&stream).unwrap();
+    });
+    let args = ["send", &address, "-f", "postgres", "--hex", "0000000804d2162f"];
+    let ran = run(&args, b"");
+    server.join().unwrap();
+    assert_eq!((ran.exit, ran.text()), (0, "53\n"));
+    assert_eq!(ran.stderr, "swb: encrypted from here\n");
 }
