@@ -10,6 +10,7 @@
 //! twice what is unread, whichever is more.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 /// What a buffer begins with when the first byte is to be read, in bytes.
 const CAPACITY_MIN: usize = 4 * 1024;
@@ -39,7 +40,7 @@ const CAPACITY_MAX: usize = 64 * 1024;
 /// assert_eq!(buffer.unread(), b"t");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ReceiveBuffer {
     bytes: Vec<u8>,
     consumed: usize,
@@ -138,16 +139,19 @@ impl ReceiveBuffer {
         let unread = self.filled - self.consumed;
         let was_full = self.filled == self.bytes.len();
         let room = self.bytes.len() - self.filled;
-        if unread == 0 || self.consumed > 0 && room < need.max(self.bytes.len() / 4) {
+        // What the buffer may be: never on the word of the other side alone.
+        let capacity_max = CAPACITY_MAX.max(unread.saturating_mul(2));
+        // What is to be cut off behind must not be where unread bytes lie.
+        let shrinks = self.bytes.len() > capacity_max;
+        let small = room < need.max(self.bytes.len() / 4);
+        if unread == 0 || self.consumed > 0 && (small || shrinks) {
             self.bytes.copy_within(self.consumed..self.filled, 0);
             self.scanned -= self.consumed;
             self.consumed = 0;
             self.filled = unread;
         }
-        // What the buffer may be: never on the word of the other side alone.
-        let capacity_max = CAPACITY_MAX.max(unread.saturating_mul(2));
         let len = self.bytes.len();
-        if len > capacity_max {
+        if shrinks {
             // A large message has passed; its memory is not kept for the next small one.
             self.bytes.truncate(capacity_max);
             self.bytes.shrink_to(capacity_max);
@@ -182,5 +186,17 @@ impl ReceiveBuffer {
             self.bytes.len(),
             self.filled
         );
+    }
+}
+
+impl fmt::Debug for ReceiveBuffer {
+    /// The cursors and not the bytes: they may be many, and they are somebody's.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceiveBuffer")
+            .field("consumed", &self.consumed)
+            .field("scanned", &self.scanned)
+            .field("filled", &self.filled)
+            .field("capacity", &self.bytes.capacity())
+            .finish_non_exhaustive()
     }
 }

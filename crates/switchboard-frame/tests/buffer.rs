@@ -48,3 +48,35 @@ fn grows_to_twice_what_came_and_gives_it_back() {
     buffer.spare_mut(1);
     assert!(buffer.capacity() <= 64 * 1024);
 }
+
+/// Whatever is received and consumed, in whatever sizes, what is unread is what came and was not
+/// dropped, and the memory is bounded by it.
+#[test]
+fn what_is_unread_survives_every_move_and_all_memory_given_back() {
+    let mut buffer = ReceiveBuffer::new();
+    let (mut received, mut consumed) = (0_u64, 0_u64);
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |end: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % end
+    };
+    let byte = |at: u64| at.to_le_bytes()[0] ^ at.to_le_bytes()[1];
+    for _ in 0..2000 {
+        let magnitude = below(18);
+        let size = 1 + below(1 << magnitude);
+        if below(2) == 0 {
+            let bytes: Vec<u8> = (received..received + size).map(byte).collect();
+            buffer.extend(&bytes);
+            received += size;
+        } else {
+            let unread = received - consumed;
+            let dropped = if below(2) == 0 { unread - unread.min(size) } else { unread.min(size) };
+            buffer.consume(usize::try_from(dropped).unwrap());
+            consumed += dropped;
+        }
+        let expected = (consumed..received).map(byte);
+        assert!(buffer.unread().iter().copied().eq(expected), "{consumed}..{received}");
+    }
+}
