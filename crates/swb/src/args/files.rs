@@ -66,7 +66,7 @@ pub(crate) struct DecodeArgs {
 /// with the line's number on stderr.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
-  printf 'hello\n' | swb encode --frame u32be | xxd
+  printf 'hello\\n' | swb encode --frame u32be | xxd
   echo 00ff0a | swb encode --frame netstring --hex
   echo 'SELECT 1' | swb encode --frame 'type:1 len:u32be,self' --field type=Q")]
 pub(crate) struct EncodeArgs {

@@ -52,8 +52,8 @@ pub(crate) struct TalkArgs {
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   swb send localhost:7000 --frame u32be --data hello --expect hello
-  swb send localhost:6379 --frame redis --data 'PING\r\n' --hex
-  printf 'one\ntwo\n' | swb send localhost:7000 --frame netstring -
+  swb send localhost:6379 --frame redis --data 'PING\\r\\n'
+  printf 'one\\ntwo\\n' | swb send localhost:7000 --frame netstring -
   swb send localhost:7000 --frame u32be @request.bin --json")]
 pub(crate) struct SendArgs {
     #[command(flatten)]
