@@ -9,9 +9,11 @@
 #![expect(clippy::unwrap_used, reason = "a peer that cannot be run has failed the test")]
 
 mod dns;
+mod erlang;
 mod harness;
 mod mqtt;
 mod nginx;
 mod postgres;
 mod redis;
 mod swb;
+mod twisted;

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::Process;
+use crate::harness::{Process, run};
 
 fn swb() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_swb"));
@@ -95,6 +95,32 @@ impl Seen {
         let bad: Vec<_> = self.ends.iter().filter(|(_, ending)| ending != "finished").collect();
         assert!(bad.is_empty(), "{bad:?}");
     }
+}
+
+/// `swb serve :0 --frame F echo`.
+pub(crate) struct Echo {
+    _process: Process,
+    pub(crate) port: u16,
+}
+
+impl Echo {
+    pub(crate) fn start(frame: &str) -> Echo {
+        let mut command = swb();
+        command.args(["serve", "127.0.0.1:0", "--frame", frame, "--print-endpoint", "echo"]);
+        let mut process = Process::start(&mut command).stopped_by("INT");
+        let line = process.line_with("tcp://127.0.0.1:").expect("swb serve ended early");
+        let port = line.trim_end().rsplit(':').next().unwrap().parse().unwrap();
+        Echo { _process: process, port }
+    }
+}
+
+/// `swb send` of `count` times `data`: the replies, a line each.
+pub(crate) fn send(port: u16, frame: &str, data: &str, count: usize) -> Vec<String> {
+    let endpoint = format!("127.0.0.1:{port}");
+    let mut command = swb();
+    command.args(["send", &endpoint, "--frame", frame, "--data", data]);
+    command.args(["--count", &count.to_string()]);
+    run(&mut command).ok().lines().map(str::to_owned).collect()
 }
 
 fn unhex(text: &str) -> Vec<u8> {
