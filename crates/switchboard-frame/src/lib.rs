@@ -28,19 +28,21 @@ mod presets;
 mod protocol;
 mod record;
 mod sizes;
+mod step;
 mod take_over;
 #[cfg(feature = "tokio")]
 mod tokio;
 
 pub use assembler::Assembler;
 pub use buffer::ReceiveBuffer;
-pub use decoder::{Decode, Decoder, Discarded, Frame, Skipped, Step};
+pub use decoder::Decoder;
 pub use encoder::{Encode, EncodeError, Encoder, Fields};
 pub use error::{ErrorKind, FrameError, FramingError};
 pub use fields::Field;
 pub use framing::Framing;
 pub use presets::{Preset, preset, presets};
 pub use protocol::{Coupler, Protocol, Role, Switch};
+pub use step::{Decode, Discarded, Frame, Skipped, Step};
 pub use take_over::Taken;
 #[cfg(feature = "tokio")]
 pub use tokio::{Codec, CodecError};

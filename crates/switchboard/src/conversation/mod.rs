@@ -1,8 +1,8 @@
 //! A framed connection: sends and receives whole messages over a transport, and waits for them.
 //!
-//! A [`Conversation`] drives one [`Session`] over one [`Transport`]. It owns the waiting: deadlines,
-//! the stopper, and the rule that pending output is flushed before any wait for input. What a
-//! message is it leaves to the session.
+//! A [`Conversation`] drives one [`Session`] over one [`Transport`]. It owns the waiting:
+//! deadlines, the stopper, and the rule that pending output is flushed before any wait for input.
+//! What a message is it leaves to the session.
 //!
 //! **Invariants:** nothing waits for ever unless the user wrote so; a timeout of receiving loses
 //! nothing; a message that was sent by half poisons the sending direction and says so; dropping
