@@ -138,4 +138,19 @@ mod tests {
              system: choose one from 1024 up, or give the program CAP_NET_BIND_SERVICE"
         );
     }
+
+    #[test]
+    fn several_addresses_share_the_port_that_was_chosen_and_a_missing_one_is_left_out() {
+        // RFC 5737 keeps the second one for documentation: it is nobody's.
+        let addresses = ["127.0.0.1:0", "192.0.2.1:0", "127.0.0.2:0"].map(|a| a.parse().unwrap());
+        let options = ListenOptions::default();
+        let sockets = each(&addresses, 0, &options).unwrap();
+        let port = sockets[0].endpoint.port().unwrap();
+        let endpoints: Vec<_> = sockets.iter().map(|one| one.endpoint.clone()).collect();
+        let expected = ["127.0.0.1", "127.0.0.2"].map(|host| Endpoint::tcp(host, port));
+        assert_eq!(endpoints, expected);
+        let (address, error) = each(&addresses[1..2], 0, &options).unwrap_err();
+        assert_eq!(address, addresses[1]);
+        assert_eq!(error.kind(), io::ErrorKind::AddrNotAvailable);
+    }
 }

@@ -182,6 +182,15 @@ fn the_local_address_is_used_and_the_other_family_left_out() {
 }
 
 #[test]
+fn a_socket_that_meets_itself_has_found_nobody() {
+    // TCP lets a socket connect to its own port; by chance that happens to any local port.
+    let endpoint = nobody();
+    let local = SocketAddr::from(([127, 0, 0, 1], endpoint.port().unwrap()));
+    let error = endpoint.connect(&ConnectOptions::default().with_local(local)).unwrap_err();
+    assert!(error.is_refused(), "{error}");
+}
+
+#[test]
 fn an_outcome_is_told_once() {
     let listener = listen("127.0.0.1:0");
     let endpoint = &listener.endpoints()[0];

@@ -173,3 +173,33 @@ fn only_what_was_inherited_is_taken_and_only_once() {
     let error = open(&format!("fd:{number}")).unwrap_err();
     assert!(error.to_string().contains("taken already"), "{error}");
 }
+
+/// Standard input and output are the whole process's, so this one has a process of its own.
+#[test]
+fn standard_input_and_output_are_one_stream_with_a_half_close() {
+    let name = "pipe::standard_input_and_output_are_one_stream_with_a_half_close";
+    if is_child() {
+        let stream = open("-").unwrap();
+        let request = read_exact(&*stream, 5);
+        write_all(&*stream, &request).unwrap();
+        stream.finish().unwrap();
+        assert_eq!(read_to_end(&*stream).unwrap(), b"more", "reading goes on");
+        return;
+    }
+    let program = own_process(name);
+    let mut words = vec!["env".to_owned()];
+    words.extend(program.get_envs().map(|(name, value)| {
+        format!("{}={}", name.to_str().unwrap(), value.unwrap().to_str().unwrap())
+    }));
+    words.push(program.get_program().to_str().unwrap().to_owned());
+    words.extend(program.get_args().map(|word| word.to_str().unwrap().to_owned()));
+    let child = connect(&Endpoint::Exec(words));
+    write_all(&*child, b"hello").unwrap();
+    // The harness talks on the same output before; the end comes while the program runs on.
+    let output = read_to_end(&*child).unwrap();
+    assert!(output.ends_with(b"hello"), "{}", String::from_utf8_lossy(&output));
+    assert_eq!(child.process().unwrap().try_status().unwrap(), None);
+    write_all(&*child, b"more").unwrap();
+    child.finish().unwrap();
+    assert!(child.process().unwrap().wait(&soon()).unwrap().unwrap().success());
+}
