@@ -30,3 +30,8 @@ pub use session::{Message, Timeouts};
 pub use stopper::Stopper;
 pub use switchboard_frame as frame;
 pub use transport::Transport;
+
+/// The README's code, run by the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;

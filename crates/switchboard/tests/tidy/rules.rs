@@ -9,6 +9,11 @@ const COLUMNS_MAX: usize = 100;
 /// Where system calls that need it are made; nothing else is `unsafe`.
 const UNSAFE_FOLDER: &str = "crates/switchboard/src/sys/";
 
+const LIBRARY_SOURCE: &str = "crates/switchboard/src/";
+
+/// The one place of the library that reads the clock.
+const CLOCK_FILE: &str = "crates/switchboard/src/deadline.rs";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
     FileLines,
@@ -17,6 +22,7 @@ pub(crate) enum Rule {
     Ignored,
     Sleeps,
     Unsafe,
+    Clock,
     Dependencies,
     MachinePath,
     LeftOver,
@@ -34,6 +40,7 @@ pub(crate) fn check(path: &str, text: &str) -> Vec<Break> {
         found.extend(sizes(text, &code));
         found.extend(left_over(text, &code));
         found.extend(unsafe_code(path, &code));
+        found.extend(clock(path, &code));
         found.extend(module_docs(path, text));
         found.extend(sleeps(path, &code));
     } else if path.ends_with(".py") || path.ends_with(".sh") || path.starts_with("scripts/") {
@@ -112,6 +119,19 @@ fn unsafe_code(path: &str, code: &str) -> Vec<Break> {
         .filter(|(_, _, word)| *word == "unsafe")
         .map(|(line, ..)| (Rule::Unsafe, line, format!("unsafe outside {UNSAFE_FOLDER}")))
         .collect()
+}
+
+/// Time is an argument everywhere but in one file of the library.
+fn clock(path: &str, code: &str) -> Vec<Break> {
+    if !path.starts_with(LIBRARY_SOURCE) || path == CLOCK_FILE {
+        return Vec::new();
+    }
+    let reads = |(index, line): (usize, &str)| {
+        let reads = line.contains("Instant::now") || line.contains("SystemTime::now");
+        reads.then(|| (Rule::Clock, index + 1, format!("the clock is read in {CLOCK_FILE}")))
+    };
+    let tests = code.find("#[cfg(test)]").unwrap_or(code.len());
+    code[..tests].lines().enumerate().filter_map(reads).collect()
 }
 
 /// A module opens with what it owns.
@@ -204,6 +224,14 @@ fn unsafe_has_one_place() {
     let text = "//! A.\nfn a() { unsafe { b() } }\n";
     assert_eq!(broken("crates/switchboard/src/sys/a.rs", text), []);
     assert_eq!(broken("crates/switchboard/src/a.rs", text), [(Rule::Unsafe, 2)]);
+}
+
+#[test]
+fn the_clock_has_one_place() {
+    let text = "//! A.\nfn a() { Instant::now() }\n";
+    assert_eq!(broken(CLOCK_FILE, text), []);
+    assert_eq!(broken("crates/switchboard/src/session.rs", text), [(Rule::Clock, 2)]);
+    assert_eq!(broken("crates/swb/src/a.rs", text), []);
 }
 
 #[test]
