@@ -280,3 +280,10 @@ pub(crate) fn run_with(command: &mut Command, input: &[u8]) -> Output {
     thread::spawn(move || stdin.write_all(&input));
     process.finish()
 }
+
+#[test]
+fn a_missing_peer_is_a_skip_or_a_failure() {
+    let missing = std::panic::catch_unwind(|| programs(["no-such-peer"]).is_none());
+    let may_skip = std::env::var_os("SWITCHBOARD_NO_SKIP").is_none();
+    assert_eq!(missing.ok(), may_skip.then_some(true));
+}
