@@ -392,7 +392,8 @@ impl Decoder {
         if run.state.is_raw() {
             return;
         }
-        if self.stage + 1 < self.framing.stages.len() {
+        // A stage counts messages: one of several fragments is not cut by the next stage.
+        if self.stage + 1 < self.framing.stages.len() && run.open.is_none() {
             self.left -= 1;
             if self.left == 0 {
                 self.stage += 1;

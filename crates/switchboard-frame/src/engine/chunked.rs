@@ -152,7 +152,8 @@ impl Run {
             self.pos = line_end + 1;
             if line_end == self.line + 1 {
                 let whole = self.pos as u64;
-                if let Some(max) = options.maxframe.filter(|max| whole > *max) {
+                let limit = options.maxframe.filter(|max| whole > *max && !input.discarding);
+                if let Some(max) = limit {
                     return Ok(Oversize::body(self.pos - 1, Some(whole), max));
                 }
                 return Ok(self.frame(self.header_end, self.pos));

@@ -90,7 +90,11 @@ impl Run {
                 false => self.excess(ends, options, input, Some((end, len))),
             };
             return match excess {
-                Some(out) => Search::Out(out),
+                Some(out) => {
+                    // Discarding goes on from here, and must find this delimiter again.
+                    self.scanned = end - 1;
+                    Search::Out(out)
+                }
                 None => Search::Found { body_end: end - len, end },
             };
         }

@@ -71,7 +71,8 @@ impl Fast {
         if options.maxframe.is_some() {
             return Fast::None;
         }
-        let body_max = usize::try_from(options.max()).unwrap_or(usize::MAX / 2);
+        // Far from the end of the numbers, so that a delimiter can be added.
+        let body_max = usize::try_from(options.max()).unwrap_or(usize::MAX).min(usize::MAX / 2);
         match &stage.shape {
             Shape::Fixed(bytes) if *bytes <= body_max => Fast::Fixed { bytes: *bytes },
             Shape::Delimited(Delimiter::Lines) => Fast::Lines { body_max, whole },

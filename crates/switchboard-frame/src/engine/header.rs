@@ -113,10 +113,18 @@ impl Run {
         };
         let range = from + value.start..from + value.end;
         let length = self.number(range.clone(), input)?;
+        let digits = range.clone();
         self.length = Some((length, range));
         let max = options.max();
         if length > max && !input.discarding {
-            return Ok(Some(Oversize::body(line_end, Some(length), max)));
+            // The digit that passes the limit, as with every other length in digits.
+            let mut number: u64 = 0;
+            let passes = input.bytes[digits.clone()].iter().position(|digit| {
+                number = number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+                number > max
+            });
+            let at = digits.start + passes.unwrap_or(0);
+            return Ok(Some(Oversize::body(at, Some(length), max)));
         }
         Ok(None)
     }

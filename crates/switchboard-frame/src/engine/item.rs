@@ -198,7 +198,7 @@ fn read_integer(
     }
 }
 
-fn sign_extend(value: u64, size: usize) -> u64 {
+pub(crate) fn sign_extend(value: u64, size: usize) -> u64 {
     let unused = 64 - 8 * u32::try_from(size).unwrap_or(8);
     (((value << unused).cast_signed()) >> unused).cast_unsigned()
 }

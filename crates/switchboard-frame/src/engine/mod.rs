@@ -135,6 +135,31 @@ impl State {
         options: &Options,
         input: Input<'_>,
     ) -> Result<Out, FrameError> {
+        let looks_itself = matches!(self, State::Eof(_) | State::Delimited(_) | State::Type(_));
+        let Some(max) = options.maxframe.filter(|_| !input.discarding && !looks_itself) else {
+            return self.run_shape(stage, options, input);
+        };
+        // A frame that is not whole in as many bytes as it may have is too large; what lies behind
+        // them is not looked at, so that where the reads cut does not matter.
+        let end = usize::try_from(max).unwrap_or(usize::MAX);
+        let len = input.bytes.len();
+        let within = Input {
+            bytes: &input.bytes[..len.min(end)],
+            at_end: input.at_end && len <= end,
+            ..input
+        };
+        match self.run_shape(stage, options, within)? {
+            Out::Need { .. } if len >= end => Ok(Oversize::body(end.saturating_sub(1), None, max)),
+            out => Ok(out),
+        }
+    }
+
+    fn run_shape(
+        &mut self,
+        stage: &Stage,
+        options: &Options,
+        input: Input<'_>,
+    ) -> Result<Out, FrameError> {
         match (self, &stage.shape) {
             (State::Raw(run), _) => Ok(run.run(input)),
             (State::Eof(run), _) => Ok(run.run(options, input)),

@@ -307,7 +307,7 @@ impl Run {
             left => Part::Bytes { left },
         };
         match self.part {
-            Part::Bytes { left } => Some(Out::Need { more: left + 2, need: None }),
+            Part::Bytes { left } => Some(Out::Need { more: left.saturating_add(2), need: None }),
             _ => None,
         }
     }

@@ -65,25 +65,29 @@ impl Run {
         input: Input<'_>,
     ) -> Result<Size, FrameError> {
         let value = self.values[length.item];
+        let signed = matches!(
+            &record.items[length.item],
+            Item::Integer { kind: Integer::Binary { signed: true, .. }, .. }
+        );
         let mut raw = value.integer;
         if let Some(flag) = length.little_when
             && self.values[flag.item].integer & flag.mask != 0
         {
-            raw = item::little_endian(&input.bytes[value.start..value.end]);
+            let field = &input.bytes[value.start..value.end];
+            raw = item::little_endian(field);
+            if signed {
+                raw = item::sign_extend(raw, field.len());
+            }
             self.values[length.item].integer = raw;
         }
-        let kind = match &record.items[length.item] {
-            Item::Integer { kind, .. } => Some(kind),
-            _ => None,
-        };
-        if matches!(kind, Some(Integer::Binary { signed: true, .. })) && raw.cast_signed() < 0 {
-            return Err(self.bad_length(input, value.end).with_expected("a length of 0 or more"));
+        if signed && raw.cast_signed() < 0 {
+            return Err(self.bad_length(input, self.pos).with_expected("a length of 0 or more"));
         }
         if raw & length.mask < length.short {
             return Ok(Size::HeaderOnly);
         }
         let Some(counted) = self.counted(record, length, raw) else {
-            return Err(self.bad_length(input, value.end).with_expected("a length of 0 or more"));
+            return Err(self.bad_length(input, self.pos).with_expected("a length of 0 or more"));
         };
         Ok(match length.counts {
             Counts::Body => Size::Body(counted),
