@@ -1,5 +1,7 @@
 //! However a stream is cut, the messages, the discarded frames and the ending are the same.
 
+#![allow(clippy::unwrap_used, reason = "tests say what went wrong by failing")]
+
 mod harness;
 mod vectors;
 

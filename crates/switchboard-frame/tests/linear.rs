@@ -2,6 +2,7 @@
 //!
 //! The count is of the whole process, so this binary holds one test and nothing else.
 
+#![allow(clippy::unwrap_used, reason = "tests say what went wrong by failing")]
 #![cfg(debug_assertions)]
 
 use switchboard_frame::{Decoder, Framing, Step, work};
