@@ -8,6 +8,7 @@ pub mod deadline;
 mod ending;
 mod endpoint;
 mod error;
+pub mod guide;
 pub mod limits;
 mod listener;
 mod liveness;

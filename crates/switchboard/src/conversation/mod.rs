@@ -89,6 +89,28 @@ impl Conversation {
         Ok(Conversation::with_role(transport, &protocol, Role::Client))
     }
 
+    /// Two conversations with each other in memory, the client's side and the server's: for tests
+    /// of what one's own program says, without a network.
+    ///
+    /// ```
+    /// use switchboard::Conversation;
+    ///
+    /// let (mut client, mut server) = Conversation::pair("lines")?;
+    /// client.send(b"hello")?;
+    /// assert_eq!(&*server.recv()?.expect("a message"), b"hello");
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A string that is no framing; or no descriptors are left, of which a pair takes four.
+    pub fn pair(framing: &str) -> Result<(Conversation, Conversation), Error> {
+        let protocol = parse_protocol(framing)?;
+        let (a, b) = crate::transport::pair()
+            .map_err(|error| Error::io("cannot make a pair in memory", error))?;
+        let client = Conversation::with_role(Arc::new(a), &protocol, Role::Client);
+        Ok((client, Conversation::with_role(Arc::new(b), &protocol, Role::Server)))
+    }
+
     /// A conversation over a transport, where both directions have the same framing.
     ///
     /// For a protocol with two different directions this is the client's side; see

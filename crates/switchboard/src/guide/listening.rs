@@ -1,0 +1,8 @@
+//! Listening: addresses, backlog, ports in use, and the loop that must not die (H2, H4).
+//!
+#![doc = include_str!("listening.md")]
+//!
+//! ## In the reference
+//!
+//! [`Listener`](crate::Listener), [`ListenOptions`](crate::ListenOptions),
+//! [`serve`](crate::serve), [`limits`](crate::limits).
