@@ -40,8 +40,15 @@ fn spec(index: usize) -> (&'static str, &'static [u8]) {
     (spec, stream)
 }
 
+/// Bytes that mean something to some framing.
+const TELLING: &[u8] = b"\0\x01\x02\x80\xff019a:;,-\r\n$*+{?.";
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn garbage(index in any::<usize>(), stream in vec(any::<u8>(), 0..80), max in 0u64..200) {
@@ -52,7 +59,7 @@ proptest! {
     #[test]
     fn likely_garbage(
         index in any::<usize>(),
-        stream in vec(proptest::sample::select(&b"\0\x01\x02\x80\xff019a:;,-\r\n$*+{?."[..]), 0..80),
+        stream in vec(proptest::sample::select(TELLING), 0..80),
         max in 0u64..40,
     ) {
         survives(spec(index).0, &stream, max);

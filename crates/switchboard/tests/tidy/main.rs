@@ -11,7 +11,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What may break a rule, and why. An entry that no longer matches anything is itself a failure.
-const EXCEPTIONS: &[(&str, rules::Rule, &str)] = &[];
+const EXCEPTIONS: &[(&str, rules::Rule, &str)] = &[
+    ("crates/switchboard-frame/tests/vectors/discard.rs", rules::Rule::Columns, TABLE),
+    ("crates/switchboard-frame/tests/vectors/hows.rs", rules::Rule::Columns, TABLE),
+    ("crates/switchboard-frame/tests/vectors/limits.rs", rules::Rule::Columns, TABLE),
+    ("crates/switchboard-frame/tests/vectors/presets.rs", rules::Rule::Columns, TABLE),
+    ("crates/switchboard-frame/tests/vectors/records.rs", rules::Rule::Columns, TABLE),
+    ("crates/switchboard-frame/tests/vectors/shapes.rs", rules::Rule::Columns, TABLE),
+];
+
+const TABLE: &str = "a row of a table of vectors stands on one line, to be read and compared";
 
 /// Folders that hold no source of ours.
 const NOT_OURS: &[&str] = &["target", ".git", "corpus", "artifacts", "__pycache__", "node_modules"];
