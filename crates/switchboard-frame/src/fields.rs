@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 
 use crate::Decoder;
 use crate::engine::State;
-use crate::engine::item::{big_endian, little_endian};
+use crate::engine::item::{Progress, Read, read};
 use crate::engine::record::{Run, Value};
 use crate::framing::{Shape, Stage};
-use crate::record::{Integer, Item, Record};
+use crate::record::{Item, Record};
 
 /// The value of a header or trailer field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,9 +45,9 @@ impl Decoder {
                 let index = record.items.iter().position(|item| item.name() == Some(name))?;
                 field_at(record, index, run.value(index)?, bytes)
             }
-            Seen::Fixed(record) => {
+            Seen::Fast(record) => {
                 let index = record.items.iter().position(|item| item.name() == Some(name))?;
-                field_at(record, index, fixed_value(record, index, bytes)?, bytes)
+                field_at(record, index, read_again(record, index, bytes)?, bytes)
             }
             Seen::Header(header, length) if header.eq_ignore_ascii_case(name) => {
                 length.map(Field::Integer)
@@ -60,7 +60,7 @@ impl Decoder {
     #[must_use]
     pub fn field_names(&self) -> Vec<&str> {
         match self.record() {
-            Seen::Record(record, _) | Seen::Fixed(record) => {
+            Seen::Record(record, _) | Seen::Fast(record) => {
                 record.items.iter().filter_map(Item::name).collect()
             }
             Seen::Header(header, _) => alloc::vec![header],
@@ -73,7 +73,7 @@ impl Decoder {
         let stage = &self.framing.stages[self.stage];
         if self.was_fast {
             return match &stage.shape {
-                Shape::Record(record) => Seen::Fixed(record),
+                Shape::Record(record) => Seen::Fast(record),
                 _ => Seen::Nothing,
             };
         }
@@ -84,8 +84,8 @@ impl Decoder {
 /// What the last frame was.
 enum Seen<'a> {
     Record(&'a Record, &'a Run),
-    /// By a fast form: every field lies at the same place in every frame.
-    Fixed(&'a Record),
+    /// By a fast form: it has noted nothing, so the header is read again.
+    Fast(&'a Record),
     Header(&'a str, Option<u64>),
     Nothing,
 }
@@ -101,16 +101,20 @@ fn seen<'a>(stage: &'a Stage, state: &'a State) -> Seen<'a> {
     }
 }
 
-/// Where an item lies in a header of fixed size, and the integer there.
-fn fixed_value(record: &Record, index: usize, bytes: &[u8]) -> Option<Value> {
-    let before = record.items[..index].iter().map(Item::fixed_bytes).sum::<Option<usize>>()?;
-    let end = before + record.items[index].fixed_bytes()?;
-    let field = bytes.get(before..end)?;
-    let integer = match &record.items[index] {
-        Item::Integer { kind: Integer::Binary { little: true, .. }, .. } => little_endian(field),
-        _ => big_endian(field),
-    };
-    Some(Value { start: before, end, integer })
+/// Reads the header of a whole frame up to an item.
+fn read_again(record: &Record, index: usize, bytes: &[u8]) -> Option<Value> {
+    let mut start = 0;
+    for (at, item) in record.items.iter().enumerate().take(index + 1) {
+        let mut progress = Progress::default();
+        let read = read(item, bytes.get(start..)?, &mut progress, true, &mut |_, _| false);
+        let Read::Done(size) = read else { return None };
+        let end = start + size;
+        if at == index {
+            return Some(Value { start, end, integer: progress.value });
+        }
+        start = end;
+    }
+    None
 }
 
 fn field_at<'b>(record: &Record, index: usize, value: Value, bytes: &'b [u8]) -> Option<Field<'b>> {

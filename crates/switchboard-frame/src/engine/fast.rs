@@ -1,5 +1,6 @@
 //! The common forms, decoded without the interpreter: one binary length field in a header of fixed
-//! size; LF lines; CR LF and one-byte delimiters; fixed sizes.
+//! size; a varint or decimal length ([`variable`](super::variable)); LF lines; CR LF and one-byte
+//! delimiters; fixed sizes.
 //!
 //! A fast form knows only the good case, where a whole frame within the limits is there, or plainly
 //! is not there yet. Everything else it leaves to the interpreter, which looks at the frame from
@@ -9,6 +10,7 @@
 use memchr::memchr;
 
 use crate::engine::looked_at;
+use crate::engine::variable::Variable;
 use crate::framing::{Delimiter, Deliver, Shape, Stage};
 use crate::record::{Counts, Integer, Item, More};
 use crate::{Frame, Taken};
@@ -18,6 +20,7 @@ pub(crate) enum Fast {
     /// No fast form: the interpreter.
     None,
     Length(Length),
+    Variable(Variable),
     Lines {
         body_max: usize,
         whole: bool,
@@ -84,7 +87,10 @@ impl Fast {
                 },
                 _ => Fast::None,
             },
-            Shape::Record(_) => Length::of(stage, whole).map_or(Fast::None, Fast::Length),
+            Shape::Record(record) => Length::of(stage, whole)
+                .map(Fast::Length)
+                .or_else(|| Variable::of(stage, record, whole).map(Fast::Variable))
+                .unwrap_or(Fast::None),
             _ => Fast::None,
         }
     }
@@ -100,6 +106,7 @@ impl Fast {
                 let start = if length.whole { 0 } else { length.header as u64 };
                 Some(Taken { message: start..whole, whole })
             }
+            Fast::Variable(ref variable) => variable.announced(bytes),
             Fast::Fixed { bytes: size } if !bytes.is_empty() => {
                 Some(Taken { message: 0..size as u64, whole: size as u64 })
             }
@@ -107,11 +114,13 @@ impl Fast {
         }
     }
 
-    /// Whether what has been searched is worth remembering between two calls.
+    /// Looks for a whole frame. `scanned` is remembered between two calls: up to there no delimiter
+    /// ends.
     #[inline(always)]
     pub(crate) fn step(&self, bytes: &[u8], scanned: &mut usize) -> Found {
         match *self {
             Fast::Length(ref length) => length.step(bytes),
+            Fast::Variable(ref variable) => variable.step(bytes),
             Fast::Lines { body_max, whole } => {
                 let Some(end) = find(b'\n', bytes, scanned, body_max) else {
                     return pending(bytes, body_max);

@@ -15,6 +15,7 @@ pub(crate) mod item;
 pub(crate) mod record;
 pub(crate) mod resp;
 pub(crate) mod typed;
+pub(crate) mod variable;
 pub(crate) mod whole;
 
 use core::ops::Range;
