@@ -399,14 +399,9 @@ impl Decoder {
                 self.stage += 1;
                 self.left = self.framing.stages[self.stage].times;
                 self.fast = self.fast_form();
-                run.state = State::new(&self.framing.stages[self.stage].shape, 0);
-                return;
             }
         }
-        match &mut run.state {
-            State::Record(record) => record.reset(),
-            state => *state = State::new(&self.framing.stages[self.stage].shape, 0),
-        }
+        run.state.reset(&self.framing.stages[self.stage].shape, 0);
     }
 }
 

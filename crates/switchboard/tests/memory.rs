@@ -97,6 +97,16 @@ fn messages_cost_no_allocation_and_announcements_no_memory() {
     {
         assert_eq!(allocations(framing, 200, &[b'm'; 64]), 0, "{framing}");
     }
+    let resp = b"*2\r\n$3\r\nGET\r\n*1\r\n$1\r\nk\r\n";
+    let typed = b"$\0\0\0\x04four";
+    for (framing, message) in [
+        ("resp", &resp[..]),
+        ("type{\"+\": crlf, \"$\": u32be, *: lines}", typed),
+        ("header:Content-Length", b"Content-Length: 2\r\n\r\nok"),
+        ("chunked", b"data"),
+    ] {
+        assert_eq!(allocations(framing, 200, message), 0, "{framing}");
+    }
     assert_eq!(allocations("u32be", 50, &[b'm'; 20_000]), 0, "20 kB");
     assert_eq!(allocations_with_fields(200), 0, "whole frames with fields");
 

@@ -129,6 +129,16 @@ impl State {
         }
     }
 
+    /// The same state as [`new`](Self::new) gives, in the memory that is there.
+    pub(crate) fn reset(&mut self, shape: &Shape, key: usize) {
+        match (self, shape) {
+            (State::Record(run), Shape::Record(_)) => run.reset(key),
+            (State::Resp(run), Shape::Resp { inline }) => run.reset(key, *inline),
+            (State::Type(run), Shape::Type(_)) => run.reset(key),
+            (state, shape) => *state = State::new(shape, key),
+        }
+    }
+
     /// Looks at what is there. `stage` is the one the state was made from, `options` are in force.
     pub(crate) fn run(
         &mut self,

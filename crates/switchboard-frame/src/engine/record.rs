@@ -23,8 +23,6 @@ mod sizes;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
-    /// Where the record begins: after the key of a `type{}`.
-    start: usize,
     /// What has been read, item by item.
     values: Vec<Value>,
     /// The item at hand begins here.
@@ -60,7 +58,6 @@ enum Size {
 impl Run {
     pub(crate) fn new(start: usize) -> Run {
         Run {
-            start,
             values: Vec::new(),
             pos: start,
             progress: Progress::default(),
@@ -72,10 +69,10 @@ impl Run {
     }
 
     /// Ready for the next frame; keeps its memory.
-    pub(crate) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self, start: usize) {
         let mut values = core::mem::take(&mut self.values);
         values.clear();
-        *self = Run { values, ..Run::new(self.start) };
+        *self = Run { values, ..Run::new(start) };
     }
 
     /// The item with that index, as read.

@@ -60,6 +60,13 @@ impl Run {
         Run { start, inline, pos: start, dropped: 0, part: Part::Kind, open: Vec::new() }
     }
 
+    /// Ready for the next value; keeps its memory.
+    pub(crate) fn reset(&mut self, start: usize, inline: bool) {
+        let mut open = core::mem::take(&mut self.open);
+        open.clear();
+        *self = Run { open, ..Run::new(start, inline) };
+    }
+
     pub(crate) fn run(&mut self, options: &Options, input: Input<'_>) -> Result<Out, FrameError> {
         let max = options.max().saturating_add(self.start as u64);
         let max = max.min(options.maxframe.unwrap_or(u64::MAX));

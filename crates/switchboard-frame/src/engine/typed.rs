@@ -19,11 +19,19 @@ pub(crate) struct Run {
     start: usize,
     /// The case chosen and its state.
     chosen: Option<(usize, Box<State>)>,
+    /// The memory of the state before.
+    spare: Option<Box<State>>,
 }
 
 impl Run {
     pub(crate) fn new(start: usize) -> Run {
-        Run { start, chosen: None }
+        Run { start, chosen: None, spare: None }
+    }
+
+    /// Ready for the next frame; keeps its memory.
+    pub(crate) fn reset(&mut self, start: usize) {
+        let spare = self.chosen.take().map(|(_, state)| state).or(self.spare.take());
+        *self = Run { start, chosen: None, spare };
     }
 
     pub(crate) fn run(
@@ -36,8 +44,15 @@ impl Run {
             match choose(cases, self.start, input)? {
                 Some(case) => {
                     let key = cases[case].key.as_ref().map_or(0, |key| key.len());
-                    let state = State::new(&cases[case].stage.shape, self.start + key);
-                    self.chosen = Some((case, Box::new(state)));
+                    let (shape, key) = (&cases[case].stage.shape, self.start + key);
+                    let state = match self.spare.take() {
+                        Some(mut state) => {
+                            state.reset(shape, key);
+                            state
+                        }
+                        None => Box::new(State::new(shape, key)),
+                    };
+                    self.chosen = Some((case, state));
                 }
                 None => return Ok(Out::need(1)),
             }
