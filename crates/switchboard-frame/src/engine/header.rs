@@ -17,6 +17,9 @@ use crate::engine::{Input, Out, Oversize, delivered, looked_at};
 use crate::framing::{Deliver, HEADER_BYTES_MAX, Options};
 use crate::{ErrorKind, Frame, FrameError};
 
+/// How much of an unfinished line is looked at behind the header's name.
+const VALUE_BYTES: usize = 64;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     start: usize,
@@ -92,7 +95,7 @@ impl Run {
                 let what = "a block of header lines";
                 return Ok(Some(Oversize::fatal(end - 1, HEADER_BYTES_MAX, what)));
             }
-            return Ok(Some(Out::need(1)));
+            return Ok(Some(self.unfinished(name, options, input).unwrap_or(Out::need(1))));
         };
         looked_at(hit + 1);
         let (from, line_end) = (self.line, self.scanned + hit);
@@ -112,21 +115,23 @@ impl Run {
             return Ok(None);
         };
         let range = from + value.start..from + value.end;
-        let length = self.number(range.clone(), input)?;
-        let digits = range.clone();
-        self.length = Some((length, range));
-        let max = options.max();
-        if length > max && !input.discarding {
-            // The digit that passes the limit, as with every other length in digits.
-            let mut number: u64 = 0;
-            let passes = input.bytes[digits.clone()].iter().position(|digit| {
-                number = number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
-                number > max
-            });
-            let at = digits.start + passes.unwrap_or(0);
-            return Ok(Some(Oversize::body(at, Some(length), max)));
+        if let Some(out) = over(range.clone(), options, input) {
+            // The line is read again for its number if the frame is to be discarded.
+            (self.line, self.scanned) = (from, from);
+            return Ok(Some(out));
         }
+        let length = self.number(range.clone(), input)?;
+        self.length = Some((length, range));
         Ok(None)
+    }
+
+    /// Whether a line that has not ended yet is certain to say too much already. Only its
+    /// beginning is looked at, so that a line fed byte by byte costs no more than its length.
+    fn unfinished(&self, name: &str, options: &Options, input: Input<'_>) -> Option<Out> {
+        let line = &input.bytes[self.line..];
+        let line = &line[..line.len().min(name.len() + VALUE_BYTES)];
+        let value = value_of(line, name).ok()??;
+        over(self.line + value.start..self.line + value.end, options, input)
     }
 
     /// Reads the header's value.
@@ -156,6 +161,21 @@ impl Run {
         }
         Ok(number)
     }
+}
+
+/// The digit that passes the limit, as with every other length in digits; what comes behind it
+/// does not matter any more.
+fn over(digits: Range<usize>, options: &Options, input: Input<'_>) -> Option<Out> {
+    let max = options.max();
+    let mut number: u64 = 0;
+    for at in digits.filter(|_| !input.discarding) {
+        let digit = input.bytes.get(at).filter(|byte| byte.is_ascii_digit())?;
+        number = number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+        if number > max {
+            return Some(Oversize::body(at, Some(number), max));
+        }
+    }
+    None
 }
 
 /// Where in `line` the value of the header `name` lies, without blanks around it. `Err` is the

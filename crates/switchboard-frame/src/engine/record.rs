@@ -241,7 +241,11 @@ impl Run {
                 Ok(Some(Out::Need { more: more as u64, need }))
             }
             Read::Bad(at, Wrong::Endless) => {
-                let at = (self.pos + at).min(input.bytes.len().saturating_sub(1));
+                // Of padding it is the field that says how much which is at fault.
+                let at = match &record.items[index] {
+                    Item::Padding { item } => self.values[*item].end - 1,
+                    _ => self.pos + at,
+                };
                 Ok(Some(Oversize::fatal(at, HEADER_BYTES_MAX, "a header field")))
             }
             Read::Bad(at, wrong) => {

@@ -87,6 +87,9 @@ pub(super) const ROWS: &[Row] = &[
     ("header:L max=3", b"L: 4\r\n\r\nabcd", r"oversize 0@3"),
     ("header:L max=30", b"L: 310\r\n\r\n", r"oversize 0@4"),
     ("header:L max=30", b"L: 03", r"truncated 0@5 5/?"),
+    ("header:L max=30", b"L: 31", r"oversize 0@4"),
+    ("header:L max=30", b"A: b\r\nL:  31x\r\n", r"oversize 0@11"),
+    ("header:L", b"L: 99999999999999999999999\r\n\r\n", r"oversize 0@10"),
     ("header:L maxframe=10", b"L: 2\r\n\r\nhiL: 3\r\n\r\nabc", r"<L: 2\r\n\r\nhi> oversize 10@17"),
     // chunked
     ("chunked", b"5\r\nhello\r\n0\r\n\r\n", r"<hello> <> finished"),
