@@ -88,7 +88,8 @@ impl From<RoleArg> for Role {
 /// Values for the named fields of a header.
 #[derive(Args)]
 pub(crate) struct FieldArgs {
-    /// A header field: a number, 0x and hex, or text with escapes; may be repeated
+    /// A header field: of an integer a number or 0x.., of bytes text with escapes or 0x and pairs
+    /// of hex digits (chan=0x0102); may be repeated
     #[arg(long = "field", value_name = "NAME=VALUE")]
     pub(crate) fields: Vec<String>,
 }

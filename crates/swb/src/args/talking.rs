@@ -193,12 +193,14 @@ impl ServeArgs {
 /// prints each message of both directions: conversation, time (UTC), direction (> from the client,
 /// < from the server), number, size on the wire, fields, and the message as text with escapes, or
 /// below as a hex dump with --hex. Half-closes and resets are passed on as they come. Where a
-/// direction breaks its framing, that is told, and its bytes go on and are shown as they come.
+/// direction breaks its framing, that is told, and its bytes go on, and without --json they are
+/// shown as they come.
 ///
 /// With --json each line is an object: "message" with "conversation", "n", "direction" ("client"
 /// or "server" wrote it), "time", "frame_bytes", "fields" and "hex" (and "text", unless --hex);
 /// "discarded"; "raw" with "why" when a direction is not framed any more; "end" with the
-/// direction's "ending". Opaque bytes in "fields" are in hex.
+/// stream's "ending", which after a "raw" says how the bytes ended. Opaque bytes in "fields" are in
+/// hex.
 ///
 /// Goes on until interrupted: once waits for the conversations under way, twice aborts. With
 /// --print-endpoint the first line of stdout is the endpoint, before any message.

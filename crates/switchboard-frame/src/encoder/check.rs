@@ -96,6 +96,9 @@ impl Check {
     }
 }
 
+/// What people run into who send a body where a whole frame is the message.
+const WHOLE_FRAME: &str = "; a message here is the whole frame, or a body and the header's fields";
+
 impl Expect<'_> {
     fn len(self) -> usize {
         let (Expect::Body(bytes) | Expect::Message(bytes)) = self;
@@ -107,13 +110,18 @@ impl Expect<'_> {
             Expect::Body(_) => "the message cannot be sent in this framing",
             Expect::Message(_) => "the message is no frame of this framing",
         };
-        EncodeError::new(format!("{what}: {error}"))
+        let hint = match self {
+            Expect::Body(_) => "",
+            Expect::Message(_) => WHOLE_FRAME,
+        };
+        EncodeError::new(format!("{what}: {error}{hint}"))
     }
 
     fn unfinished(self, more: usize) -> EncodeError {
         let bytes = if more == 1 { "byte" } else { "bytes" };
         EncodeError::new(format!(
-            "the message of {} bytes is no whole frame: at least {more} {bytes} more belong to it",
+            "the message of {} bytes is no whole frame: at least {more} {bytes} more belong to \
+             it{WHOLE_FRAME}",
             self.len()
         ))
     }

@@ -194,10 +194,12 @@ pub(super) fn names(record: &Record) -> impl Iterator<Item = (usize, &str)> {
 
 fn unknown(name: &str, record: &Record) -> EncodeError {
     let list: Vec<&str> = names(record).map(|(_, name)| name).collect();
-    if list.is_empty() {
-        return EncodeError::new(format!("no field {name:?}: this framing has no fields"));
-    }
-    EncodeError::new(format!("no field {name:?}: the fields are {}", list.join(", ")))
+    let have = match list.is_empty() {
+        true => "this framing has no fields".into(),
+        false => format!("the fields are {}", list.join(", ")),
+    };
+    // Of a framing with several stages that is said of the stage in force.
+    EncodeError::new(format!("no field {name:?}: {have}, in the frame to be sent now"))
 }
 
 fn missing(record: &Record, fields: &Fields) -> EncodeError {
