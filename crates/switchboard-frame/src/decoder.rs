@@ -329,7 +329,7 @@ impl Decoder {
     fn frame(&mut self, run: &mut Run, frame: Frame) -> Step {
         let offset = self.offset;
         self.offset += frame.whole.end as u64;
-        if let Some(_discarding) = run.discarding {
+        if run.discarding.is_some() {
             let bytes = frame.whole.end;
             self.dropped(run, frame.more);
             return Step::Skipped(Skipped { bytes, discarded: None });

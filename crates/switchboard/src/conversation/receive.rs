@@ -6,6 +6,7 @@ use crate::session::{Event, Message};
 use crate::transport::Interest;
 use crate::{Error, deadline};
 use std::num::NonZeroUsize;
+use switchboard_frame::FrameError;
 
 /// What [`Conversation::try_recv`] found.
 #[derive(Debug)]
@@ -96,9 +97,7 @@ impl Conversation {
                 Ok(Event::Discarded(_)) => continue,
                 Ok(Event::Need(need)) => need,
                 Err(error) => {
-                    let number = self.session.inbound.messages() + 1;
-                    let error = Error::frame(error, self.link.transport.name(), number);
-                    return Err(self.ended(error));
+                    return Err(self.broken_frame(error, self.session.inbound.messages() + 1));
                 }
             };
             if let Some(outcome) = self.fill(need, waits)? {
@@ -151,6 +150,13 @@ impl Conversation {
             return Err(error.at_message(self.session.inbound.messages() + 1));
         }
         Ok(None)
+    }
+
+    /// The framing is broken at the message with that number; told again at every later call.
+    #[cold]
+    pub(super) fn broken_frame(&mut self, error: FrameError, number: u64) -> Error {
+        let error = Error::frame(error, self.link.transport.name(), number);
+        self.ended(error)
     }
 
     /// An ending that is told again at every later call.

@@ -89,9 +89,7 @@ impl Conversation {
                     });
                 }
                 Err(error) => {
-                    let number = self.session.inbound.messages() + 1;
-                    let error = Error::frame(error, self.link.transport.name(), number);
-                    return Err(self.ended(error));
+                    return Err(self.broken_frame(error, self.session.inbound.messages() + 1));
                 }
             }
         }
@@ -118,9 +116,7 @@ impl Conversation {
                     self.session.inbound.pass_streamed(passed);
                 }
                 Err(error) => {
-                    let number = self.session.inbound.messages();
-                    let error = Error::frame(error, self.link.transport.name(), number);
-                    return Err(self.ended(error));
+                    return Err(self.broken_frame(error, self.session.inbound.messages()));
                 }
             }
         }
