@@ -55,6 +55,13 @@ impl ReceiveBuffer {
         ReceiveBuffer { bytes: Vec::new(), consumed: 0, scanned: 0, filled: 0 }
     }
 
+    /// An empty buffer that has grown to the 64 KiB that one without a large message has at most:
+    /// for a loop that reads for many streams in turn.
+    #[must_use]
+    pub fn grown() -> ReceiveBuffer {
+        ReceiveBuffer { bytes: alloc::vec![0; CAPACITY_MAX], ..ReceiveBuffer::new() }
+    }
+
     /// What has been received and not consumed.
     #[must_use]
     #[inline]

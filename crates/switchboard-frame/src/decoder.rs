@@ -116,10 +116,65 @@ impl Decoder {
         decoder
     }
 
+    /// A decoder in the middle of a stream, `offset` bytes into it, at a frame's edge and in the
+    /// framing's last stage: what a [settled](Self::is_settled) one is.
+    ///
+    /// ```
+    /// use switchboard_frame::{Decoder, Framing, Step};
+    ///
+    /// let framing = Framing::parse("fixed:8 ; u16be")?;
+    /// let mut decoder = Decoder::new(&framing);
+    /// let bytes = b"8 bytes.\x00\x02hi";
+    /// decoder.step(bytes, false)?;
+    /// assert!(!decoder.is_settled());
+    /// decoder.step(&bytes[8..], false)?;
+    /// assert!(decoder.is_settled());
+    /// // All that has to be kept of it while nothing comes is how far it got.
+    /// let mut again = Decoder::settled(&framing, decoder.offset());
+    /// assert!(matches!(again.step(b"\x00\x01!", false)?, Step::Frame(_)));
+    /// assert_eq!(again.offset(), 15);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn settled(framing: &Framing, offset: u64) -> Decoder {
+        let mut decoder = Decoder::interpreted(framing);
+        decoder.interpreted = false;
+        decoder.stage = framing.stages.len() - 1;
+        decoder.fast = decoder.fast_form();
+        decoder.offset = offset;
+        decoder
+    }
+
+    /// Whether all that matters of the stream so far is how long it is: the decoder is at a frame's
+    /// edge, between two messages, in the last stage of its framing.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.custom.is_none()
+            && !self.busy
+            && self.scanned == 0
+            && self.stage + 1 == self.framing.stages.len()
+            && self.run.as_ref().is_none_or(|run| {
+                run.done && run.error.is_none() && !run.state.is_raw()
+            })
+    }
+
+    /// Goes on `offset` bytes into another stream of the same framing, where that one's decoder had
+    /// settled. Only for a decoder that has settled itself.
+    pub fn resume_at(&mut self, offset: u64) {
+        debug_assert!(self.is_settled(), "{self:?} is in the middle of a stream");
+        self.offset = offset;
+    }
+
     /// The offset in the stream, in bytes, of the byte that the next step is given first.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
+    }
+
+    /// Whether a frame that was too large is being passed over.
+    #[must_use]
+    pub fn is_discarding(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.discarding.is_some())
     }
 
     /// The framing this decoder was made with, or switched to.

@@ -32,6 +32,21 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// Every ending there is, in the order of the list.
+    pub const ALL: [Ending; 11] = [
+        Ending::Finished,
+        Ending::Truncated,
+        Ending::Oversize,
+        Ending::BadPrefix,
+        Ending::BadLength,
+        Ending::BadTrailer,
+        Ending::BadType,
+        Ending::Reset,
+        Ending::TimedOut,
+        Ending::PeerDead,
+        Ending::Stopped,
+    ];
+
     /// The name, as the command prints it: `finished`, `timed-out`, ..
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -69,6 +69,9 @@ pub const FAULT_GLUE_BYTES_MAX: usize = 16 * 1024;
 /// How long the rest of a message already begun is waited for.
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Bytes a second at which a message must come, once [`MESSAGE_TIMEOUT`] has passed.
+pub const MESSAGE_RATE_MIN: u32 = 1024;
+
 /// How long the next message is waited for.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -78,14 +81,65 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// Queued bytes at which a queue is flushed by itself.
 pub const QUEUE_MARK_BYTES: usize = 64 * 1024;
 
+/// The most bytes of an unfinished message, or of replies not yet taken, that are copied out of a
+/// loop's buffer when the turn of their conversation ends; more stays where it is, and the buffer
+/// goes with it.
+pub const PARKED_BYTES_MAX: usize = 8 * 1024;
+
+/// How many small buffers a loop keeps for what conversations leave unfinished.
+pub const PARKED_MAX: usize = 64;
+
 /// The most bytes that a blocked `send` reads ahead.
 pub const READ_AHEAD_BYTES_MAX: usize = 1024 * 1024;
 
 /// The piece in which a message larger than memory is read and sent, in bytes.
 pub const STREAM_CHUNK_BYTES: usize = 64 * 1024;
 
-/// The most conversations that [`serve`](crate::serve) holds at a time.
-pub const CONVERSATIONS_MAX: usize = 256;
+/// The most conversations that a server holds at a time, whatever its dispatcher.
+pub const CONVERSATIONS_MAX: usize = 10_000;
+
+/// The most threads that the dispatcher *threads* has, each with one conversation at a time.
+pub const THREADS_MAX: usize = 256;
+
+/// The stack of a thread of that dispatcher, in bytes. The kernel gives memory to what is used of
+/// it only.
+pub const THREAD_STACK_BYTES: usize = 512 * 1024;
+
+/// How long a thread of that dispatcher waits for another conversation before it ends.
+pub const THREAD_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The most messages of one conversation that a service is given before others have their turn.
+pub const MESSAGES_PER_TURN: usize = 1024;
+
+/// The most connections that are accepted before the open conversations have their turn.
+pub const ACCEPTS_PER_TURN: usize = 64;
+
+/// Bytes queued to one peer at which nothing more is read from it.
+pub const QUEUE_HIGH_BYTES: usize = 256 * 1024;
+
+/// Bytes queued to one peer below which reading from it goes on.
+pub const QUEUE_LOW_BYTES: usize = 64 * 1024;
+
+/// The most bytes queued to one peer; a reply that would pass it is refused.
+pub const QUEUED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// The most bytes that all conversations of a server have queued together.
+pub const QUEUED_BYTES_IN_ALL_MAX: usize = 1024 * 1024 * 1024;
+
+/// The most answers of one conversation that are promised and not given; while there are so many,
+/// nothing more is read from its peer.
+pub const LATER_MAX: usize = 1024;
+
+/// The most bytes that a [`Sender`](crate::server::Sender) holds for a peer that does not take
+/// them.
+pub const SENDER_BYTES_MAX: usize = 1024 * 1024;
+
+/// The most messages that a [`Sender`](crate::server::Sender) holds.
+pub const SENDER_MESSAGES_MAX: usize = 64 * 1024;
+
+/// How often a [`Sender`](crate::server::Sender) that waits looks whether the server as a whole has
+/// room again.
+pub const QUEUE_LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long accepting pauses when descriptors or memory have run out.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -13,6 +13,7 @@ mod fields;
 mod leaf;
 mod number;
 mod record;
+mod settled;
 
 use alloc::boxed::Box;
 use alloc::format;

@@ -268,6 +268,10 @@ impl Conversation {
     /// # Errors
     /// What is pending could not be delivered. That the peer does not end in time is no error.
     pub fn close(mut self) -> Result<(), Error> {
+        self.end()
+    }
+
+    pub(crate) fn end(&mut self) -> Result<(), Error> {
         self.finish()?;
         if self.receives && self.receive_error.as_ref().is_none_or(Error::is_frame) {
             self.link.linger(&mut self.session);

@@ -4,7 +4,7 @@ use super::Timeouts;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::{Deref, Range};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use switchboard_frame::{
     Assembler, Decoder, Discarded, ErrorKind, Field, FrameError, Framing, ReceiveBuffer, Step,
 };
@@ -25,8 +25,8 @@ pub enum Event {
 /// The state of the receiving direction.
 #[derive(Debug)]
 pub struct Inbound {
-    decoder: Decoder,
-    buffer: ReceiveBuffer,
+    pub(super) decoder: Decoder,
+    pub(super) buffer: ReceiveBuffer,
     assembler: Assembler,
     /// Bytes at the front of the buffer that the message given last lies in.
     held: usize,
@@ -36,12 +36,11 @@ pub struct Inbound {
     messages: u64,
     discarded: u64,
     at_end: bool,
-    /// To be switched to before the next step: the message given last is still read with the old.
-    next_framing: Option<Framing>,
     /// Of a frame that is being passed on before it is whole: what is still to come of it.
     streaming: Option<Streaming>,
-    /// Since when more of a message already begun is waited for.
-    waiting_since: Option<Instant>,
+    /// Since when more of a message already begun is waited for, and how far the stream had come
+    /// then.
+    waiting_since: Option<(Instant, u64)>,
 }
 
 /// A frame whose bytes are passed on as they come.
@@ -80,7 +79,6 @@ impl Inbound {
             messages: 0,
             discarded: 0,
             at_end: false,
-            next_framing: None,
             streaming: None,
             waiting_since: None,
         }
@@ -119,9 +117,12 @@ impl Inbound {
         &self.buffer.unread()[self.held..]
     }
 
-    /// Switches to another framing from the next byte on. Bytes already received are framed anew.
+    /// Drops the message given last and switches to another framing from the next byte on. Bytes
+    /// already received are framed anew.
     pub fn set_framing(&mut self, framing: &Framing) {
-        self.next_framing = Some(framing.clone());
+        self.release();
+        self.decoder.set_framing(framing);
+        self.assembler.reset();
     }
 
     pub(crate) fn space(&mut self, need: usize) -> &mut [u8] {
@@ -138,17 +139,13 @@ impl Inbound {
     }
 
     /// Drops the message given last.
-    fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         let held = std::mem::take(&mut self.held);
         self.buffer.consume(held);
         if matches!(self.given, Given::Assembled) {
             self.assembler.reset();
         }
         self.given = Given::Nothing;
-        if let Some(framing) = self.next_framing.take() {
-            self.decoder.set_framing(&framing);
-            self.assembler.reset();
-        }
     }
 
     pub(crate) fn poll(&mut self) -> Result<Event, FrameError> {
@@ -211,14 +208,49 @@ impl Inbound {
         Message { bytes, number, offset, frame_bytes, frame, decoder: &self.decoder }
     }
 
+    /// Whether more of a message already begun is waited for.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.assembler.is_open() || !self.unread().is_empty() || self.decoder.is_discarding()
+    }
+
+    /// Whether nothing of what came matters for what comes next but how much it was. The message
+    /// given last is dropped.
+    pub(super) fn is_at_rest(&mut self) -> bool {
+        self.release();
+        self.buffer.is_empty()
+            && !self.at_end
+            && !self.assembler.is_open()
+            && self.streaming.is_none()
+            && self.decoder.is_settled()
+    }
+
+    /// Goes on in another stream of the same framing, see [`Rest`](super::Rest).
+    pub(super) fn resume(&mut self, offset: u64, messages: u64, discarded: u64) {
+        debug_assert!(!self.at_end && self.buffer.is_empty(), "{self:?} is not at rest");
+        self.decoder.resume_at(offset);
+        (self.messages, self.discarded) = (messages, discarded);
+        self.waiting_since = None;
+    }
+
+    /// Bytes received in all.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.decoder.offset() + self.unread().len() as u64
+    }
+
     pub(crate) fn poll_deadline(&mut self, timeouts: &Timeouts, now: Instant) -> Option<Instant> {
-        let begun = self.assembler.is_open() || !self.unread().is_empty();
-        if !begun {
+        if !self.has_begun() {
             self.waiting_since = None;
             return timeouts.idle.and_then(|idle| now.checked_add(idle));
         }
-        let since = *self.waiting_since.get_or_insert(now);
-        timeouts.message.and_then(|time| since.checked_add(time))
+        let received = self.received();
+        let (since, before) = *self.waiting_since.get_or_insert((now, received));
+        let bought = match timeouts.rate_min {
+            Some(rate) => Duration::from_secs_f64((received - before) as f64 / f64::from(rate.get())),
+            None => Duration::ZERO,
+        };
+        timeouts.message.and_then(|time| since.checked_add(time)?.checked_add(bought))
     }
 
     /// Begins to pass on the frame at hand before it is whole. Gives where its message lies in it;

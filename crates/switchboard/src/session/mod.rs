@@ -14,13 +14,20 @@
 //! **Invariant:** a message is given whole or not at all, everything received whole is given before
 //! an ending is told, and an ending is told again at every later call.
 
+mod buffers;
 mod inbound;
 mod outbound;
+mod rest;
+mod sending;
 
+pub(crate) use buffers::Buffers;
 pub use inbound::{Event, Inbound, Message};
 pub use outbound::{Outbound, Unsent};
+pub(crate) use rest::Rest;
+pub(crate) use sending::Sending;
 
 use crate::limits;
+use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 use switchboard_frame::{
     Coupler, Decoder, EncodeError, Encoder, FrameError, Framing, Protocol, Role,
@@ -29,8 +36,14 @@ use switchboard_frame::{
 /// How long a conversation waits, and for what. `None` is for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From the moment that more of a message already begun has to be waited for until it is whole.
+    /// From the moment that more of a message already begun has to be waited for until it is whole,
+    /// and what [`rate_min`](Self::rate_min) adds to it.
     pub message: Option<Duration>,
+    /// Bytes a second at which a message begun must come at least, once
+    /// [`message`](Self::message) has passed: so many bytes buy a second more. A large message over
+    /// a slow link is let through, and a peer that sends a byte now and then is not. `None`: however
+    /// much comes, the time stays the same.
+    pub rate_min: Option<NonZeroU32>,
     /// For the first byte of the next message, from when waiting for it begins.
     pub idle: Option<Duration>,
     /// For the peer to take any byte of what is sent.
@@ -40,12 +53,13 @@ pub struct Timeouts {
 impl Timeouts {
     /// Waits for ever, for everything. A peer that is gone is then told only by
     /// [`Liveness`](crate::Liveness).
-    pub const FOREVER: Timeouts = Timeouts { message: None, idle: None, stall: None };
+    pub const FOREVER: Timeouts =
+        Timeouts { message: None, rate_min: None, idle: None, stall: None };
 
     /// The same limit for everything.
     #[must_use]
     pub fn all(time: Duration) -> Timeouts {
-        Timeouts { message: Some(time), idle: Some(time), stall: Some(time) }
+        Timeouts { message: Some(time), rate_min: None, idle: Some(time), stall: Some(time) }
     }
 }
 
@@ -54,6 +68,7 @@ impl Default for Timeouts {
     fn default() -> Timeouts {
         Timeouts {
             message: Some(limits::MESSAGE_TIMEOUT),
+            rate_min: NonZeroU32::new(limits::MESSAGE_RATE_MIN),
             idle: Some(limits::IDLE_TIMEOUT),
             stall: Some(limits::STALL_TIMEOUT),
         }
@@ -92,6 +107,10 @@ pub struct Session {
     /// What goes out.
     pub outbound: Outbound,
     coupler: Option<Coupler>,
+    /// To be switched to before the next step: the message given last is still read with the old.
+    next_inbound: Option<Framing>,
+    /// It has a framing, or a codec, that the protocol it began with does not know of.
+    switched: bool,
     notice: Option<&'static str>,
 }
 
@@ -104,6 +123,8 @@ impl Session {
             inbound: Inbound::new(protocol.framing(role.other())),
             outbound: Outbound::new(protocol.framing(role)),
             coupler: protocol.is_coupled().then(|| protocol.coupler()),
+            next_inbound: None,
+            switched: false,
             notice: None,
         }
     }
@@ -116,6 +137,8 @@ impl Session {
             inbound: Inbound::with_decoder(decoder),
             outbound: Outbound::with_encoder(Ok(encoder)),
             coupler: None,
+            next_inbound: None,
+            switched: true,
             notice: None,
         }
     }
@@ -142,9 +165,20 @@ impl Session {
     /// Switches to another protocol by hand, both directions. Bytes already received are framed
     /// anew; none is lost.
     pub fn set_protocol(&mut self, protocol: &Protocol) {
-        self.inbound.set_framing(protocol.framing(self.role.other()));
-        self.outbound.set_framing(protocol.framing(self.role));
-        self.coupler = protocol.is_coupled().then(|| protocol.coupler());
+        self.sending().set_protocol(protocol);
+    }
+
+    /// The message that the last poll told, and what can be sent while it is looked at.
+    pub(crate) fn message_and_sending(&mut self) -> (Message<'_>, Sending<'_>) {
+        let Session { role, inbound, outbound, coupler, next_inbound, switched, notice } = self;
+        let role = *role;
+        let sending = Sending { role, outbound, coupler, next_inbound, switched, notice };
+        (inbound.message(), sending)
+    }
+
+    /// What can be sent.
+    pub(crate) fn sending(&mut self) -> Sending<'_> {
+        self.message_and_sending().1
     }
 
     /// Room for the next read from the transport, at least one byte.
@@ -167,6 +201,9 @@ impl Session {
     /// # Errors
     /// The stream breaks the framing; the same error at every later call.
     pub fn poll(&mut self) -> Result<Event, FrameError> {
+        if let Some(framing) = self.next_inbound.take() {
+            self.inbound.set_framing(&framing);
+        }
         let event = self.inbound.poll()?;
         if matches!(event, Event::Message) && self.coupler.is_some() {
             self.observe(self.role.other());
@@ -185,11 +222,7 @@ impl Session {
     /// # Errors
     /// The message cannot be written in this framing; nothing is queued.
     pub fn queue(&mut self, message: &[u8]) -> Result<(), EncodeError> {
-        self.outbound.queue(message)?;
-        if self.coupler.is_some() {
-            self.observe_sent(message);
-        }
-        Ok(())
+        self.sending().queue(message)
     }
 
     /// What is to be written to the transport next; empty when there is nothing.
@@ -210,26 +243,7 @@ impl Session {
 
     #[cold]
     fn observe(&mut self, writer: Role) {
-        let Some(coupler) = &mut self.coupler else { return };
-        let switches = coupler.observe(writer, &self.inbound.message());
-        self.switch(switches);
-    }
-
-    #[cold]
-    fn observe_sent(&mut self, message: &[u8]) {
-        let Some(coupler) = &mut self.coupler else { return };
-        let switches = coupler.observe(self.role, message);
-        self.switch(switches);
-    }
-
-    fn switch(&mut self, switches: Vec<switchboard_frame::Switch>) {
-        for switch in switches {
-            let framing: &Framing = &switch.framing;
-            match switch.writer == self.role {
-                true => self.outbound.set_framing(framing),
-                false => self.inbound.set_framing(framing),
-            }
-            self.notice = self.notice.or(switch.why);
-        }
+        let (message, mut sending) = self.message_and_sending();
+        sending.observe(writer, &message);
     }
 }

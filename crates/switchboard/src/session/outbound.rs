@@ -9,9 +9,9 @@ use switchboard_frame::{EncodeError, Encoder, Fields, Framing};
 #[derive(Debug)]
 pub struct Outbound {
     /// Or why this framing cannot be sent.
-    encoder: Result<Encoder, EncodeError>,
+    pub(super) encoder: Result<Encoder, EncodeError>,
     /// Framed messages; up to `sent` the transport has them.
-    out: Vec<u8>,
+    pub(super) out: Vec<u8>,
     sent: usize,
     /// Where the message queued last begins in `out`.
     last: usize,
@@ -70,6 +70,25 @@ impl Outbound {
     #[inline]
     pub fn pending(&self) -> usize {
         self.out.len() - self.sent
+    }
+
+    /// Whether nothing of what was sent matters for what is sent next.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.pending() == 0 && self.encoder.as_ref().is_ok_and(Encoder::is_settled)
+    }
+
+    /// Copies what is still to be sent out of `from`, where it lay so far.
+    pub(super) fn keep(&mut self, from: &[u8]) {
+        self.out.extend_from_slice(&from[self.sent..]);
+        self.last = self.last.saturating_sub(self.sent);
+        self.sent = 0;
+    }
+
+    /// Goes on in another stream of the same framing, see [`Rest`](super::Rest).
+    pub(super) fn resume(&mut self, messages: u64, bytes: u64) {
+        debug_assert_eq!(self.pending(), 0, "{self:?} is not at rest");
+        (self.messages, self.bytes) = (messages, bytes);
+        self.stalled_since = None;
     }
 
     /// Switches to another framing from the next message on.
@@ -152,6 +171,13 @@ impl Outbound {
             // A large message has passed; its memory is not kept for the next small one.
             self.out = Vec::new();
         }
+    }
+
+    /// Drops what is pending: the peer takes nothing any more.
+    pub(crate) fn discard(&mut self) {
+        (self.sent, self.last) = (0, 0);
+        self.out.clear();
+        self.stalled_since = None;
     }
 
     /// Gives up sending the message queued last.

@@ -175,6 +175,8 @@ pub struct Interest {
 }
 
 impl Interest {
+    /// Waiting for neither.
+    pub const NONE: Interest = Interest { read: false, write: false };
     /// Waiting to read.
     pub const READ: Interest = Interest { read: true, write: false };
     /// Waiting to write.

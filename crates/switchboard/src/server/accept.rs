@@ -1,0 +1,26 @@
+//! Where a server's connections come from.
+
+use crate::transport::Transport;
+use crate::{Error, Listener};
+use std::fmt;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+/// A [`Listener`], or what the simulator has for one.
+pub(super) trait Accept: Send + Sync + fmt::Debug {
+    /// Accepts a connection if one waits; see [`Listener::try_accept`].
+    fn try_accept(&self) -> Result<Option<Arc<dyn Transport>>, Error>;
+
+    /// What is readable when one waits.
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
+}
+
+impl Accept for Listener {
+    fn try_accept(&self) -> Result<Option<Arc<dyn Transport>>, Error> {
+        Listener::try_accept(self)
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        Listener::descriptors(self).collect()
+    }
+}

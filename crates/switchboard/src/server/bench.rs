@@ -1,0 +1,185 @@
+//! What a loop or a thread has for the conversations it drives: buffers, a session, a clock.
+
+use super::Service;
+use super::inbox::{InService, Inbox, Token};
+use super::limits::Limits;
+use super::line::{Line, Phase};
+use super::shared::Shared;
+use super::stats::Counters;
+use super::turn::Turn;
+use crate::session::{Buffers, Session};
+use crate::transport::{Interest, Transport};
+use crate::{Ending, Error};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+use switchboard_frame::{Protocol, Role};
+
+/// What is the same for every conversation of a server.
+#[derive(Debug)]
+pub(super) struct Setup {
+    pub(super) protocol: Protocol,
+    pub(super) limits: Limits,
+    /// A new session is at rest: the protocol has one stage each way, and no coupling.
+    rests_at_start: bool,
+}
+
+impl Setup {
+    pub(super) fn new(protocol: &Protocol, limits: &Limits) -> Setup {
+        let protocol = match limits.message_bytes_max {
+            Some(bytes) => protocol.with_max(bytes),
+            None => protocol.clone(),
+        };
+        let rests_at_start = Session::new(&protocol, Role::Server).rest().is_some();
+        Setup { protocol, limits: limits.clone(), rests_at_start }
+    }
+}
+
+pub(super) struct Bench {
+    pub(super) setup: Arc<Setup>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) counters: Arc<Counters>,
+    /// The time at which this turn began.
+    pub(super) now: Instant,
+    pub(super) buffers: Buffers,
+    /// A session at rest, for the next conversation whose own is.
+    resident: Option<Box<Session>>,
+}
+
+/// How a turn left its conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It waits for its transport, its clock or its mail.
+    Wait,
+    /// It could go on at once, but others come first.
+    Again,
+    Over,
+}
+
+impl Bench {
+    pub(super) fn new(setup: &Arc<Setup>, shared: &Arc<Shared>, now: Instant) -> io::Result<Bench> {
+        let bench = Bench {
+            setup: Arc::clone(setup),
+            shared: Arc::clone(shared),
+            inbox: Arc::new(Inbox::new()?),
+            counters: Arc::default(),
+            now,
+            buffers: Buffers::default(),
+            resident: None,
+        };
+        shared.enter(&bench.inbox, Some(&bench.counters));
+        Ok(bench)
+    }
+
+    /// Has a conversation do what it can without waiting: read once when `ready` says so, give its
+    /// messages to the service, write once.
+    pub(super) fn turn<S: Service>(
+        &mut self,
+        line: &mut Line,
+        service: &mut S,
+        token: Token,
+        ready: Interest,
+    ) -> Next {
+        let mut session = self.session_of(line);
+        session.lend(&mut self.buffers);
+        let mut turn = Turn { line, session: &mut session, service, bench: self, token };
+        let again = turn.run(ready);
+        let due = turn.due();
+        let queued = turn.queued();
+        let wanted = turn.wanted();
+        self.account(line, queued);
+        line.due = due;
+        if !again {
+            // Else what it waits for is only put off, and watching goes on as it was.
+            line.wanted = wanted;
+        }
+        session.give_back(&mut self.buffers);
+        match session.rest() {
+            Some(rest) => {
+                line.rest = rest;
+                self.resident.get_or_insert(session);
+            }
+            None => line.session = Some(session),
+        }
+        match line.phase {
+            Phase::Over => Next::Over,
+            _ if again => Next::Again,
+            _ => Next::Wait,
+        }
+    }
+
+    fn session_of(&mut self, line: &mut Line) -> Box<Session> {
+        if let Some(session) = line.session.take() {
+            return session;
+        }
+        let protocol = &self.setup.protocol;
+        if !line.flags.opened && !self.setup.rests_at_start {
+            return Box::new(Session::new(protocol, Role::Server));
+        }
+        let resident = self.resident.take();
+        let mut session =
+            resident.unwrap_or_else(|| Box::new(Session::resting(protocol, Role::Server)));
+        session.resume(&line.rest);
+        session
+    }
+
+    /// Keeps the server's count of what is queued.
+    fn account(&self, line: &mut Line, queued: usize) {
+        if queued == 0 && line.extras.is_none() {
+            return;
+        }
+        let counted = &mut line.extras().counted;
+        if queued > *counted {
+            self.shared.queued_more(queued - *counted);
+        } else {
+            self.shared.queued_less(*counted - queued);
+        }
+        *counted = queued;
+    }
+
+    /// The conversation is over: tells the service, and gives up its place.
+    pub(super) fn close<S: Service>(&self, mut line: Line, service: &mut S) {
+        let extras = line.extras.take().map(|extras| *extras).unwrap_or_default();
+        if let Some(mailbox) = &extras.mailbox {
+            mailbox.close();
+        }
+        self.shared.queued_less(extras.counted);
+        let (mut ending, mut error) = extras.ending.unwrap_or((Ending::Stopped, None));
+        if error.is_none()
+            && let Some(deaf) = extras.deaf
+        {
+            // It finished well as far as it spoke, and did not take what it was told.
+            (ending, error) = (deaf.ending().unwrap_or(Ending::Reset), Some(deaf));
+        }
+        self.counters.ended(ending);
+        tell(&*line.transport, ending, error.as_ref());
+        if !line.flags.poisoned && line.flags.opened {
+            let _in_service = InService::enter();
+            let closed = catch_unwind(AssertUnwindSafe(|| service.closed(ending, error.as_ref())));
+            self.counters.panicked.add(u64::from(closed.is_err()));
+        }
+        if self.shared.door.leave(&*line.transport) {
+            self.shared.wake_all();
+        }
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        self.shared.leave(&self.inbox, Some(&self.counters));
+    }
+}
+
+/// Tells whoever traces how a conversation has ended.
+pub(super) fn tell(transport: &dyn Transport, ending: Ending, error: Option<&Error>) {
+    let peer = tracing::field::debug(transport);
+    match error {
+        Some(error) if ending != Ending::Stopped => {
+            tracing::info!(peer, %ending, %error, "a conversation has ended");
+        }
+        Some(error) => tracing::warn!(peer, %ending, %error, "a conversation was ended"),
+        None => tracing::debug!(peer, %ending, "a conversation has ended"),
+    }
+}

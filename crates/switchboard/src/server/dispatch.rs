@@ -1,0 +1,117 @@
+//! How conversations are driven: [`Dispatch`].
+
+use crate::limits;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::str::FromStr;
+
+/// How a server drives its conversations: one word to change, and no change to the service.
+///
+/// | | *threads* | *events* |
+/// |---|---|---|
+/// | a conversation costs | a thread: a stack, and a switch for each message | a few hundred bytes |
+/// | a slow handler holds up | its own conversation | all conversations of its loop |
+/// | at a time | [`THREADS_MAX`](limits::THREADS_MAX) | [`CONVERSATIONS_MAX`](limits::CONVERSATIONS_MAX) |
+/// | to wait inside a handler | yes | no: [`later`](super::Reply::later) |
+///
+/// The names are read from strings too:
+///
+/// ```
+/// use switchboard::server::Dispatch;
+///
+/// let dispatch: Dispatch = "events".parse()?;
+/// assert_eq!(dispatch.to_string(), "events");
+/// assert_eq!(
+///     "fibres".parse::<Dispatch>().unwrap_err().to_string(),
+///     "no dispatcher is called fibres: write threads or events"
+/// );
+/// # Ok::<(), switchboard::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispatch {
+    pub(super) kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Threads { threads_max: usize, stack_bytes: usize },
+    Events { loops: usize },
+}
+
+impl Default for Dispatch {
+    /// [`threads`](Self::threads): a handler may wait.
+    fn default() -> Dispatch {
+        Dispatch::threads()
+    }
+}
+
+impl Dispatch {
+    /// A thread for each conversation, out of a pool.
+    #[must_use]
+    pub fn threads() -> Dispatch {
+        let kind = Kind::Threads {
+            threads_max: limits::THREADS_MAX,
+            stack_bytes: limits::THREAD_STACK_BYTES,
+        };
+        Dispatch { kind }
+    }
+
+    /// Event loops, one for each processor that this process may use.
+    #[must_use]
+    pub fn events() -> Dispatch {
+        let loops = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Dispatch { kind: Kind::Events { loops } }
+    }
+
+    /// The most threads at a time, each with one conversation. Of *threads*; the others have none.
+    #[must_use]
+    pub fn with_threads_max(mut self, threads: usize) -> Dispatch {
+        if let Kind::Threads { threads_max, .. } = &mut self.kind {
+            *threads_max = threads;
+        }
+        self
+    }
+
+    /// The stack of each thread, in bytes; the system has a least size of its own. Of *threads*.
+    #[must_use]
+    pub fn with_stack_bytes(mut self, bytes: usize) -> Dispatch {
+        if let Kind::Threads { stack_bytes, .. } = &mut self.kind {
+            *stack_bytes = bytes;
+        }
+        self
+    }
+
+    /// How many loops, each in a thread of its own. Of *events*.
+    #[must_use]
+    pub fn with_loops(mut self, count: usize) -> Dispatch {
+        if let Kind::Events { loops } = &mut self.kind {
+            *loops = count;
+        }
+        self
+    }
+
+    /// The names there are, as [`FromStr`] reads them.
+    pub const NAMES: [&'static str; 2] = ["threads", "events"];
+}
+
+impl fmt::Display for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            Kind::Threads { .. } => "threads",
+            Kind::Events { .. } => "events",
+        })
+    }
+}
+
+impl FromStr for Dispatch {
+    type Err = crate::Error;
+
+    fn from_str(name: &str) -> Result<Dispatch, crate::Error> {
+        match name {
+            "threads" => Ok(Dispatch::threads()),
+            "events" => Ok(Dispatch::events()),
+            _ => Err(crate::Error::caller(format!("no dispatcher is called {name}"))
+                .with_advice(format!("write {}", Dispatch::NAMES.join(" or ")))),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Who is let in: how many conversations at a time, how many of one address, and when accepting
+//! pauses.
+//!
+//! **Invariant:** while descriptors have run out, all loops together call `accept` no more often
+//! than once every [`ACCEPT_PAUSE`](limits::ACCEPT_PAUSE).
+
+use super::limits::Limits;
+use super::stats::Stats;
+use crate::transport::Transport;
+use crate::{Endpoint, Error, limits};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+#[derive(Debug)]
+pub(super) struct Door {
+    state: Mutex<State>,
+    /// Descriptors have run out, as far as is known.
+    is_exhausted: AtomicBool,
+    /// Someone wants to be told when there is a place again.
+    is_full: AtomicBool,
+    accept_errors: AtomicU64,
+    refused: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State {
+    accepted: u64,
+    open: u64,
+    open_max: u64,
+    /// After so many nobody is let in any more.
+    accepted_max: Option<u64>,
+    per_address_max: Option<usize>,
+    addresses: HashMap<String, usize>,
+    exhausted: Option<Exhausted>,
+}
+
+/// Since when there is no descriptor, and when to look again.
+#[derive(Clone, Copy, Debug)]
+struct Exhausted {
+    since: Instant,
+    until: Instant,
+}
+
+/// Whether to accept now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entrance {
+    Open,
+    /// All places are taken: [`Door::leave`] says when one is free.
+    Full,
+    /// Not before then.
+    Paused(Instant),
+    /// Never again.
+    Shut,
+}
+
+/// Whether a connection was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Entered {
+    Yes,
+    /// It was, and nobody is any more.
+    Last,
+    Refused,
+}
+
+/// What is to be done after an error of `accept`.
+#[derive(Debug)]
+pub(super) enum AfterError {
+    Pause {
+        until: Instant,
+        /// Someone has waited so long that it is kinder to turn him away.
+        turn_away: bool,
+    },
+    Fatal(Error),
+}
+
+impl Door {
+    pub(super) fn new() -> Door {
+        Door {
+            state: Mutex::new(State {
+                accepted: 0,
+                open: 0,
+                open_max: u64::MAX,
+                accepted_max: None,
+                per_address_max: None,
+                addresses: HashMap::new(),
+                exhausted: None,
+            }),
+            is_exhausted: AtomicBool::new(false),
+            is_full: AtomicBool::new(false),
+            accept_errors: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn set(&self, limits: &Limits, open_max: usize, accepted_max: Option<u64>) {
+        let mut state = self.lock();
+        state.open_max = open_max as u64;
+        state.accepted_max = accepted_max;
+        state.per_address_max = limits.conversations_per_address_max;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether to accept now. While descriptors are out, who is told `Open` is the one that tries.
+    pub(super) fn entrance(&self, now: Instant) -> Entrance {
+        self.ask(now, true)
+    }
+
+    /// Whether accepting makes sense.
+    pub(super) fn look(&self, now: Instant) -> Entrance {
+        self.ask(now, false)
+    }
+
+    fn ask(&self, now: Instant, tries: bool) -> Entrance {
+        let mut state = self.lock();
+        if state.accepted_max.is_some_and(|max| state.accepted >= max) {
+            return Entrance::Shut;
+        }
+        if state.open >= state.open_max {
+            self.is_full.store(true, Ordering::Relaxed);
+            return Entrance::Full;
+        }
+        match &mut state.exhausted {
+            Some(exhausted) if now < exhausted.until => Entrance::Paused(exhausted.until),
+            Some(exhausted) if tries => {
+                exhausted.until = now + limits::ACCEPT_PAUSE;
+                Entrance::Open
+            }
+            _ => Entrance::Open,
+        }
+    }
+
+    /// Takes a place for a connection, if it may have one. An accepted one counts against the
+    /// limits; an adopted one is let in always.
+    pub(super) fn enter(&self, transport: &dyn Transport, is_accepted: bool) -> Entered {
+        if is_accepted {
+            self.recovered();
+        }
+        let mut state = self.lock();
+        if let Some(max) = state.per_address_max
+            && let Some(address) = address(transport)
+        {
+            let places = state.addresses.entry(address).or_insert(0);
+            if *places >= max && is_accepted {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                return Entered::Refused;
+            }
+            *places += 1;
+        }
+        state.accepted += 1;
+        state.open += 1;
+        if state.accepted_max == Some(state.accepted) { Entered::Last } else { Entered::Yes }
+    }
+
+    /// Gives the place back. Whether someone waits for one.
+    pub(super) fn leave(&self, transport: &dyn Transport) -> bool {
+        let mut state = self.lock();
+        state.open -= 1;
+        if state.per_address_max.is_some()
+            && let Some(address) = address(transport)
+            && let Some(places) = state.addresses.get_mut(&address)
+        {
+            *places -= 1;
+            if *places == 0 {
+                state.addresses.remove(&address);
+            }
+        }
+        state.open < state.open_max && self.is_full.swap(false, Ordering::Relaxed)
+    }
+
+    /// What an error of `accept` means for accepting.
+    pub(super) fn failed(&self, error: Error, now: Instant) -> AfterError {
+        self.accept_errors.fetch_add(1, Ordering::Relaxed);
+        if !error.is_exhausted() {
+            return AfterError::Fatal(error);
+        }
+        let until = now + limits::ACCEPT_PAUSE;
+        let mut state = self.lock();
+        if state.exhausted.is_none() {
+            tracing::warn!(%error, "accepting pauses: descriptors or memory have run out");
+        }
+        let exhausted = state.exhausted.get_or_insert(Exhausted { since: now, until });
+        exhausted.until = until;
+        self.is_exhausted.store(true, Ordering::Relaxed);
+        let waited = now.saturating_duration_since(exhausted.since);
+        AfterError::Pause { until, turn_away: waited >= limits::EXHAUSTED_PATIENCE }
+    }
+
+    /// One was turned away for want of a descriptor.
+    pub(super) fn turned_away(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `accept` works again.
+    fn recovered(&self) {
+        if self.is_exhausted.load(Ordering::Relaxed) {
+            self.is_exhausted.store(false, Ordering::Relaxed);
+            self.lock().exhausted = None;
+            tracing::info!("accepting goes on: descriptors are free again");
+        }
+    }
+
+    pub(super) fn add_to(&self, stats: &mut Stats) {
+        let state = self.lock();
+        stats.accepted = state.accepted;
+        stats.open = state.open;
+        stats.refused = self.refused.load(Ordering::Relaxed);
+        stats.accept_errors += self.accept_errors.load(Ordering::Relaxed);
+    }
+}
+
+/// What counts as one address: the host without its port.
+fn address(transport: &dyn Transport) -> Option<String> {
+    match transport.remote() {
+        Some(Endpoint::Tcp { host, .. }) => Some(host),
+        _ => None,
+    }
+}

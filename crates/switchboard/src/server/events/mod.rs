@@ -1,0 +1,364 @@
+//! The dispatcher *events*: loops that each drive many conversations, over a [`Backend`].
+//!
+//! ```text
+//!   wait ──> accept, mail, turns of what is ready ──> turns of what goes on ──> clocks ──> wait
+//! ```
+//!
+//! A conversation is accepted, read, handled and written by one loop. A loop owns the buffers; a
+//! conversation holds only what is unfinished. One that could go on at once (a peer that floods)
+//! goes behind all others: each gets one turn a round.
+//!
+//! **Invariant:** a loop waits without end only when no conversation of it has a clock running or a
+//! message that could be given.
+
+mod slab;
+mod wheel;
+
+use super::accept::Accept;
+use super::bench::{Bench, Next, Setup};
+use super::door::{AfterError, Entered, Entrance};
+use super::inbox::Token;
+use super::line::Line;
+use super::shared::Shared;
+use super::Service;
+use crate::sys::{Backend, Found};
+use crate::transport::{Interest, Transport};
+use crate::{Error, Stopper, deadline, limits};
+use slab::Slab;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Instant;
+use wheel::Wheel;
+
+/// The loop's own keys have this bit; no token has.
+const OWN: u64 = 1 << 63;
+const INBOX: u64 = OWN;
+const STOPPER: u64 = OWN | 1;
+/// And from here on the listeners.
+const LISTENERS: u64 = OWN | 2;
+
+/// One loop.
+pub(super) struct Loop<'a, B, S, F> {
+    backend: B,
+    bench: Bench,
+    make: &'a F,
+    listeners: &'a [Arc<dyn Accept>],
+    listening: Listening,
+    lines: Slab<Served<S>>,
+    wheel: Wheel,
+    /// Conversations that could go on at once, in the order of their turns.
+    ready: Vec<Token>,
+    /// Buffers of the loop itself.
+    found: Vec<Found>,
+    turns: Vec<Token>,
+    expired: Vec<u32>,
+    has_stopped: bool,
+}
+
+/// A conversation and its service.
+struct Served<S> {
+    line: Line,
+    service: S,
+    /// When the wheel has it looked at.
+    looked_at: Option<Instant>,
+    is_ready: bool,
+}
+
+/// Whether the listeners are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listening {
+    On,
+    /// Until there is a place, or for ever.
+    Off,
+    Paused(Instant),
+}
+
+impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
+    pub(super) fn new(
+        mut backend: B,
+        setup: &Arc<Setup>,
+        shared: &Arc<Shared>,
+        listeners: &'a [Arc<dyn Accept>],
+        stopper: Option<&Stopper>,
+        make: &'a F,
+    ) -> Result<Self, Error> {
+        let now = backend.now();
+        let fail = |error| Error::io("cannot start an event loop", error);
+        let bench = Bench::new(setup, shared, now).map_err(fail)?;
+        backend.watch_descriptor(bench.inbox.as_fd(), INBOX, false).map_err(fail)?;
+        if let Some(stopper) = stopper {
+            backend.watch_descriptor(stopper.as_fd(), STOPPER, false).map_err(fail)?;
+        }
+        Ok(Loop {
+            backend,
+            bench,
+            make,
+            listeners,
+            listening: Listening::Off,
+            lines: Slab::new(),
+            wheel: Wheel::new(now),
+            ready: Vec::new(),
+            found: Vec::new(),
+            turns: Vec::new(),
+            expired: Vec::new(),
+            has_stopped: false,
+        })
+    }
+
+    /// Serves until the server is stopped and the last conversation is over.
+    pub(super) fn run(&mut self) -> Result<(), Error> {
+        self.look_around()?;
+        while !self.is_over() {
+            self.round()?;
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        let shared = &self.bench.shared;
+        let is_shut = || shared.door.look(self.bench.now) == Entrance::Shut;
+        self.lines.len() == 0 && (shared.is_stopping() || is_shut())
+    }
+
+    /// Waits once, and gives everyone who can do something a turn.
+    pub(super) fn round(&mut self) -> Result<(), Error> {
+        let timeout = match self.ready.is_empty() {
+            true => {
+                let due = deadline::earlier(self.wheel.next(), self.listening.until());
+                due.map(|due| due.saturating_duration_since(self.backend.now()))
+            }
+            false => Some(std::time::Duration::ZERO),
+        };
+        let mut found = std::mem::take(&mut self.found);
+        let waited = self.backend.wait(&mut found, timeout);
+        waited.map_err(|error| Error::io("cannot wait for events", error))?;
+        self.bench.now = self.backend.now();
+        for one in &found {
+            self.found(*one)?;
+        }
+        self.found = found;
+        self.go_on();
+        self.expire();
+        if self.listening.until().is_some_and(|until| until <= self.bench.now) {
+            self.listen()?;
+        }
+        Ok(())
+    }
+
+    fn found(&mut self, found: Found) -> Result<(), Error> {
+        match found.key {
+            INBOX => {
+                let mut tokens = std::mem::take(&mut self.turns);
+                self.bench.inbox.take(&mut tokens);
+                for &token in &tokens {
+                    if let Some(served) = self.lines.value(token) {
+                        served.line.flags.mail = true;
+                        self.turn(token, Interest::NONE);
+                    }
+                }
+                tokens.clear();
+                self.turns = tokens;
+                self.look_around()?;
+            }
+            STOPPER => self.bench.shared.stop(),
+            key if key >= LISTENERS => {
+                let listener = usize::try_from(key - LISTENERS).unwrap_or(usize::MAX);
+                self.accept(listener)?;
+            }
+            token => self.turn(token, found.ready),
+        }
+        Ok(())
+    }
+
+    /// Looks at what all loops share: a stop, streams to adopt, a place that is free.
+    fn look_around(&mut self) -> Result<(), Error> {
+        if self.bench.shared.is_stopping() {
+            if !self.has_stopped {
+                self.has_stopped = true;
+                self.stop_listening();
+                let tokens: Vec<Token> = self.lines.tokens().collect();
+                for token in tokens {
+                    self.turn(token, Interest::READ);
+                }
+            }
+            return Ok(());
+        }
+        while let Some(transport) = self.bench.shared.next_adopted() {
+            self.begin(transport, false);
+        }
+        if self.listening == Listening::Off {
+            self.listen()?;
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, listener: usize) -> Result<(), Error> {
+        let listeners = self.listeners;
+        let Some(listener) = listeners.get(listener) else { return Ok(()) };
+        for _ in 0..limits::ACCEPTS_PER_TURN {
+            if self.listening != Listening::On {
+                return Ok(());
+            }
+            match self.bench.shared.door.entrance(self.bench.now) {
+                Entrance::Open => {}
+                Entrance::Full | Entrance::Shut => {
+                    self.stop_listening();
+                    return Ok(());
+                }
+                Entrance::Paused(until) => {
+                    self.pause(until);
+                    return Ok(());
+                }
+            }
+            match listener.try_accept() {
+                Ok(Some(transport)) => self.begin(transport, true),
+                Ok(None) => return Ok(()),
+                Err(error) => match self.bench.shared.door.failed(error, self.bench.now) {
+                    AfterError::Pause { until, .. } => self.pause(until),
+                    AfterError::Fatal(error) => return Err(error),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, transport: Arc<dyn Transport>, is_accepted: bool) {
+        match self.bench.shared.door.enter(&*transport, is_accepted) {
+            Entered::Refused => return,
+            Entered::Last => self.bench.shared.wake_all(),
+            Entered::Yes => {}
+        }
+        tracing::debug!(peer = tracing::field::debug(&transport), "a conversation has begun");
+        let line = Line::new(transport, self.bench.now);
+        let service = (self.make)();
+        let served = Served { line, service, looked_at: None, is_ready: false };
+        let token = self.lines.insert(served);
+        self.turn(token, Interest::NONE);
+    }
+
+    /// Gives a conversation a turn.
+    fn turn(&mut self, token: Token, ready: Interest) {
+        let Some(served) = self.lines.value(token) else { return };
+        let Served { line, service, .. } = served;
+        match self.bench.turn(line, service, token, ready) {
+            Next::Over => return self.end(token),
+            Next::Again if !served.is_ready => {
+                served.is_ready = true;
+                self.ready.push(token);
+            }
+            Next::Again | Next::Wait => {}
+        }
+        let Served { line, looked_at, .. } = served;
+        if line.wanted != line.watched {
+            match self.backend.watch(&line.transport, token, line.watched, line.wanted) {
+                Ok(()) => line.watched = line.wanted,
+                Err(error) => {
+                    let name = line.transport.name();
+                    let error = Error::io("cannot watch", error).at_endpoint(name);
+                    let ending = error.ending().unwrap_or(crate::Ending::Reset);
+                    line.close(ending, Some(error));
+                    return self.end(token);
+                }
+            }
+        }
+        let Some(due) = line.due else { return };
+        if looked_at.is_none_or(|at| due < at) {
+            *looked_at = Some(self.wheel.enter(slab::index(token), due));
+        }
+    }
+
+    fn end(&mut self, token: Token) {
+        let Some(Served { line, mut service, .. }) = self.lines.remove(token) else { return };
+        if line.watched != Interest::NONE {
+            // The descriptor may be shared, so that closing this one of it takes nothing away.
+            let _ = self.backend.watch(&line.transport, token, line.watched, Interest::NONE);
+        }
+        self.bench.close(line, &mut service);
+    }
+
+    /// One more turn for each conversation that could go on when the last round ended.
+    fn go_on(&mut self) {
+        let mut turns = std::mem::take(&mut self.turns);
+        std::mem::swap(&mut turns, &mut self.ready);
+        for &token in &turns {
+            if let Some(served) = self.lines.value(token) {
+                served.is_ready = false;
+                self.turn(token, Interest::NONE);
+            }
+        }
+        turns.clear();
+        self.turns = turns;
+    }
+
+    fn expire(&mut self) {
+        let now = self.bench.now;
+        let mut expired = std::mem::take(&mut self.expired);
+        self.wheel.expire(now, &mut expired);
+        for &index in &expired {
+            let Some(token) = self.lines.token_at(index) else { continue };
+            let Some(served) = self.lines.value(token) else { continue };
+            if served.looked_at.is_none_or(|at| at > now) {
+                // An entry of an earlier plan, or of whoever had the place before.
+                continue;
+            }
+            served.looked_at = None;
+            match served.line.due {
+                Some(due) if due <= now => self.turn(token, Interest::NONE),
+                Some(due) => served.looked_at = Some(self.wheel.enter(index, due)),
+                None => {}
+            }
+        }
+        self.expired = expired;
+    }
+}
+
+/// Listening.
+impl<B: Backend, S, F> Loop<'_, B, S, F> {
+    fn listen(&mut self) -> Result<(), Error> {
+        match self.bench.shared.door.look(self.bench.now) {
+            Entrance::Open => {}
+            Entrance::Full | Entrance::Shut => {
+                self.listening = Listening::Off;
+                return Ok(());
+            }
+            Entrance::Paused(until) => {
+                self.listening = Listening::Paused(until);
+                return Ok(());
+            }
+        }
+        for (key, listener) in (LISTENERS..).zip(self.listeners) {
+            for descriptor in listener.descriptors() {
+                let watched = self.backend.watch_descriptor(descriptor, key, true);
+                watched.map_err(|error| Error::io("cannot watch a listener", error))?;
+            }
+        }
+        self.listening = Listening::On;
+        Ok(())
+    }
+
+    fn stop_listening(&mut self) {
+        if self.listening == Listening::On {
+            for listener in self.listeners {
+                for descriptor in listener.descriptors() {
+                    // It was watched, and the system can always forget.
+                    let _ = self.backend.unwatch_descriptor(descriptor);
+                }
+            }
+        }
+        self.listening = Listening::Off;
+    }
+
+    fn pause(&mut self, until: Instant) {
+        self.stop_listening();
+        self.listening = Listening::Paused(until);
+    }
+}
+
+impl Listening {
+    fn until(self) -> Option<Instant> {
+        match self {
+            Listening::Paused(until) => Some(until),
+            Listening::On | Listening::Off => None,
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Messages to a conversation from elsewhere: the inbox of a loop or a thread, and the mailbox of
+//! each conversation that wants one.
+//!
+//! ```text
+//!  Sender, Pending --post--> [ mailbox of a conversation ] --token--> [ inbox of its loop ]
+//! ```
+//!
+//! **Invariant:** a mailbox with something in it has its token in the inbox, or the conversation
+//! takes what it holds without being told. What a mailbox holds is bounded.
+
+use super::sender::SlowPeer;
+use super::shared::Shared;
+use crate::sys::Level;
+use crate::{Error, limits};
+use bytes::Bytes;
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Names a conversation to the loop that has it.
+pub(crate) type Token = u64;
+
+thread_local! {
+    static IN_SERVICE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Wakes a loop or a thread, and says which of its conversations have mail.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    tokens: Mutex<Vec<Token>>,
+    /// Raised and lowered under the lock above.
+    level: Level,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> io::Result<Inbox> {
+        Ok(Inbox { tokens: Mutex::default(), level: Level::new()? })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Token>> {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the loop look at what all conversations share.
+    pub(crate) fn wake(&self) {
+        let _tokens = self.lock();
+        self.level.raise();
+    }
+
+    fn notify(&self, token: Token) {
+        let mut tokens = self.lock();
+        tokens.push(token);
+        self.level.raise();
+    }
+
+    /// Whose mail has come since the last call.
+    pub(crate) fn take(&self, into: &mut Vec<Token>) {
+        into.clear();
+        let mut tokens = self.lock();
+        std::mem::swap(&mut *tokens, into);
+        self.level.lower();
+    }
+
+    pub(crate) fn is_raised(&self) -> bool {
+        self.level.is_raised()
+    }
+}
+
+impl AsFd for Inbox {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.level.as_fd()
+    }
+}
+
+/// Something for a conversation, from elsewhere.
+#[derive(Debug)]
+pub(super) enum Post {
+    Message(Bytes),
+    /// What was promised with this number; `None` is the word that nothing will come of it, well
+    /// or not.
+    Answer {
+        number: u64,
+        answer: Result<Option<Bytes>, Error>,
+    },
+    Resume,
+    Close,
+    Finish,
+    /// Its sender's policy for a slow peer is to end it.
+    Overflow,
+}
+
+impl Post {
+    fn bytes(&self) -> usize {
+        match self {
+            Post::Message(message) | Post::Answer { answer: Ok(Some(message)), .. } => message.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// What others have for one conversation.
+pub(super) struct Mailbox {
+    state: Mutex<Mail>,
+    /// Told when something was taken, or there is no one left to take it.
+    room: Condvar,
+    inbox: Arc<Inbox>,
+    token: Token,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Mail {
+    posts: VecDeque<Post>,
+    bytes: usize,
+    /// Messages among the posts.
+    messages: usize,
+    /// The token is in the inbox.
+    is_told: bool,
+    is_closed: bool,
+    waiting: usize,
+    dropped: u64,
+}
+
+impl Mailbox {
+    pub(super) fn new(inbox: &Arc<Inbox>, token: Token, shared: &Arc<Shared>) -> Mailbox {
+        let (inbox, shared) = (Arc::clone(inbox), Arc::clone(shared));
+        Mailbox { state: Mutex::default(), room: Condvar::new(), inbox, token, shared }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Mail> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts something in that is bounded by its nature: answers promised, requests.
+    pub(super) fn post(&self, post: Post) -> Result<(), Error> {
+        let mut mail = self.lock();
+        if mail.is_closed {
+            return Err(over());
+        }
+        self.put(&mut mail, post);
+        Ok(())
+    }
+
+    fn put(&self, mail: &mut Mail, post: Post) {
+        let bytes = post.bytes();
+        mail.bytes += bytes;
+        mail.messages += usize::from(matches!(post, Post::Message(_)));
+        self.shared.queued_more(bytes);
+        mail.posts.push_back(post);
+        if !mail.is_told {
+            mail.is_told = true;
+            self.inbox.notify(self.token);
+        }
+    }
+
+    /// Puts a message in, as the policy says when there is no room for it.
+    pub(super) fn send(&self, message: Bytes, policy: SlowPeer) -> Result<(), Error> {
+        let mut mail = self.lock();
+        loop {
+            if mail.is_closed {
+                return Err(over());
+            }
+            if mail.has_room(message.len()) && !self.shared.is_over_queued() {
+                self.put(&mut mail, Post::Message(message));
+                return Ok(());
+            }
+            match policy {
+                SlowPeer::Wait if IN_SERVICE.get() => {
+                    return Err(Error::limit("the peer is slow and its queue is full")
+                        .with_advice("a service must not wait for it: choose another policy"));
+                }
+                SlowPeer::Wait => {
+                    mail.waiting += 1;
+                    // Room in the server's bound is made by others, and not told here.
+                    let waited = self.room.wait_timeout(mail, limits::QUEUE_LOOK_INTERVAL);
+                    mail = waited.unwrap_or_else(PoisonError::into_inner).0;
+                    mail.waiting -= 1;
+                }
+                SlowPeer::DropNewest => {
+                    mail.dropped += 1;
+                    return Ok(());
+                }
+                SlowPeer::DropOldest if mail.drop_oldest(&self.shared) => {}
+                SlowPeer::DropOldest => {
+                    // Larger than the whole queue, or others have filled the server's.
+                    mail.dropped += 1;
+                    return Ok(());
+                }
+                SlowPeer::Disconnect => {
+                    self.put(&mut mail, Post::Overflow);
+                    return Err(Error::limit("the peer is slow and its queue is full")
+                        .with_advice("its conversation is ended, as the policy says"));
+                }
+            }
+        }
+    }
+
+    /// The next post. `None` until another token is in the inbox.
+    pub(super) fn take(&self) -> Option<Post> {
+        let mut mail = self.lock();
+        let Some(post) = mail.posts.pop_front() else {
+            mail.is_told = false;
+            return None;
+        };
+        mail.account(&post, &self.shared);
+        if mail.waiting > 0 {
+            self.room.notify_all();
+        }
+        Some(post)
+    }
+
+    /// The conversation is over: nothing is taken any more, and nobody waits.
+    pub(super) fn close(&self) {
+        let mut mail = self.lock();
+        mail.is_closed = true;
+        while let Some(post) = mail.posts.pop_front() {
+            mail.account(&post, &self.shared);
+        }
+        self.room.notify_all();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().is_closed
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+}
+
+impl Mail {
+    fn has_room(&self, bytes: usize) -> bool {
+        self.messages < limits::SENDER_MESSAGES_MAX
+            && (self.messages == 0 || self.bytes.saturating_add(bytes) <= limits::SENDER_BYTES_MAX)
+    }
+
+    /// A post has left.
+    fn account(&mut self, post: &Post, shared: &Shared) {
+        self.bytes -= post.bytes();
+        self.messages -= usize::from(matches!(post, Post::Message(_)));
+        shared.queued_less(post.bytes());
+    }
+
+    fn drop_oldest(&mut self, shared: &Shared) -> bool {
+        let oldest = self.posts.iter().position(|post| matches!(post, Post::Message(_)));
+        let Some(post) = oldest.and_then(|oldest| self.posts.remove(oldest)) else { return false };
+        self.account(&post, shared);
+        self.dropped += 1;
+        true
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox").field("token", &self.token).finish_non_exhaustive()
+    }
+}
+
+fn over() -> Error {
+    Error::finished("nothing can be sent any more: the conversation is over")
+}
+
+/// While it lives, this thread runs a service.
+pub(super) struct InService(());
+
+impl InService {
+    pub(super) fn enter() -> InService {
+        IN_SERVICE.set(true);
+        InService(())
+    }
+}
+
+impl Drop for InService {
+    fn drop(&mut self) {
+        IN_SERVICE.set(false);
+    }
+}

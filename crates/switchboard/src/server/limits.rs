@@ -1,0 +1,117 @@
+//! What bounds a server: counts, queues and clocks, each with a default in [`limits`].
+
+use crate::session::Timeouts;
+use crate::{Error, limits};
+use std::time::Duration;
+
+/// What bounds a server. Every number has its default, and its reason, in [`limits`].
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard::Timeouts;
+/// use switchboard::server::Limits;
+///
+/// let limits = Limits {
+///     conversations_max: 500,
+///     conversations_per_address_max: Some(20),
+///     timeouts: Timeouts { idle: Some(Duration::from_secs(30)), ..Timeouts::default() },
+///     ..Limits::default()
+/// };
+/// # let _ = limits;
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Conversations at a time; at the limit new ones wait in the kernel's backlog.
+    pub conversations_max: usize,
+    /// Conversations at a time from one IP address; one more is closed as soon as it is accepted.
+    /// `None` is as many as there are.
+    pub conversations_per_address_max: Option<usize>,
+    /// The largest message body, in bytes; replaces the framing's own limit.
+    pub message_bytes_max: Option<u64>,
+    /// Messages of one conversation before others have their turn.
+    pub messages_per_turn: usize,
+    /// Bytes queued to one peer at which nothing more is read from it.
+    pub queue_high_bytes: usize,
+    /// Bytes queued to one peer below which reading from it goes on.
+    pub queue_low_bytes: usize,
+    /// Bytes queued to one peer: a reply that would pass it is refused, and that ends the
+    /// conversation unless the service handles it.
+    pub queued_bytes_max: usize,
+    /// The same for all conversations of the server together.
+    pub queued_bytes_in_all_max: usize,
+    /// Answers of one conversation promised with [`later`](super::Reply::later) and not given yet;
+    /// at the limit nothing more is read from its peer.
+    pub later_max: usize,
+    /// How long a conversation may be idle between messages, take for a message (with its least
+    /// rate), and take nothing of what is sent to it.
+    pub timeouts: Timeouts,
+    /// How long closing waits for the peer's end, while it throws away at most
+    /// [`LINGER_BYTES_MAX`](limits::LINGER_BYTES_MAX).
+    pub linger: Duration,
+    /// How often [`Service::tick`](super::Service::tick) is called; `None` is never.
+    pub tick: Option<Duration>,
+    /// A message of its own sent whenever nothing was sent for a while; `None` for none.
+    pub heartbeat: Option<Heartbeat>,
+}
+
+/// A message that keeps a silent conversation alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Silence of this side after which it is sent.
+    pub interval: Duration,
+    /// The message, as [`send`](super::Reply::send) takes it.
+    pub message: Vec<u8>,
+}
+
+impl Default for Limits {
+    /// The values in [`limits`].
+    fn default() -> Limits {
+        Limits {
+            conversations_max: limits::CONVERSATIONS_MAX,
+            conversations_per_address_max: None,
+            message_bytes_max: None,
+            messages_per_turn: limits::MESSAGES_PER_TURN,
+            queue_high_bytes: limits::QUEUE_HIGH_BYTES,
+            queue_low_bytes: limits::QUEUE_LOW_BYTES,
+            queued_bytes_max: limits::QUEUED_BYTES_MAX,
+            queued_bytes_in_all_max: limits::QUEUED_BYTES_IN_ALL_MAX,
+            later_max: limits::LATER_MAX,
+            timeouts: Timeouts::default(),
+            linger: limits::LINGER_TIMEOUT,
+            tick: None,
+            heartbeat: None,
+        }
+    }
+}
+
+impl Limits {
+    /// Refuses what cannot be, by the name of the setting, before anything is served.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let zero = |name: &str, is_zero: bool| match is_zero {
+            true => Err(Error::caller(format!("{name} is 0 in the limits of the server"))
+                .with_advice("nothing could be served: give it at least 1, or leave it out")),
+            false => Ok(()),
+        };
+        let time = |time: Option<Duration>| time == Some(Duration::ZERO);
+        zero("conversations_max", self.conversations_max == 0)?;
+        zero("conversations_per_address_max", self.conversations_per_address_max == Some(0))?;
+        zero("message_bytes_max", self.message_bytes_max == Some(0))?;
+        zero("messages_per_turn", self.messages_per_turn == 0)?;
+        zero("queue_high_bytes", self.queue_high_bytes == 0)?;
+        zero("queued_bytes_max", self.queued_bytes_max == 0)?;
+        zero("queued_bytes_in_all_max", self.queued_bytes_in_all_max == 0)?;
+        zero("later_max", self.later_max == 0)?;
+        zero("timeouts.idle", time(self.timeouts.idle))?;
+        zero("timeouts.message", time(self.timeouts.message))?;
+        zero("timeouts.stall", time(self.timeouts.stall))?;
+        zero("tick", time(self.tick))?;
+        zero("heartbeat.interval", time(self.heartbeat.as_ref().map(|beat| beat.interval)))?;
+        if self.queue_low_bytes >= self.queue_high_bytes {
+            let (low, high) = (self.queue_low_bytes, self.queue_high_bytes);
+            let what = format!("queue_low_bytes ({low}) is not below queue_high_bytes ({high})");
+            let error = Error::caller(what);
+            return Err(error.with_advice("reading stops at the high mark and goes on at the low"));
+        }
+        Ok(())
+    }
+}

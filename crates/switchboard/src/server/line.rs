@@ -1,0 +1,180 @@
+//! The state of one conversation that is served, between its turns.
+//!
+//! A conversation that waits for its next message is most of what a server has. So a [`Line`] is
+//! small: what only some conversations need is boxed, and a session at rest is a few numbers.
+
+use super::inbox::Mailbox;
+use crate::session::{Rest, Session};
+use crate::transport::{Interest, Transport};
+use crate::{Ending, Error};
+use bytes::Bytes;
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+use switchboard_frame::{Fields, Protocol};
+
+pub(super) struct Line {
+    pub(super) transport: Arc<dyn Transport>,
+    /// `None` while it is at rest: then `rest` is all there is to it.
+    pub(super) session: Option<Box<Session>>,
+    pub(super) rest: Rest,
+    /// When the last message came, or the conversation began.
+    pub(super) heard: Instant,
+    /// When something was last sent.
+    pub(super) said: Instant,
+    /// When to look again though nothing happens.
+    pub(super) due: Option<Instant>,
+    pub(super) extras: Option<Box<Extras>>,
+    pub(super) phase: Phase,
+    pub(super) flags: Flags,
+    /// What is to be waited for on the transport.
+    pub(super) wanted: Interest,
+    /// What the dispatcher has asked the system for.
+    pub(super) watched: Interest,
+}
+
+/// How far the conversation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// No more messages are given; what is queued or promised is delivered.
+    Closing,
+    /// Everything is delivered and the peer told so; its end is waited for.
+    Lingering,
+    Over,
+}
+
+/// Small facts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flags {
+    /// The service has been told that it began.
+    pub(super) opened: bool,
+    /// The service has been told that the peer is done sending.
+    pub(super) told_finished: bool,
+    /// The service wants no more messages for now.
+    pub(super) paused: bool,
+    /// So much is queued that nothing more is read.
+    pub(super) full: bool,
+    /// Messages may be buffered that were not given yet.
+    pub(super) backlog: bool,
+    /// The service is done sending: to be told once everything before it is delivered.
+    pub(super) finishing: bool,
+    /// It has been told.
+    pub(super) half_closed: bool,
+    /// A post may be in the mailbox.
+    pub(super) mail: bool,
+    /// The service panicked, and is not called any more.
+    pub(super) poisoned: bool,
+}
+
+/// What only some conversations have.
+#[derive(Default)]
+pub(super) struct Extras {
+    /// What waits behind an answer that was promised.
+    pub(super) held: VecDeque<Held>,
+    pub(super) held_bytes: usize,
+    /// Promises made so far.
+    pub(super) promises: u64,
+    pub(super) mailbox: Option<Arc<Mailbox>>,
+    pub(super) data: Option<Box<dyn Any>>,
+    /// Receiving is broken; told behind what came before it.
+    pub(super) broken: Option<Error>,
+    /// The peer takes nothing any more: what is sent is dropped.
+    pub(super) deaf: Option<Error>,
+    pub(super) ending: Option<(Ending, Option<Error>)>,
+    /// Bytes that the decoder asked for.
+    pub(super) need: usize,
+    /// Bytes of this conversation in the server's count of what is queued.
+    pub(super) counted: usize,
+    pub(super) ticks_at: Option<Instant>,
+    pub(super) lingers_until: Option<Instant>,
+    pub(super) lingers_bytes: usize,
+}
+
+/// One thing in the order in which the service asked for it.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// An answer that is still to come.
+    Promise(u64),
+    Message(Bytes),
+    With(Fields, Vec<u8>),
+    Framing(Box<Protocol>),
+    /// The promise was broken.
+    Broken(Error),
+}
+
+impl Line {
+    pub(super) fn new(transport: Arc<dyn Transport>, now: Instant) -> Line {
+        Line {
+            transport,
+            session: None,
+            rest: Rest::default(),
+            heard: now,
+            said: now,
+            due: None,
+            extras: None,
+            phase: Phase::Open,
+            flags: Flags::default(),
+            wanted: Interest::NONE,
+            watched: Interest::NONE,
+        }
+    }
+
+    pub(super) fn extras(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.extras.as_ref().map_or(0, |extras| extras.held.len())
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.extras.as_ref().map_or(0, |extras| extras.held_bytes)
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.broken.is_some())
+    }
+
+    pub(super) fn is_deaf(&self) -> bool {
+        self.extras.as_ref().is_some_and(|extras| extras.deaf.is_some())
+    }
+
+    /// Puts something behind what waits for a promised answer.
+    pub(super) fn hold(&mut self, held: Held) {
+        let extras = self.extras();
+        extras.held_bytes += held.bytes();
+        extras.held.push_back(held);
+    }
+
+    /// No more messages are given from here on. The first reason is the one that is told.
+    pub(super) fn close(&mut self, ending: Ending, error: Option<Error>) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Closing;
+        }
+        self.extras().ending.get_or_insert((ending, error));
+    }
+}
+
+impl Held {
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Held::Message(message) => message.len(),
+            Held::With(_, body) => body.len(),
+            Held::Promise(_) | Held::Framing(_) | Held::Broken(_) => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_conversation_that_waits_is_small() {
+        let bytes = size_of::<Line>();
+        assert!(bytes <= 176, "{bytes} bytes of state for a conversation at rest");
+    }
+}

@@ -1,0 +1,358 @@
+//! Serving: one [`Service`] for any number of conversations, under any dispatcher.
+//!
+//! ```
+//! use switchboard::server::{Dispatch, Reply, Server};
+//!
+//! let server = Server::new("u32be")?
+//!     .listen("127.0.0.1:0")?
+//!     .with_dispatch(Dispatch::events()); // or Dispatch::threads()
+//! let running = server.start(|| |message: &[u8], reply: &mut Reply<'_>| reply.send(message))?;
+//!
+//! let endpoint = running.endpoints()[0].to_string();
+//! let mut client = switchboard::Conversation::connect(&endpoint, "u32be")?;
+//! assert_eq!(&*client.request(b"hello")?, b"hello");
+//! client.close()?;
+//! assert_eq!(running.stop()?.messages_received, 1);
+//! # Ok::<(), switchboard::Error>(())
+//! ```
+//!
+//! A [`Server`] owns listeners, a protocol, a dispatcher and [`Limits`]. It makes one service for
+//! each conversation and drives them by turns ([`turn`](self)): a dispatcher decides no more than
+//! when a turn comes about.
+//!
+//! **Invariant:** the same service gives the same answers under every dispatcher. An error or a
+//! panic in one conversation ends that one and touches no other. A listener does not die of an
+//! error of `accept`.
+
+mod accept;
+mod bench;
+mod conversations;
+mod dispatch;
+mod door;
+mod events;
+mod inbox;
+mod limits;
+mod line;
+mod reply;
+mod sender;
+mod service;
+mod shared;
+mod stats;
+mod threads;
+mod turn;
+
+pub use dispatch::Dispatch;
+pub use limits::{Heartbeat, Limits};
+pub use reply::Reply;
+pub use sender::{Pending, Sender, SlowPeer};
+pub use service::{Outcome, Service};
+pub use shared::Handle;
+pub use stats::{Endings, Stats};
+
+use crate::conversation::parse_protocol;
+use crate::{Conversation, Endpoint, Error, ListenOptions, Listener, Stopper};
+use accept::Accept;
+use bench::Setup;
+use dispatch::Kind;
+use shared::Shared;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use switchboard_frame::Protocol;
+
+/// Where a service is served: listeners, a protocol, a dispatcher, limits. See the
+/// [module](self).
+#[derive(Debug)]
+pub struct Server {
+    protocol: Protocol,
+    listeners: Vec<Arc<Listener>>,
+    dispatch: Dispatch,
+    limits: Limits,
+    stopper: Option<Stopper>,
+    conversations_in_all: Option<u64>,
+    shared: Arc<Shared>,
+}
+
+impl Server {
+    /// A server of a framing or a protocol, as a string: `u32be`, `postgres`, .. It listens nowhere
+    /// yet.
+    ///
+    /// # Errors
+    /// The string is no framing.
+    pub fn new(framing: &str) -> Result<Server, Error> {
+        Ok(Server::of(&parse_protocol(framing)?))
+    }
+
+    /// A server of a protocol.
+    #[must_use]
+    pub fn of(protocol: &Protocol) -> Server {
+        Server {
+            protocol: protocol.clone(),
+            listeners: Vec::new(),
+            dispatch: Dispatch::default(),
+            limits: Limits::default(),
+            stopper: None,
+            conversations_in_all: None,
+            shared: Arc::new(Shared::new()),
+        }
+    }
+
+    /// Listens on an endpoint, and on those given before.
+    ///
+    /// # Errors
+    /// The string is no endpoint; or as [`Listener::bind`].
+    pub fn listen(self, endpoint: &str) -> Result<Server, Error> {
+        let parsed = endpoint.parse::<Endpoint>();
+        let endpoint =
+            parsed.map_err(|error| Error::caller("cannot listen").with_source(error))?;
+        Ok(self.with_listener(Listener::bind(&endpoint, &ListenOptions::default())?))
+    }
+
+    /// Accepts from a listener too, made with options of one's own.
+    #[must_use]
+    pub fn with_listener(mut self, listener: Listener) -> Server {
+        self.listeners.push(Arc::new(listener));
+        self
+    }
+
+    /// How conversations are driven.
+    #[must_use]
+    pub fn with_dispatch(self, dispatch: Dispatch) -> Server {
+        Server { dispatch, ..self }
+    }
+
+    /// What bounds the server.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Server {
+        Server { limits, ..self }
+    }
+
+    /// Stops the server as [`Handle::stop`] does, once this stopper has stopped: from a signal
+    /// handler, for one.
+    #[must_use]
+    pub fn with_stopper(self, stopper: &Stopper) -> Server {
+        Server { stopper: Some(stopper.clone()), ..self }
+    }
+
+    /// Accepts so many conversations in all and no more; serving returns when the last of them is
+    /// over.
+    #[must_use]
+    pub fn with_conversations_in_all(self, conversations: u64) -> Server {
+        Server { conversations_in_all: Some(conversations), ..self }
+    }
+
+    /// Where it listens, with the port that was chosen for port 0.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        self.listeners.iter().flat_map(|listener| listener.endpoints()).collect()
+    }
+
+    /// Asks the server things, and stops it, while it serves.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        Handle { shared: Arc::clone(&self.shared), endpoints: self.endpoints().into() }
+    }
+
+    /// Serves until stopped. `make` makes the service of each conversation.
+    ///
+    /// # Errors
+    /// A limit that cannot be, by its name, before anything is served. A listener is broken, or the
+    /// system has no descriptor for a loop; what was open is then closed.
+    pub fn serve<S: Service>(self, make: impl Fn() -> S + Send + Sync) -> Result<Stats, Error> {
+        let token = AtomicU64::new(0);
+        let prepared = self.prepare()?;
+        match &self.dispatch.kind {
+            Kind::Threads { stack_bytes, .. } => {
+                prepared.threads(&self, *stack_bytes, |transport, bench| {
+                    let token = token.fetch_add(1, Ordering::Relaxed);
+                    threads::converse(transport, make(), bench, token);
+                })
+            }
+            Kind::Events { loops } => prepared.events(&self, *loops, &make),
+        }
+    }
+
+    /// Serves with a function that is given a blocking [`Conversation`] and waits as it likes. When
+    /// it returns `Ok` the conversation is [closed](Conversation::close), so that the peer loses
+    /// nothing. A stop ends every call of it that waits, with the ending `stopped`.
+    ///
+    /// ```
+    /// use switchboard::Conversation;
+    /// use switchboard::server::Server;
+    ///
+    /// let server = Server::new("lines")?.listen("127.0.0.1:0")?.with_conversations_in_all(1);
+    /// let endpoint = server.endpoints()[0].to_string();
+    /// let serving = std::thread::spawn(move || {
+    ///     server.serve_conversations(|conversation| {
+    ///         while let Some(message) = conversation.recv_owned()? {
+    ///             conversation.queue(&message)?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    /// });
+    /// let mut client = Conversation::connect(&endpoint, "lines")?;
+    /// assert_eq!(&*client.request(b"echo me")?, b"echo me");
+    /// client.close()?;
+    /// assert_eq!(serving.join().unwrap()?.accepted, 1);
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve); and the dispatcher is *events*, whose loops must not be kept
+    /// waiting.
+    pub fn serve_conversations<H>(self, handler: H) -> Result<Stats, Error>
+    where
+        H: Fn(&mut Conversation) -> Result<(), Error> + Send + Sync,
+    {
+        let Kind::Threads { stack_bytes, .. } = self.dispatch.kind else {
+            let what = "a blocking conversation cannot be served under the dispatcher events";
+            return Err(Error::caller(what).with_advice("use threads, or write a Service"));
+        };
+        let prepared = self.prepare()?;
+        let stopper = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
+        self.shared.on_stop(&stopper);
+        prepared.threads(&self, stack_bytes, |transport, bench| {
+            conversations::converse(transport, &handler, bench, &stopper);
+        })
+    }
+
+    /// Serves in threads of its own, until [`Running::stop`].
+    ///
+    /// # Errors
+    /// A limit that cannot be, by its name; no thread is to be had.
+    pub fn start<S, F>(self, make: F) -> Result<Running, Error>
+    where
+        S: Service + 'static,
+        F: Fn() -> S + Send + Sync + 'static,
+    {
+        self.limits.check()?;
+        let handle = self.handle();
+        let thread = std::thread::Builder::new().name("switchboard server".to_owned());
+        let thread = thread.spawn(move || self.serve(make));
+        let thread = thread.map_err(|error| Error::io("cannot start a server", error))?;
+        Ok(Running { handle, thread: Some(thread) })
+    }
+
+    fn prepare(&self) -> Result<Prepared, Error> {
+        self.limits.check()?;
+        let (open_max, loops) = match &self.dispatch.kind {
+            Kind::Threads { threads_max, .. } => (*threads_max, 1),
+            Kind::Events { loops } => (usize::MAX, *loops),
+        };
+        if open_max == 0 || loops == 0 {
+            let what = format!("the dispatcher {} has nothing to run on", self.dispatch);
+            return Err(Error::caller(what).with_advice("give it at least one thread or loop"));
+        }
+        let open_max = open_max.min(self.limits.conversations_max);
+        self.shared.door.set(&self.limits, open_max, self.conversations_in_all);
+        self.shared.set_queued_max(self.limits.queued_bytes_in_all_max);
+        let setup = Arc::new(Setup::new(&self.protocol, &self.limits));
+        let listeners: Vec<Arc<dyn Accept>> =
+            self.listeners.iter().map(|listener| Arc::clone(listener) as _).collect();
+        Ok(Prepared { setup, listeners })
+    }
+}
+
+/// What is ready to be driven.
+struct Prepared {
+    setup: Arc<Setup>,
+    listeners: Vec<Arc<dyn Accept>>,
+}
+
+impl Prepared {
+    fn threads(
+        &self,
+        server: &Server,
+        stack_bytes: usize,
+        work: impl Fn(Arc<dyn crate::Transport>, &mut bench::Bench) + Sync,
+    ) -> Result<Stats, Error> {
+        let pool = threads::Pool::new(&self.setup, &server.shared, stack_bytes, work);
+        pool.run(&self.listeners, server.stopper.as_ref())?;
+        Ok(server.handle().stats())
+    }
+
+    fn events<S: Service>(
+        &self,
+        server: &Server,
+        loops: usize,
+        make: &(impl Fn() -> S + Send + Sync),
+    ) -> Result<Stats, Error> {
+        let (setup, shared, stopper) = (&self.setup, &server.shared, server.stopper.as_ref());
+        let run = |listeners: &[Arc<dyn Accept>]| {
+            let backend = crate::sys::Epoll::new();
+            let backend = backend.map_err(|error| Error::io("cannot start an event loop", error))?;
+            let ran = events::Loop::new(backend, setup, shared, listeners, stopper, make)
+                .and_then(|mut the_loop| the_loop.run());
+            if ran.is_err() {
+                // The other loops end too: who called is to hear of it.
+                shared.stop();
+            }
+            ran
+        };
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..loops).map(|_| scope.spawn(|| run(&self.listeners))).collect();
+            let mut ran = run(&self.listeners);
+            for other in others {
+                let result = other.join();
+                let panicked = |_| Err(Error::caller("an event loop has panicked"));
+                ran = ran.and(result.unwrap_or_else(panicked));
+            }
+            ran
+        })?;
+        Ok(server.handle().stats())
+    }
+}
+
+/// A server that serves in the background. Dropped, it is stopped, and waited for.
+#[derive(Debug)]
+pub struct Running {
+    handle: Handle,
+    thread: Option<JoinHandle<Result<Stats, Error>>>,
+}
+
+impl Running {
+    /// Asks the server things.
+    #[must_use]
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Where it listens, with the port that was chosen for port 0.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Endpoint] {
+        self.handle.endpoints()
+    }
+
+    /// Stops the server as [`Handle::stop`] does, and waits until every conversation is over.
+    ///
+    /// # Errors
+    /// What serving said.
+    pub fn stop(mut self) -> Result<Stats, Error> {
+        self.handle.stop();
+        self.wait()
+    }
+
+    /// Waits until serving ends by itself.
+    ///
+    /// # Errors
+    /// What serving said.
+    pub fn join(mut self) -> Result<Stats, Error> {
+        self.wait()
+    }
+
+    fn wait(&mut self) -> Result<Stats, Error> {
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(served)) => served,
+            Some(Err(_)) => Err(Error::caller("the server has panicked")),
+            None => Ok(self.handle.stats()),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.handle.stop();
+        // Whoever drops it does not want to hear how it went.
+        let _ = self.wait();
+    }
+}

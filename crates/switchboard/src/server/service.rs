@@ -1,0 +1,140 @@
+//! What the user writes: [`Service`].
+
+use super::Reply;
+use crate::session::Message;
+use crate::{Ending, Error};
+
+/// The user's code on the server side: one value for each conversation.
+///
+/// The shortest is a closure, of the message and of the [`Reply`]:
+///
+/// ```
+/// use switchboard::server::{Reply, Server};
+///
+/// let server = Server::new("lines")?.listen("127.0.0.1:0")?;
+/// let running = server.start(|| |message: &[u8], reply: &mut Reply<'_>| reply.send(message))?;
+/// let mut client = switchboard::Conversation::connect(&running.endpoints()[0].to_string(), "lines")?;
+/// assert_eq!(&*client.request(b"echo me")?, b"echo me");
+/// client.close()?;
+/// running.stop()?;
+/// # Ok::<(), switchboard::Error>(())
+/// ```
+///
+/// A value has room for what belongs to the conversation, and for what happens to it:
+///
+/// ```
+/// use switchboard::server::{Reply, Service};
+/// use switchboard::{Ending, Error, Message};
+///
+/// /// Adds up the numbers of one conversation.
+/// #[derive(Default)]
+/// struct Sum(u64);
+///
+/// impl Service for Sum {
+///     fn opened(&mut self, reply: &mut Reply<'_>) -> Result<(), Error> {
+///         reply.send(b"numbers, please")
+///     }
+///
+///     fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+///         let number = std::str::from_utf8(&message).ok().and_then(|text| text.parse::<u64>().ok());
+///         match number.and_then(|number| self.0.checked_add(number)) {
+///             Some(sum) => self.0 = sum,
+///             None => return reply.send(b"that is no number, or too large"),
+///         }
+///         reply.send(self.0.to_string().as_bytes())
+///     }
+///
+///     fn closed(&mut self, ending: Ending, _: Option<&Error>) {
+///         println!("{} in all, {ending}", self.0);
+///     }
+/// }
+/// ```
+///
+/// # Errors and panics
+/// A method that returns an error ends its conversation: what was queued before is delivered, the
+/// conversation is closed as [`Reply::close`] does, and [`closed`](Self::closed) is told the error.
+/// A panic ends it too, and `closed` is not called then. Neither touches any other conversation.
+///
+/// # Waiting inside a method
+/// Under *threads* a method that waits keeps its own conversation waiting, and its thread. Under
+/// *events* it keeps every conversation of its loop waiting: hand the work to a thread of yours and
+/// promise the answer with [`Reply::later`].
+pub trait Service {
+    /// The conversation has begun. A server that speaks first does it here.
+    ///
+    /// # Errors
+    /// Whatever is to end the conversation.
+    fn opened(&mut self, reply: &mut Reply<'_>) -> Result<(), Error> {
+        let _ = reply;
+        Ok(())
+    }
+
+    /// A whole message has come.
+    ///
+    /// # Errors
+    /// Whatever is to end the conversation.
+    fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error>;
+
+    /// The other side is done sending, between two messages, and may still receive: it has
+    /// half-closed. The default closes, once everything that is queued or promised is delivered. A
+    /// service that still has something to say overrides it and calls [`Reply::close`] when it is
+    /// done.
+    ///
+    /// # Errors
+    /// Whatever is to end the conversation.
+    fn finished(&mut self, reply: &mut Reply<'_>) -> Result<(), Error> {
+        reply.close();
+        Ok(())
+    }
+
+    /// Called every [`Limits::tick`](super::Limits::tick), whether messages come or not: for
+    /// heartbeats that have to be made, and for clocks of one's own.
+    ///
+    /// # Errors
+    /// Whatever is to end the conversation.
+    fn tick(&mut self, reply: &mut Reply<'_>) -> Result<(), Error> {
+        let _ = reply;
+        Ok(())
+    }
+
+    /// The conversation is over: how it ended, and the error if it did not end well. The last call
+    /// there is; nothing can be sent any more.
+    fn closed(&mut self, ending: Ending, error: Option<&Error>) {
+        let _ = (ending, error);
+    }
+}
+
+impl<F, R> Service for F
+where
+    F: FnMut(&[u8], &mut Reply<'_>) -> R,
+    R: Outcome,
+{
+    fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+        self(message.bytes(), reply).outcome()
+    }
+}
+
+/// What a closure that serves may return: nothing, or a result.
+pub trait Outcome: sealed::Sealed {
+    /// The result.
+    #[doc(hidden)]
+    fn outcome(self) -> Result<(), Error>;
+}
+
+impl Outcome for () {
+    fn outcome(self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Outcome for Result<(), Error> {
+    fn outcome(self) -> Result<(), Error> {
+        self
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for () {}
+    impl Sealed for Result<(), crate::Error> {}
+}

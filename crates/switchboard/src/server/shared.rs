@@ -1,0 +1,188 @@
+//! What the loops and threads of a server share, and what others ask of it: [`Handle`].
+
+use super::door::Door;
+use super::inbox::Inbox;
+use super::stats::{Counters, Stats};
+use crate::transport::Transport;
+use crate::{Endpoint, Error, Stopper};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    stopping: AtomicBool,
+    /// Bytes queued in all conversations.
+    queued: AtomicUsize,
+    queued_max: AtomicUsize,
+    pub(super) door: Door,
+    workers: Mutex<Workers>,
+    /// Given to [`Handle::adopt`] and not begun yet.
+    adopted: Mutex<VecDeque<Arc<dyn Transport>>>,
+    /// Stopped together with the server.
+    stoppers: Mutex<Vec<Stopper>>,
+}
+
+#[derive(Debug, Default)]
+struct Workers {
+    inboxes: Vec<Arc<Inbox>>,
+    counters: Vec<Arc<Counters>>,
+    /// What workers that have ended had counted.
+    past: Stats,
+}
+
+impl Shared {
+    pub(super) fn new() -> Shared {
+        Shared {
+            stopping: AtomicBool::new(false),
+            queued: AtomicUsize::new(0),
+            queued_max: AtomicUsize::new(crate::limits::QUEUED_BYTES_IN_ALL_MAX),
+            door: Door::new(),
+            workers: Mutex::default(),
+            adopted: Mutex::default(),
+            stoppers: Mutex::default(),
+        }
+    }
+
+    pub(super) fn set_queued_max(&self, bytes: usize) {
+        self.queued_max.store(bytes, Ordering::Relaxed);
+    }
+
+    fn workers(&self) -> MutexGuard<'_, Workers> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A loop or a thread begins.
+    pub(super) fn enter(&self, inbox: &Arc<Inbox>, counters: Option<&Arc<Counters>>) {
+        let mut workers = self.workers();
+        workers.inboxes.push(Arc::clone(inbox));
+        workers.counters.extend(counters.cloned());
+    }
+
+    /// It ends; what it counted stays.
+    pub(super) fn leave(&self, inbox: &Arc<Inbox>, counters: Option<&Arc<Counters>>) {
+        let mut workers = self.workers();
+        workers.inboxes.retain(|one| !Arc::ptr_eq(one, inbox));
+        if let Some(counters) = counters {
+            workers.counters.retain(|one| !Arc::ptr_eq(one, counters));
+            counters.add_to(&mut workers.past);
+        }
+    }
+
+    /// Has every loop and thread look at what they share.
+    pub(super) fn wake_all(&self) {
+        for inbox in &self.workers().inboxes {
+            inbox.wake();
+        }
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    pub(super) fn stop(&self) {
+        if !self.stopping.swap(true, Ordering::AcqRel) {
+            self.wake_all();
+            for stopper in self.stoppers().iter() {
+                stopper.stop();
+            }
+        }
+    }
+
+    /// Stops a stopper together with the server.
+    pub(super) fn on_stop(&self, stopper: &Stopper) {
+        let mut stoppers = self.stoppers();
+        stoppers.push(stopper.clone());
+        if self.is_stopping() {
+            stopper.stop();
+        }
+    }
+
+    fn stoppers(&self) -> MutexGuard<'_, Vec<Stopper>> {
+        self.stoppers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn queued_more(&self, bytes: usize) {
+        if bytes > 0 {
+            self.queued.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn queued_less(&self, bytes: usize) {
+        if bytes > 0 {
+            self.queued.fetch_sub(bytes, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn is_over_queued(&self) -> bool {
+        self.queued.load(Ordering::Relaxed) > self.queued_max.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn next_adopted(&self) -> Option<Arc<dyn Transport>> {
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    fn stats(&self) -> Stats {
+        let workers = self.workers();
+        let mut stats = workers.past.clone();
+        for counters in &workers.counters {
+            counters.add_to(&mut stats);
+        }
+        self.door.add_to(&mut stats);
+        stats.queued_bytes = self.queued.load(Ordering::Relaxed) as u64;
+        stats
+    }
+}
+
+/// Asks a server things, and stops it, from anywhere; clones are handles of the same server.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(super) shared: Arc<Shared>,
+    pub(super) endpoints: Arc<[Endpoint]>,
+}
+
+impl Handle {
+    /// Stops the server: nothing more is accepted; whole messages that have come are answered, what
+    /// is queued or promised is delivered, and every conversation is closed. The call that serves
+    /// returns when that is done. Not for signal handlers; see
+    /// [`Server::with_stopper`](super::Server::with_stopper).
+    pub fn stop(&self) {
+        self.shared.stop();
+    }
+
+    /// What the server has done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Where it listens, with the port that was chosen for port 0.
+    #[must_use]
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// Has the server serve a stream that it did not accept: one end of a
+    /// [`pair`](crate::transport::pair()), a program, an inherited descriptor. It needs no place at
+    /// the limits, and begins with the server's next turn.
+    ///
+    /// # Errors
+    /// The server is stopping, or has as many adopted streams waiting as it may have
+    /// conversations.
+    pub fn adopt(&self, transport: Arc<dyn Transport>) -> Result<(), Error> {
+        if self.shared.is_stopping() {
+            return Err(Error::caller("the server is stopping, and takes no stream any more"));
+        }
+        {
+            let adopted = self.shared.adopted.lock();
+            let mut adopted = adopted.unwrap_or_else(PoisonError::into_inner);
+            if adopted.len() >= crate::limits::CONVERSATIONS_MAX {
+                return Err(Error::limit("too many adopted streams wait to be served"));
+            }
+            adopted.push_back(transport);
+        }
+        // Whichever loop comes first takes it.
+        self.shared.wake_all();
+        Ok(())
+    }
+}

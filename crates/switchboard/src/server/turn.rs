@@ -1,0 +1,511 @@
+//! One turn of a conversation: what can be done without waiting, and then what it waits for.
+//!
+//! ```text
+//!   mail ─┐
+//!   read ─┴─> messages ──> the service ──> replies gathered ──> one write ──> what next
+//! ```
+//!
+//! Every dispatcher drives conversations by these turns, so they all behave alike: they differ in
+//! how a turn comes about. A turn reads at most once and writes once, however many messages lie
+//! between the two.
+//!
+//! **Invariant:** everything received whole is given to the service before an ending is told. What
+//! is queued to a peer that does not take it is bounded: nothing is read from it meanwhile.
+
+use super::bench::Bench;
+use super::inbox::{InService, Post, Token};
+use super::line::{Held, Line, Phase};
+use super::{Reply, Service};
+use crate::session::{Event, Session};
+use crate::transport::Interest;
+use crate::{Ending, Error, deadline, limits};
+use std::io::{self, ErrorKind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+pub(super) struct Turn<'a, S> {
+    pub(super) line: &'a mut Line,
+    pub(super) session: &'a mut Session,
+    pub(super) service: &'a mut S,
+    pub(super) bench: &'a mut Bench,
+    pub(super) token: Token,
+}
+
+impl<S: Service> Turn<'_, S> {
+    /// Whether it could go on at once.
+    pub(super) fn run(&mut self, ready: Interest) -> bool {
+        if self.line.phase == Phase::Lingering {
+            self.linger(ready);
+            return false;
+        }
+        if self.session.outbound.pending() > 0 {
+            self.write();
+        }
+        let late = self.line.due.is_some_and(|due| due <= self.bench.now);
+        // A clock that has run out while bytes lay there unread has not run out.
+        if (ready.read || late || self.bench.shared.is_stopping()) && self.wants_bytes() {
+            self.read();
+        }
+        let worked = {
+            let _in_service = InService::enter();
+            catch_unwind(AssertUnwindSafe(|| self.work()))
+        };
+        if worked.is_err() {
+            self.panicked();
+        }
+        self.write();
+        if late {
+            self.expire();
+        }
+        self.settle();
+        self.line.flags.backlog && self.wants_messages()
+    }
+
+    /// Everything in which the service has a part.
+    fn work(&mut self) {
+        if !self.line.flags.opened {
+            self.line.flags.opened = true;
+            if let Some(tick) = self.bench.setup.limits.tick {
+                self.line.extras().ticks_at = self.bench.now.checked_add(tick);
+            }
+            self.call(S::opened);
+        }
+        if self.line.flags.mail {
+            self.take_mail();
+        }
+        self.clocks();
+        self.deliver();
+        if self.bench.shared.is_stopping() && !(self.line.flags.backlog && self.line.flags.full) {
+            self.line.close(Ending::Stopped, None);
+        }
+    }
+
+    /// Calls the service, and ends the conversation if it says so.
+    fn call(&mut self, call: impl FnOnce(&mut S, &mut Reply<'_>) -> Result<(), Error>) {
+        let (line, bench, token) = (&mut *self.line, &*self.bench, self.token);
+        let mut reply = Reply { sending: self.session.sending(), line, bench, token };
+        if let Err(error) = call(self.service, &mut reply) {
+            self.fail(error);
+        }
+    }
+
+    #[cold]
+    fn fail(&mut self, error: Error) {
+        self.bench.counters.failed.add(1);
+        self.line.close(Ending::Stopped, Some(error));
+    }
+
+    #[cold]
+    fn panicked(&mut self) {
+        self.bench.counters.panicked.add(1);
+        self.line.flags.poisoned = true;
+        self.line.close(Ending::Stopped, Some(Error::caller("the service panicked")));
+    }
+
+    /// Whether bytes are wanted: else the transport is not even looked at.
+    pub(super) fn wants_bytes(&self) -> bool {
+        self.wants_messages()
+            && !self.line.flags.backlog
+            && !self.session.inbound.at_end()
+            && !self.line.is_broken()
+    }
+
+    /// What it waits for on its transport.
+    pub(super) fn wanted(&self) -> Interest {
+        let read = self.wants_bytes() || self.line.phase == Phase::Lingering;
+        Interest { read, write: self.session.outbound.pending() > 0 }
+    }
+
+    fn wants_messages(&self) -> bool {
+        let flags = &self.line.flags;
+        self.line.phase == Phase::Open
+            && !flags.paused
+            && !flags.full
+            && self.line.held() < self.bench.setup.limits.later_max
+    }
+
+    fn read(&mut self) {
+        let need = self.line.extras.as_ref().map_or(1, |extras| extras.need).max(1);
+        loop {
+            let inbound = &mut self.session.inbound;
+            match inbound.read_from(&*self.line.transport, need, &mut self.bench.buffers) {
+                Ok(bytes) => return self.bench.counters.bytes_received.add(bytes as u64),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    let number = self.session.inbound.messages() + 1;
+                    let error = self.io("cannot receive from", error).at_message(number);
+                    self.line.extras().broken = Some(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn io(&self, what: &str, error: io::Error) -> Error {
+        Error::io(what, error).at_endpoint(self.line.transport.name())
+    }
+
+    /// Gives the service the messages that are there, within the bounds of a turn.
+    fn deliver(&mut self) {
+        let mut left = self.bench.setup.limits.messages_per_turn;
+        self.line.flags.backlog = true;
+        while self.wants_messages() && left > 0 {
+            match self.session.poll() {
+                Ok(Event::Message) => {
+                    left -= 1;
+                    self.message();
+                    if self.session.outbound.pending() >= limits::QUEUE_MARK_BYTES {
+                        self.write();
+                    }
+                }
+                Ok(Event::Discarded(_)) => self.bench.counters.messages_discarded.add(1),
+                Ok(Event::Need(need)) => {
+                    if self.session.inbound.go_on(&mut self.bench.buffers) {
+                        continue;
+                    }
+                    return self.all_given(need.get());
+                }
+                Ok(Event::Finished) => {
+                    self.line.flags.backlog = false;
+                    if !self.line.flags.told_finished {
+                        self.line.flags.told_finished = true;
+                        self.call(S::finished);
+                    }
+                    return;
+                }
+                Err(error) => {
+                    let number = self.session.inbound.messages() + 1;
+                    let error = Error::frame(error, self.line.transport.name(), number);
+                    self.line.flags.backlog = false;
+                    self.line.close(error.ending().unwrap_or(Ending::BadPrefix), Some(error));
+                    return;
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn message(&mut self) {
+        self.line.heard = self.bench.now;
+        self.bench.counters.messages_received.add(1);
+        let (message, sending) = self.session.message_and_sending();
+        let (line, bench, token) = (&mut *self.line, &*self.bench, self.token);
+        let mut reply = Reply { sending, line, bench, token };
+        if let Err(error) = self.service.message(message, &mut reply) {
+            self.fail(error);
+        }
+        if self.line.extras.is_some() {
+            self.note_full();
+        }
+    }
+
+    /// No whole message is left.
+    fn all_given(&mut self, need: usize) {
+        self.line.flags.backlog = false;
+        let begun = self.session.inbound.has_begun();
+        if begun || self.line.extras.is_some() {
+            let extras = self.line.extras();
+            extras.need = if begun { need } else { 1 };
+            if let Some(error) = extras.broken.clone() {
+                self.line.close(error.ending().unwrap_or(Ending::Reset), Some(error));
+            }
+        }
+    }
+
+    /// What others have sent to this conversation, as far as there is room for it.
+    fn take_mail(&mut self) {
+        let Some(mailbox) = self.line.extras().mailbox.clone() else { return };
+        loop {
+            self.note_full();
+            if self.line.flags.full {
+                return;
+            }
+            let Some(post) = mailbox.take() else {
+                self.line.flags.mail = false;
+                return;
+            };
+            match post {
+                Post::Message(message) => self.send_of_its_own(&message),
+                Post::Answer { number, answer } => self.keep_promise(number, answer),
+                Post::Resume => self.line.flags.paused = false,
+                Post::Close => self.call(|_, reply| {
+                    reply.close();
+                    Ok(())
+                }),
+                Post::Finish => self.line.flags.finishing = true,
+                Post::Overflow => {
+                    let error = Error::limit("the queue for a slow peer is full");
+                    let name = self.line.transport.name();
+                    self.line.close(Ending::Stopped, Some(error.at_endpoint(name)));
+                    self.line.phase = Phase::Over;
+                }
+            }
+        }
+    }
+
+    fn send_of_its_own(&mut self, message: &[u8]) {
+        if self.line.phase != Phase::Open || self.line.flags.finishing || self.line.is_deaf() {
+            return;
+        }
+        self.queue(message);
+    }
+
+    fn queue(&mut self, message: &[u8]) {
+        match self.session.queue(message) {
+            Ok(()) => self.bench.counters.messages_sent.add(1),
+            Err(error) => {
+                let name = self.line.transport.name();
+                self.fail(Error::caller("cannot send to").with_source(error).at_endpoint(name));
+            }
+        }
+    }
+
+    fn keep_promise(&mut self, number: u64, answer: Result<Option<bytes::Bytes>, Error>) {
+        let extras = self.line.extras();
+        let is_it = |held: &Held| matches!(held, Held::Promise(promised) if *promised == number);
+        let Some(place) = extras.held.iter().position(is_it) else { return };
+        match answer {
+            Ok(Some(answer)) => {
+                extras.held_bytes += answer.len();
+                extras.held[place] = Held::Message(answer);
+            }
+            Ok(None) => drop(extras.held.remove(place)),
+            Err(error) => extras.held[place] = Held::Broken(error),
+        }
+        self.release_held();
+        let held_bytes_max = self.bench.setup.limits.queued_bytes_max;
+        if self.line.held_bytes() > held_bytes_max {
+            let error = Error::limit("the answers that wait for an earlier one are too many");
+            self.line.close(Ending::Stopped, Some(error));
+            self.line.phase = Phase::Over;
+        }
+    }
+
+    /// Sends what has waited for a promise that is kept now.
+    fn release_held(&mut self) {
+        loop {
+            let extras = self.line.extras();
+            if matches!(extras.held.front(), None | Some(Held::Promise(_))) {
+                return;
+            }
+            let Some(held) = extras.held.pop_front() else { return };
+            extras.held_bytes -= held.bytes();
+            match held {
+                Held::Message(message) => self.queue(&message),
+                Held::With(fields, body) => {
+                    let mut sending = self.session.sending();
+                    if let Err(error) = sending.queue_with(&fields, &body) {
+                        self.fail(Error::caller("cannot send").with_source(error));
+                    }
+                }
+                Held::Framing(protocol) => self.session.sending().set_outbound(&protocol),
+                Held::Broken(error) => {
+                    // What was to come behind it is no answer to anything any more.
+                    self.drop_held();
+                    self.fail(error);
+                }
+                Held::Promise(_) => {}
+            }
+        }
+    }
+
+    fn drop_held(&mut self) {
+        if let Some(extras) = &mut self.line.extras {
+            extras.held.clear();
+            extras.held_bytes = 0;
+        }
+    }
+
+    /// Bytes queued to this peer.
+    pub(super) fn queued(&self) -> usize {
+        self.session.outbound.pending() + self.line.held_bytes()
+    }
+
+    fn note_full(&mut self) {
+        let (queued, limits) = (self.queued(), &self.bench.setup.limits);
+        if queued >= limits.queue_high_bytes
+            || queued > 0 && self.bench.shared.is_over_queued()
+        {
+            self.line.flags.full = true;
+        } else if queued <= limits.queue_low_bytes {
+            self.line.flags.full = false;
+        }
+    }
+
+    /// Writes what is queued, as far as the transport takes it. A write that takes less than all
+    /// says as much as the next one would.
+    pub(super) fn write(&mut self) {
+        while self.session.outbound.pending() > 0 {
+            let bytes = self.session.poll_transmit();
+            let wanted = bytes.len();
+            match self.line.transport.write(bytes) {
+                Ok(sent) => {
+                    self.session.handle_sent(sent);
+                    self.line.said = self.bench.now;
+                    self.bench.counters.bytes_sent.add(sent as u64);
+                    if sent < wanted {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    // What it sent before is still to be received.
+                    let error = self.io("cannot send to", error);
+                    self.line.extras().deaf = Some(error);
+                    self.session.outbound.discard();
+                    self.drop_held();
+                }
+            }
+        }
+        if self.line.flags.full || self.session.outbound.pending() > 0 {
+            self.note_full();
+        }
+    }
+
+    /// Moves on to the next phase once everything is delivered.
+    fn settle(&mut self) {
+        if self.line.phase == Phase::Over || self.queued() > 0 || self.line.held() > 0 {
+            return;
+        }
+        let closing = self.line.phase == Phase::Closing;
+        if (closing || self.line.flags.finishing) && !self.line.flags.half_closed {
+            self.line.flags.half_closed = true;
+            if let Err(error) = self.line.transport.finish() {
+                let error = self.io("cannot finish sending to", error);
+                self.line.extras().deaf.get_or_insert(error);
+            }
+        }
+        if !closing {
+            return;
+        }
+        let now = self.bench.now;
+        let alone = self.session.inbound.at_end() || self.line.is_broken() || self.line.is_deaf();
+        if alone || !self.line.transport.facts().half_close {
+            self.line.phase = Phase::Over;
+            return;
+        }
+        self.line.phase = Phase::Lingering;
+        let linger = self.bench.setup.limits.linger;
+        let extras = self.line.extras();
+        extras.lingers_until = now.checked_add(linger);
+        extras.lingers_bytes = limits::LINGER_BYTES_MAX;
+    }
+
+    /// Reads and throws away until the peer's end, within the limits.
+    fn linger(&mut self, ready: Interest) {
+        let until = self.line.extras().lingers_until;
+        if until.is_some_and(|until| until <= self.bench.now) {
+            self.line.phase = Phase::Over;
+            return;
+        }
+        if !ready.read {
+            return;
+        }
+        let read = self.line.transport.read(self.session.receive_space(1));
+        let extras = self.line.extras();
+        match read {
+            Ok(bytes) if bytes > 0 && bytes < extras.lingers_bytes => extras.lingers_bytes -= bytes,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(_) | Err(_) => self.line.phase = Phase::Over,
+        }
+    }
+}
+
+/// Clocks.
+impl<S: Service> Turn<'_, S> {
+    /// Ticks and heartbeats that are due.
+    fn clocks(&mut self) {
+        let now = self.bench.now;
+        if self.line.phase != Phase::Open {
+            return;
+        }
+        if let Some(tick) = self.bench.setup.limits.tick
+            && self.line.extras().ticks_at.is_some_and(|at| at <= now)
+        {
+            self.line.extras().ticks_at = now.checked_add(tick);
+            self.call(S::tick);
+        }
+        if self.heartbeat().is_some_and(|due| due <= now) {
+            let setup = std::sync::Arc::clone(&self.bench.setup);
+            if let Some(heartbeat) = &setup.limits.heartbeat {
+                self.line.said = now;
+                self.queue(&heartbeat.message);
+            }
+        }
+    }
+
+    /// When the next heartbeat is due; a peer that has yet to take something needs none.
+    fn heartbeat(&self) -> Option<Instant> {
+        if self.queued() > 0 || self.line.held() > 0 || self.line.flags.finishing {
+            return None;
+        }
+        let heartbeat = self.bench.setup.limits.heartbeat.as_ref()?;
+        self.line.said.checked_add(heartbeat.interval)
+    }
+
+    /// When to look again though nothing happens.
+    pub(super) fn due(&mut self) -> Option<Instant> {
+        if self.line.phase == Phase::Lingering {
+            return self.line.extras().lingers_until;
+        }
+        let patience = deadline::earlier(self.stall(), self.silence());
+        if self.line.phase != Phase::Open {
+            return patience;
+        }
+        let ticks_at = self.line.extras.as_ref().and_then(|extras| extras.ticks_at);
+        deadline::earlier(patience, deadline::earlier(ticks_at, self.heartbeat()))
+    }
+
+    /// When a peer that takes nothing, or an answer that does not come while the conversation is
+    /// being closed, is given up.
+    fn stall(&mut self) -> Option<Instant> {
+        let timeouts = self.bench.setup.limits.timeouts;
+        let promised = self.line.phase == Phase::Closing && self.line.held() > 0;
+        if self.session.outbound.pending() == 0 && !promised {
+            return None;
+        }
+        self.session.outbound.stall_deadline(&timeouts, self.bench.now, false)
+    }
+
+    /// When a peer that says nothing is given up.
+    fn silence(&mut self) -> Option<Instant> {
+        let timeouts = self.bench.setup.limits.timeouts;
+        if self.line.phase != Phase::Open || self.queued() > 0 || self.line.held() > 0 {
+            return None;
+        }
+        let from = match (self.wants_bytes(), self.session.inbound.at_end()) {
+            (true, _) if self.session.inbound.has_begun() => {
+                return self.session.inbound.poll_deadline(&timeouts, self.bench.now);
+            }
+            (true, _) => self.line.heard,
+            // The service goes on alone: as long as it has something to say.
+            (false, true) => self.line.heard.max(self.line.said),
+            // It does not want to hear anything.
+            (false, false) => return None,
+        };
+        timeouts.idle.and_then(|idle| from.checked_add(idle))
+    }
+
+    /// Ends the conversation if one of its clocks has run out.
+    fn expire(&mut self) {
+        let now = self.bench.now;
+        let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
+        let name = self.line.transport.name();
+        if is_over(self.stall()) {
+            let error = Error::timed_out("waiting to send to").at_endpoint(name);
+            self.line.close(Ending::TimedOut, Some(error));
+            self.line.phase = Phase::Over;
+        } else if is_over(self.silence()) {
+            let what = match self.session.inbound.has_begun() {
+                true => "waiting for the rest of a message from",
+                false => "waiting for a message from",
+            };
+            let number = self.session.inbound.messages() + 1;
+            let error = Error::timed_out(what).at_endpoint(name).at_message(number);
+            self.line.close(Ending::TimedOut, Some(error));
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! A session of which nothing has to be remembered but how far it came.
+//!
+//! Most conversations of a server wait for the next message most of the time. A session that is at
+//! rest is then five numbers; the session itself serves the next conversation meanwhile.
+
+use super::Session;
+use switchboard_frame::{Decoder, Encoder, Protocol, Role};
+
+/// How far a session at rest had come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rest {
+    offset: u64,
+    pub(crate) messages_received: u64,
+    discarded: u64,
+    messages_sent: u64,
+    bytes_sent: u64,
+}
+
+impl Session {
+    /// A session in the last stage of both framings: what every session at rest is.
+    pub(crate) fn resting(protocol: &Protocol, role: Role) -> Session {
+        let mut session = Session::new(protocol, role);
+        session.inbound.decoder = Decoder::settled(protocol.framing(role.other()), 0);
+        session.outbound.encoder = Encoder::settled(protocol.framing(role));
+        session
+    }
+
+    /// How far it has come, when that is all there is to remember: it is between two messages both
+    /// ways, in the last stage of the protocol it began with, with nothing received or to be sent.
+    pub(crate) fn rest(&mut self) -> Option<Rest> {
+        let rests = !self.switched
+            && self.coupler.is_none()
+            && self.inbound.is_at_rest()
+            && self.outbound.is_at_rest();
+        rests.then(|| Rest {
+            offset: self.inbound.decoder.offset(),
+            messages_received: self.inbound.messages(),
+            discarded: self.inbound.discarded(),
+            messages_sent: self.outbound.messages(),
+            bytes_sent: self.outbound.bytes(),
+        })
+    }
+
+    /// Goes on where another session of the same protocol came to rest. Only for a session at rest.
+    pub(crate) fn resume(&mut self, rest: &Rest) {
+        self.inbound.resume(rest.offset, rest.messages_received, rest.discarded);
+        self.outbound.resume(rest.messages_sent, rest.bytes_sent);
+    }
+}

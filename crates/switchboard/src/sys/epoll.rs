@@ -1,0 +1,134 @@
+//! The backend of Linux: `epoll`, level-triggered.
+
+use super::{Backend, Found};
+use crate::deadline;
+use crate::transport::{Interest, Transport};
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The most that one wait tells; the rest is told by the next.
+const EVENTS_PER_WAIT: usize = 256;
+
+/// An `epoll` of one loop.
+#[derive(Debug)]
+pub(crate) struct Epoll {
+    descriptor: OwnedFd,
+    events: Vec<epoll::Event>,
+}
+
+impl Epoll {
+    pub(crate) fn new() -> io::Result<Epoll> {
+        let descriptor = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        Ok(Epoll { descriptor, events: Vec::with_capacity(EVENTS_PER_WAIT) })
+    }
+
+    /// Changes what one descriptor is watched for.
+    fn change(
+        &self,
+        descriptor: BorrowedFd<'_>,
+        key: u64,
+        before: Interest,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let data = epoll::EventData::new_u64(key);
+        match (before, interest) {
+            (before, interest) if before == interest => {}
+            (Interest::NONE, _) => epoll::add(&self.descriptor, descriptor, data, flags(interest))?,
+            (_, Interest::NONE) => epoll::delete(&self.descriptor, descriptor)?,
+            _ => epoll::modify(&self.descriptor, descriptor, data, flags(interest))?,
+        }
+        Ok(())
+    }
+}
+
+impl Backend for Epoll {
+    fn now(&self) -> Instant {
+        deadline::now()
+    }
+
+    fn watch(
+        &mut self,
+        transport: &Arc<dyn Transport>,
+        key: u64,
+        before: Interest,
+        interest: Interest,
+    ) -> io::Result<()> {
+        let (read, write) = (transport.read_descriptor(), transport.write_descriptor());
+        match (read, write) {
+            (Some(both), Some(write)) if both.as_raw_fd() == write.as_raw_fd() => {
+                self.change(both, key, before, interest)
+            }
+            (read, write) => {
+                let part = |read, write| Interest { read, write };
+                let missing = io::Error::new(
+                    io::ErrorKind::Unsupported,
+                    "it has no descriptor that could be watched",
+                );
+                match read {
+                    Some(read) => {
+                        let (before, now) = (part(before.read, false), part(interest.read, false));
+                        self.change(read, key, before, now)?;
+                    }
+                    None if interest.read => return Err(missing),
+                    None => {}
+                }
+                match write {
+                    Some(write) => {
+                        let (before, now) = (part(false, before.write), part(false, interest.write));
+                        self.change(write, key, before, now)
+                    }
+                    None if interest.write => Err(missing),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn watch_descriptor(
+        &mut self,
+        descriptor: BorrowedFd<'_>,
+        key: u64,
+        is_shared: bool,
+    ) -> io::Result<()> {
+        let mut flags = epoll::EventFlags::IN;
+        flags.set(epoll::EventFlags::EXCLUSIVE, is_shared);
+        Ok(epoll::add(&self.descriptor, descriptor, epoll::EventData::new_u64(key), flags)?)
+    }
+
+    fn unwatch_descriptor(&mut self, descriptor: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(epoll::delete(&self.descriptor, descriptor)?)
+    }
+
+    fn wait(&mut self, found: &mut Vec<Found>, timeout: Option<Duration>) -> io::Result<()> {
+        found.clear();
+        self.events.clear();
+        // A duration past what the kernel's type holds is as good as for ever.
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
+        match epoll::wait(&self.descriptor, spare_capacity(&mut self.events), timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        found.extend(self.events.iter().map(|event| {
+            let flags = event.flags;
+            let hung_up = flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP);
+            let ready = Interest {
+                read: hung_up || flags.contains(epoll::EventFlags::IN),
+                write: hung_up || flags.contains(epoll::EventFlags::OUT),
+            };
+            Found { key: event.data.u64(), ready }
+        }));
+        Ok(())
+    }
+}
+
+fn flags(interest: Interest) -> epoll::EventFlags {
+    let mut flags = epoll::EventFlags::empty();
+    flags.set(epoll::EventFlags::IN, interest.read);
+    flags.set(epoll::EventFlags::OUT, interest.write);
+    flags
+}
