@@ -8,7 +8,7 @@ use std::env::args;
 use std::error::Error;
 use std::process::ExitCode;
 use switchboard::frame::Protocol;
-use switchboard::{Conversation, Endpoint, ListenOptions, Listener, ServeOptions, serve};
+use switchboard::{Conversation, Listener, ServeOptions, serve};
 
 /// The service: ten lines, one conversation.
 fn echo(conversation: &mut Conversation) -> Result<(), switchboard::Error> {
@@ -23,9 +23,8 @@ fn echo(conversation: &mut Conversation) -> Result<(), switchboard::Error> {
 fn run() -> Result<(), Box<dyn Error>> {
     let endpoint = args().nth(1).unwrap_or("127.0.0.1:7007".to_owned());
     let framing = args().nth(2).unwrap_or("lines".to_owned());
-    let endpoint: Endpoint = endpoint.parse()?;
     let protocol: Protocol = framing.parse()?;
-    let listener = Listener::bind(&endpoint, &ListenOptions::default())?;
+    let listener = Listener::listen(&endpoint)?;
     for endpoint in listener.endpoints() {
         eprintln!("listening on {endpoint}");
     }
