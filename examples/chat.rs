@@ -11,11 +11,11 @@ use std::io::stdin;
 use std::process::ExitCode;
 use std::thread;
 use switchboard::frame::Protocol;
-use switchboard::{Conversation, Endpoint, ListenOptions, Listener, Timeouts};
+use switchboard::{Conversation, Listener, Timeouts};
 
 fn meet(args: &[String]) -> Result<Conversation, Box<dyn Error>> {
     let [endpoint] = args else {
-        let listener = Listener::bind(&args[1].parse::<Endpoint>()?, &ListenOptions::default())?;
+        let listener = Listener::listen(&args[1])?;
         eprintln!("listening on {}", listener.endpoints()[0]);
         return Ok(listener.accept_conversation(&"lines".parse::<Protocol>()?)?);
     };

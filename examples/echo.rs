@@ -1,41 +1,36 @@
-//! An echo server: sends every message back as it came.
+//! An echo server: sends every message back as it came, under either dispatcher.
 //!
-//! usage: echo [ENDPOINT [FRAMING]]        default: 127.0.0.1:7007 lines
+//! usage: echo [ENDPOINT [FRAMING [DISPATCHER]]]        default: 127.0.0.1:7007 lines events
 
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
 
 use std::env::args;
-use std::error::Error;
 use std::process::ExitCode;
-use switchboard::frame::Protocol;
-use switchboard::{Conversation, Endpoint, ListenOptions, Listener, ServeOptions, serve};
+use switchboard::{Dispatch, Error, Reply, Server};
 
-/// The service: ten lines, one conversation.
-fn echo(conversation: &mut Conversation) -> Result<(), switchboard::Error> {
-    while let Some(message) = conversation.recv_owned()? {
-        // Queued, not sent: replies to requests that came together leave together. Whatever is
-        // queued goes out before `recv_owned` waits.
-        conversation.queue(&message)?;
+/// Ten lines: the service is the closure, and `dispatch` is the one word to change.
+fn serve(endpoint: &str, framing: &str, dispatch: Dispatch) -> Result<(), Error> {
+    let server = Server::new(framing)?.listen(endpoint)?.with_dispatch(dispatch);
+    for endpoint in server.endpoints() {
+        eprintln!("listening on {endpoint}");
     }
+    server.serve(|| |message: &[u8], reply: &mut Reply<'_>| reply.send(message))?;
     Ok(())
 }
 
-fn run() -> Result<(), Box<dyn Error>> {
+fn run() -> Result<(), Error> {
     let endpoint = args().nth(1).unwrap_or("127.0.0.1:7007".to_owned());
     let framing = args().nth(2).unwrap_or("lines".to_owned());
-    let endpoint: Endpoint = endpoint.parse()?;
-    let protocol: Protocol = framing.parse()?;
-    let listener = Listener::bind(&endpoint, &ListenOptions::default())?;
-    for endpoint in listener.endpoints() {
-        eprintln!("listening on {endpoint}");
-    }
-    serve(&listener, &protocol, &ServeOptions::default(), echo)?;
-    Ok(())
+    let dispatch = args().nth(3).unwrap_or("events".to_owned()).parse()?;
+    serve(&endpoint, &framing, dispatch)
 }
 
 fn main() -> ExitCode {
-    if args().len() > 3 || args().nth(1).is_some_and(|first| first == "-h" || first == "--help") {
-        eprintln!("usage: echo [ENDPOINT [FRAMING]]        default: 127.0.0.1:7007 lines");
+    if args().len() > 4 || args().nth(1).is_some_and(|first| first == "-h" || first == "--help") {
+        eprintln!(
+            "usage: echo [ENDPOINT [FRAMING [DISPATCHER]]]        \
+             default: 127.0.0.1:7007 lines events"
+        );
         return ExitCode::from(2);
     }
     match run() {

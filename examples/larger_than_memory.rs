@@ -9,7 +9,7 @@ use std::error::Error;
 use std::fs::File;
 use std::process::ExitCode;
 use switchboard::frame::Protocol;
-use switchboard::{Conversation, Endpoint, ListenOptions, Listener};
+use switchboard::{Conversation, Listener};
 
 /// The limit is there even here: 1024 GiB, and not what a peer likes to announce.
 const FRAMING: &str = "u64be max=1024GiB";
@@ -26,7 +26,7 @@ fn send(endpoint: &str, path: &str) -> Result<(), Box<dyn Error>> {
 
 fn receive(endpoint: &str, path: &str) -> Result<(), Box<dyn Error>> {
     let mut file = File::create(path).map_err(|error| format!("{path}: {error}"))?;
-    let listener = Listener::bind(&endpoint.parse::<Endpoint>()?, &ListenOptions::default())?;
+    let listener = Listener::listen(endpoint)?;
     eprintln!("listening on {}", listener.endpoints()[0]);
     let mut conversation = listener.accept_conversation(&FRAMING.parse::<Protocol>()?)?;
     let bytes = conversation.recv_to(&mut file)?.ok_or("the sender had nothing to send")?;

@@ -385,10 +385,7 @@ impl Error {
 }
 
 fn kind_of(error: &io::Error) -> Kind {
-    use rustix::io::Errno;
-    if let Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) =
-        Errno::from_io_error(error)
-    {
+    if rustix::io::Errno::from_io_error(error).is_some_and(crate::sys::is_exhaustion) {
         return Kind::Exhausted;
     }
     match error.kind() {

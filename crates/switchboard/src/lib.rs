@@ -24,7 +24,7 @@ pub use conversation::{Conversation, Messages, Received, ReceivingHalf, SendingH
 pub use ending::Ending;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Attempt, Error, Fault};
-pub use listener::{ListenOptions, Listener};
+pub use listener::{AcceptCounts, ListenOptions, Listener};
 pub use liveness::Liveness;
 pub use server::{Dispatch, Reply, Server, Service};
 pub use session::{Message, Timeouts};

@@ -18,7 +18,7 @@ pub const CONNECT_STAGGER: Duration = Duration::from_millis(250);
 pub const CONNECT_ADDRESSES_MAX: usize = 32;
 
 /// How many connections the kernel holds for a listener that have not been accepted yet. The
-/// kernel caps it further (`net.core.somaxconn` on Linux, 4096 there by default).
+/// kernel caps it further, silently (`net.core.somaxconn` on Linux, 4096 there by default).
 pub const LISTEN_BACKLOG: u32 = 4096;
 
 /// The most addresses of one name that a [`Listener`](crate::Listener) listens on.
@@ -141,5 +141,13 @@ pub const SENDER_MESSAGES_MAX: usize = 64 * 1024;
 /// room again.
 pub const QUEUE_LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long accepting pauses when descriptors or memory have run out.
-pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long accepting pauses when descriptors or memory have run out: that keeps the calls of
+/// `accept` at 8 a second until there are some again.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(125);
+
+/// How long connections are left waiting in the backlog while descriptors are out, before one is
+/// [turned away](crate::Listener::turn_away) at each look.
+pub const EXHAUSTED_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most errors of single connections that one look for a connection passes over.
+pub const ACCEPT_ERRORS_MAX: u32 = 1024;

@@ -1,75 +1,37 @@
 //! Sockets that make transports: [`Listener`].
 //!
-//! A listener accepts and does nothing else; it has no way to send or to receive. Its invariant:
-//! what goes wrong with one connection that is about to be accepted is no error of the listener.
+//! A listener accepts and does nothing else; it has no way to send or to receive. Its invariants:
+//! what goes wrong with one connection that is about to be accepted is no error of the listener;
+//! when descriptors run out connections wait, and the listener is as good as before.
 
 use crate::sys::{self, Watch, Woke};
 use crate::transport::{Tcp, Transport, Unix, Wait, unix_endpoint};
-use crate::{Endpoint, Error, Liveness, limits};
-use rustix::io::Errno;
-use socket2::Socket;
+use crate::{Endpoint, Error, deadline};
+use accept::{Counts, accept_one, count};
+use socket2::{SockAddr, Socket};
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+mod accept;
+mod options;
 mod tcp;
 mod unix;
 
-/// How to listen.
-#[derive(Clone, Copy, Debug)]
-pub struct ListenOptions {
-    backlog: u32,
-    unix_mode: Option<u32>,
-    liveness: Liveness,
-}
-
-impl Default for ListenOptions {
-    /// The backlog and the liveness in [`limits`], and the path's mode as the process's mask has
-    /// it.
-    fn default() -> ListenOptions {
-        ListenOptions {
-            backlog: limits::LISTEN_BACKLOG,
-            unix_mode: None,
-            liveness: Liveness::default(),
-        }
-    }
-}
-
-impl ListenOptions {
-    /// How many connections may wait to be accepted; the kernel has a limit of its own.
-    #[must_use]
-    pub fn with_backlog(self, backlog: u32) -> ListenOptions {
-        ListenOptions { backlog, ..self }
-    }
-
-    /// The permissions of a Unix path, as in `0o660`: who may connect. The path never has wider
-    /// ones, not for a moment.
-    #[must_use]
-    pub fn with_unix_mode(self, mode: u32) -> ListenOptions {
-        ListenOptions { unix_mode: Some(mode & 0o777), ..self }
-    }
-
-    /// The liveness of what is accepted.
-    #[must_use]
-    pub fn with_liveness(self, liveness: Liveness) -> ListenOptions {
-        ListenOptions { liveness, ..self }
-    }
-
-    fn backlog(&self) -> i32 {
-        i32::try_from(self.backlog).unwrap_or(i32::MAX)
-    }
-}
+pub use accept::AcceptCounts;
+pub use options::ListenOptions;
 
 /// Accepts connections on an endpoint, or on each of the addresses that a name has.
 ///
 /// ```
 /// use std::net::TcpStream;
-/// use switchboard::{ListenOptions, Listener, transport::Wait};
+/// use switchboard::{Listener, transport::Wait};
 ///
-/// let listener = Listener::bind(&"127.0.0.1:0".parse()?, &ListenOptions::default())?;
+/// let listener = Listener::listen("127.0.0.1:0")?;
 /// let port = listener.endpoints()[0].port().unwrap();
 /// let client = TcpStream::connect(("127.0.0.1", port))?;
 /// let transport = listener.accept(&Wait::FOREVER)?;
@@ -79,12 +41,17 @@ impl ListenOptions {
 #[derive(Debug)]
 pub struct Listener {
     sockets: Vec<Listening>,
-    liveness: Liveness,
+    options: ListenOptions,
+    counts: Counts,
+    reserve: sys::Reserve,
     /// Where the next look for a connection begins, so that no socket starves another.
     next: AtomicUsize,
     /// Unlinks the path when dropped.
     _path: Option<unix::BoundPath>,
 }
+
+/// A connection that nobody has looked at yet, and where its client is.
+type Accepted = (Socket, SockAddr);
 
 #[derive(Debug)]
 struct Listening {
@@ -101,6 +68,23 @@ enum Family {
 }
 
 impl Listener {
+    /// Listens on an endpoint given as text, with the defaults of [`ListenOptions`]: ports as
+    /// `127.0.0.1:7000`, `localhost:7000` or `:7000`, Unix sockets as `unix:/path` or `unix:@name`.
+    ///
+    /// ```
+    /// let listener = switchboard::Listener::listen("localhost:0")?;
+    /// assert_ne!(listener.endpoints()[0].port(), Some(0));
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The text is no endpoint, or as for [`bind`](Self::bind).
+    pub fn listen(endpoint: &str) -> Result<Listener, Error> {
+        let endpoint: Endpoint =
+            endpoint.parse().map_err(|error| Error::caller("cannot listen").with_source(error))?;
+        Listener::bind(&endpoint, &ListenOptions::default())
+    }
+
     /// Listens on an endpoint.
     ///
     /// - `:port` is every address of this machine, IPv6 and IPv4 together; where there is no IPv6,
@@ -112,8 +96,13 @@ impl Listener {
     /// # Errors
     /// In words that say what to do: the port is in use or not permitted, the address is none of
     /// this machine's, the path is too long or its directory is not there. `exec:`, `fd:` and `-`
-    /// are one stream each and cannot be listened on.
+    /// are one stream each and cannot be listened on. A Unix socket cannot share its name.
     pub fn bind(endpoint: &Endpoint, options: &ListenOptions) -> Result<Listener, Error> {
+        if options.reuse_port && matches!(endpoint, Endpoint::Unix(_) | Endpoint::Abstract(_)) {
+            return Err(Error::caller("cannot share")
+                .at_endpoint(endpoint)
+                .with_advice("only tcp ports are shared: leave reuse_port out, or listen on tcp"));
+        }
         let (sockets, path) = match endpoint {
             Endpoint::Tcp { host, port } => (tcp::bind(host, *port, options)?, None),
             Endpoint::Unix(path) => {
@@ -127,15 +116,61 @@ impl Listener {
                 ));
             }
         };
-        Ok(Listener { sockets, liveness: options.liveness, next: AtomicUsize::new(0), _path: path })
+        Ok(Listener::made_of(sockets, *options, path))
+    }
+
+    fn made_of(
+        sockets: Vec<Listening>,
+        options: ListenOptions,
+        path: Option<unix::BoundPath>,
+    ) -> Listener {
+        Listener {
+            sockets,
+            options,
+            counts: Counts::default(),
+            reserve: sys::Reserve::new(),
+            next: AtomicUsize::new(0),
+            _path: path,
+        }
+    }
+
+    /// One more listener on the same addresses and port, with the same options: the kernel spreads
+    /// new connections over all of them, each with a backlog of its own.
+    ///
+    /// ```
+    /// use switchboard::{ListenOptions, Listener};
+    ///
+    /// let options = ListenOptions::default().with_reuse_port(true);
+    /// let first = Listener::bind(&"127.0.0.1:0".parse()?, &options)?;
+    /// let second = first.another()?;
+    /// assert_eq!(first.endpoints(), second.endpoints());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// This one was made without [`reuse_port`](ListenOptions::with_reuse_port), or is no TCP; or
+    /// no descriptor is left.
+    pub fn another(&self) -> Result<Listener, Error> {
+        if !self.options.reuse_port {
+            return Err(Error::caller("cannot share").at_endpoint(self.name()).with_advice(
+                "it was made without reuse_port: set it in the options of the first listener \
+                 (tcp only)",
+            ));
+        }
+        let again = |listening| tcp::bind_again(listening, &self.options);
+        let sockets: Result<Vec<Listening>, Error> = self.sockets.iter().map(again).collect();
+        Ok(Listener::made_of(sockets?, self.options, None))
     }
 
     /// Accepts a connection, waiting for it until `until` says otherwise.
     ///
     /// # Errors
     /// A deadline that passed, a stop, or a lack of descriptors or memory
-    /// ([`is_exhausted`](Error::is_exhausted)): the listener is as good as before, but pause before
-    /// you call it again, since the connection still waits and would have this return at once.
+    /// ([`is_exhausted`](Error::is_exhausted)): the listener is as good as before, but pause for
+    /// [`ACCEPT_PAUSE`](crate::limits::ACCEPT_PAUSE) before you call it again, since the connection
+    /// still waits and would have this return at once. Whatever else it says is the listener's own
+    /// end: it will say so again. What is wrong with one connection is no error here, but counted
+    /// in [`accept_counts`](Self::accept_counts).
     pub fn accept(&self, until: &Wait<'_>) -> Result<Arc<dyn Transport>, Error> {
         loop {
             if until.stopper.is_some_and(crate::Stopper::is_stopped) {
@@ -145,6 +180,9 @@ impl Listener {
                 return Ok(transport);
             }
             let what = "accepting on";
+            if deadline::has_passed(until.deadline) {
+                return Err(Error::timed_out(what).at_endpoint(self.name()));
+            }
             let mut watches: Vec<Watch<'_>> =
                 self.descriptors().map(|fd| Watch::new(fd, true, false)).collect();
             match sys::wait(&mut watches, until)
@@ -160,22 +198,85 @@ impl Listener {
 
     /// Accepts a connection if one waits.
     ///
+    /// ```
+    /// let listener = switchboard::Listener::listen("127.0.0.1:0")?;
+    /// assert!(listener.try_accept()?.is_none());
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
+    ///
+    /// After [`ACCEPT_ERRORS_MAX`](crate::limits::ACCEPT_ERRORS_MAX) connections in a row that were
+    /// gone already it says `None` too, and a poll finds the socket still readable.
+    ///
     /// # Errors
     /// As for [`accept`](Self::accept), without waiting.
     pub fn try_accept(&self) -> Result<Option<Arc<dyn Transport>>, Error> {
+        Ok(self.look()?.map(|(family, (socket, remote))| {
+            count(&self.counts.accepted);
+            self.transport(family, socket, &remote)
+        }))
+    }
+
+    /// Closes one waiting connection, so that its client is told (by a reset over TCP, by an end
+    /// over a Unix socket) instead of waiting for ever. Says whether there was one.
+    ///
+    /// This is for when descriptors have run out ([`is_exhausted`](Error::is_exhausted)) and do not
+    /// come back: the listener gives up one that it keeps in reserve, accepts with it, closes what
+    /// it accepted, and takes the reserve again. While there are descriptors nobody is turned away,
+    /// nor when memory is what has run out. [`accept`](Self::accept) never does this by itself: let
+    /// connections wait in the backlog first, for
+    /// [`EXHAUSTED_PATIENCE`](crate::limits::EXHAUSTED_PATIENCE) say.
+    ///
+    /// Should another thread take the descriptor in between, nobody is turned away, and the reserve
+    /// is taken again at a later call.
+    ///
+    /// ```
+    /// let listener = switchboard::Listener::listen("127.0.0.1:0")?;
+    /// assert!(!listener.turn_away()?, "there are descriptors");
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The listener is at its end, as for [`accept`](Self::accept).
+    pub fn turn_away(&self) -> Result<bool, Error> {
+        let outcome: Option<Result<bool, Error>> = self.reserve.give_up_for(|| {
+            let found = self.look()?;
+            if let Some((_, (socket, _))) = &found {
+                count(&self.counts.turned_away);
+                // An orderly end would look like an answer, and leave the port's pair of addresses
+                // in TIME_WAIT. It fails on a connection that is broken already.
+                let _ = socket.set_linger(Some(Duration::ZERO));
+            }
+            Ok(found.is_some())
+        });
+        match outcome.unwrap_or(Ok(false)) {
+            Err(error) if error.is_exhausted() => Ok(false),
+            outcome => outcome,
+        }
+    }
+
+    /// What came of this listener's calls of `accept(2)` so far.
+    #[must_use]
+    pub fn accept_counts(&self) -> AcceptCounts {
+        self.counts.now()
+    }
+
+    /// One look at each socket, until one has a connection.
+    fn look(&self) -> Result<Option<(Family, Accepted)>, Error> {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         for i in 0..self.sockets.len() {
             let listening = &self.sockets[first.wrapping_add(i) % self.sockets.len()];
-            let accepted = accept_one(&listening.socket).map_err(|error| {
-                let error = Error::io("cannot accept on", error).at_endpoint(&listening.endpoint);
-                if error.is_exhausted() {
-                    error.with_advice("end some conversations, or raise the limit (ulimit -n)")
-                } else {
-                    error
+            match accept_one(&self.counts, || listening.socket.accept()) {
+                Ok(None) => {}
+                Ok(Some(accepted)) => return Ok(Some((listening.family, accepted))),
+                Err(error) => {
+                    let error = Error::io("cannot accept on", error);
+                    let error = error.at_endpoint(&listening.endpoint);
+                    return Err(if error.is_exhausted() {
+                        error.with_advice("end some conversations, or raise the limit (ulimit -n)")
+                    } else {
+                        error
+                    });
                 }
-            })?;
-            if let Some((socket, remote)) = accepted {
-                return Ok(Some(self.transport(listening.family, socket, &remote)));
             }
         }
         Ok(None)
@@ -222,25 +323,17 @@ impl Listener {
         let fail = |error| Error::io("cannot take over the listener", error);
         let endpoint = endpoint.map_err(fail)?;
         socket.set_nonblocking(true).map_err(fail)?;
-        Ok(Listener {
-            sockets: vec![Listening { socket, endpoint, family }],
-            liveness: Liveness::default(),
-            next: AtomicUsize::new(0),
-            _path: None,
-        })
+        let reuse_port = family == Family::Tcp && socket.reuse_port().map_err(fail)?;
+        let options = ListenOptions::default().with_reuse_port(reuse_port);
+        Ok(Listener::made_of(vec![Listening { socket, endpoint, family }], options, None))
     }
 
-    fn transport(
-        &self,
-        family: Family,
-        socket: Socket,
-        remote: &socket2::SockAddr,
-    ) -> Arc<dyn Transport> {
+    fn transport(&self, family: Family, socket: Socket, remote: &SockAddr) -> Arc<dyn Transport> {
         match family {
             Family::Tcp => {
                 let tcp = Tcp::connected(socket.into(), remote.as_socket());
                 // It fails only on a connection that is broken already; the next call tells.
-                let _ = tcp.set_liveness(&self.liveness);
+                let _ = tcp.set_liveness(&self.options.liveness);
                 Arc::new(tcp)
             }
             Family::Unix => Arc::new(Unix::from(std::os::unix::net::UnixStream::from(socket))),
@@ -266,34 +359,5 @@ impl TryFrom<UnixListener> for Listener {
 
     fn try_from(listener: UnixListener) -> Result<Listener, Error> {
         Listener::from_unix(listener)
-    }
-}
-
-/// Accepts until one succeeds, none waits, or the listener itself has a trouble.
-fn accept_one(socket: &Socket) -> io::Result<Option<(Socket, socket2::SockAddr)>> {
-    loop {
-        let error = match socket.accept() {
-            Ok(accepted) => return Ok(Some(accepted)),
-            Err(error) => error,
-        };
-        match Errno::from_io_error(&error) {
-            Some(Errno::AGAIN) => return Ok(None),
-            // A connection that went away while it waited, or a network error that Linux reports
-            // here although it belongs to the new socket: on to the next one.
-            Some(
-                Errno::CONNABORTED
-                | Errno::PROTO
-                | Errno::NETDOWN
-                | Errno::NOPROTOOPT
-                | Errno::HOSTDOWN
-                | Errno::NONET
-                | Errno::HOSTUNREACH
-                | Errno::NETUNREACH
-                | Errno::PERM
-                | Errno::TIMEDOUT
-                | Errno::INTR,
-            ) => {}
-            _ => return Err(error),
-        }
     }
 }

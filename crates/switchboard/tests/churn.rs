@@ -4,9 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::thread;
-use switchboard::frame::Protocol;
-use switchboard::{Conversation, Listener, ServeOptions, lost_bytes, serve};
+use switchboard::{Conversation, Dispatch, Reply, Server, lost_bytes};
 
 /// More than a machine has ports: Linux gives out 28,232 by default.
 const CONVERSATIONS: u64 = 30_000;
@@ -18,29 +16,19 @@ fn descriptors() -> usize {
 /// H5: the port of a client is used again.
 #[test]
 fn many_short_conversations_exhaust_nothing() {
-    let listener = "127.0.0.1:0".parse().unwrap();
-    let listener = Listener::bind(&listener, &Default::default()).unwrap();
-    let endpoint = listener.endpoints()[0].to_string();
     let before = descriptors();
-    let options = ServeOptions { conversations: Some(CONVERSATIONS), ..ServeOptions::default() };
-    let protocol: Protocol = "u32be".parse().unwrap();
-    let served = thread::scope(|scope| {
-        let server = scope.spawn(|| {
-            serve(&listener, &protocol, &options, |conversation| {
-                while let Some(message) = conversation.recv_owned()? {
-                    conversation.queue(&message)?;
-                }
-                Ok(())
-            })
-        });
-        for i in 0..CONVERSATIONS {
-            let mut client = Conversation::connect(&endpoint, "u32be").unwrap();
-            assert_eq!(&*client.request(&i.to_be_bytes()).unwrap(), i.to_be_bytes());
-            client.close().unwrap();
-        }
-        server.join().unwrap().unwrap()
-    });
-    assert_eq!((served.accepted, served.failed, served.panicked), (CONVERSATIONS, 0, 0));
+    let server = Server::new("u32be").unwrap().listen("127.0.0.1:0").unwrap();
+    let server = server.with_dispatch(Dispatch::events());
+    let echo = || |message: &[u8], reply: &mut Reply<'_>| reply.send(message);
+    let running = server.with_conversations_in_all(CONVERSATIONS).start(echo).unwrap();
+    let endpoint = running.endpoints()[0].to_string();
+    for i in 0..CONVERSATIONS {
+        let mut client = Conversation::connect(&endpoint, "u32be").unwrap();
+        assert_eq!(&*client.request(&i.to_be_bytes()).unwrap(), i.to_be_bytes());
+        client.close().unwrap();
+    }
+    let stats = running.join().unwrap();
+    assert_eq!((stats.accepted, stats.failed, stats.panicked), (CONVERSATIONS, 0, 0));
     assert_eq!(descriptors(), before);
     assert_eq!(lost_bytes(), 0);
 }

@@ -5,4 +5,4 @@
 //! ## In the reference
 //!
 //! [`Listener`](crate::Listener), [`ListenOptions`](crate::ListenOptions),
-//! [`serve`](crate::serve), [`limits`](crate::limits).
+//! [`AcceptCounts`](crate::AcceptCounts), [`serve`](crate::serve), [`limits`](crate::limits).

@@ -24,6 +24,7 @@
 //! | H2 | a server binds, listens with a backlog; low ports are reserved | [`listening`] |
 //! | H4 | a server socket only makes client sockets | [`listening`] |
 //! | H5 | the two sockets are peers; who speaks first is yours to say | [`peers`] |
+//! | H6 | on one machine: pipes, or a socket on loopback | [`local`] |
 //! | H7 | buffered files hang when a flush is forgotten | [`batching`] |
 //! | H8 | `send` and `recv` handle a part; call again | [`partial_sends`] |
 //! | H9 | zero bytes received: the other side has closed | [`endings`] |
@@ -39,8 +40,8 @@
 //!
 //! Past the how-to: [`own_decoder`], for formats that no framing string can say.
 //!
-//! Not here yet: servers of processes and of events (H3), a comparison of transports on one machine
-//! (H6), goodbyes over TLS (H19), peers that die hard (H20), `select` (H21, H22).
+//! Not here yet: servers of processes and of events (H3), goodbyes over TLS (H19), peers that die
+//! hard (H20), `select` (H21, H22).
 //!
 //! Programs to start from are in `examples/`: `echo`, `request`, `chat`, `fetch` and
 //! `larger_than_memory`, each under sixty lines. Tests named `tests/..` are those of this crate.
@@ -51,6 +52,7 @@ pub mod connecting;
 pub mod endings;
 pub mod framing_choices;
 pub mod listening;
+pub mod local;
 pub mod own_decoder;
 pub mod partial_sends;
 pub mod peers;

@@ -39,6 +39,18 @@ pub(super) fn bind(
     }
 }
 
+/// A socket on the same address and port as `first`, which must share its port.
+pub(super) fn bind_again(first: &Listening, options: &ListenOptions) -> Result<Listening, Error> {
+    let attempt = || {
+        let address = first.socket.local_addr()?.as_socket();
+        let address = address.ok_or(io::Error::from(Errno::AFNOSUPPORT))?;
+        let v6_only = address.is_ipv6() && first.socket.only_v6()?;
+        socket(address, v6_only, options)
+    };
+    let listening = attempt().map_err(|error| explain(error, &first.endpoint))?;
+    Ok(Listening { endpoint: first.endpoint.clone(), ..listening })
+}
+
 /// One socket for both families, or for IPv4 where the machine has no IPv6.
 fn every_address(port: u16, options: &ListenOptions) -> io::Result<Listening> {
     let both = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
@@ -90,6 +102,7 @@ fn socket(address: SocketAddr, v6_only: bool, options: &ListenOptions) -> io::Re
     // A server that starts again must not wait until the connections of its last life are
     // forgotten; a port that is being listened on stays refused.
     socket.set_reuse_address(true)?;
+    socket.set_reuse_port(options.reuse_port)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(options.backlog())?;

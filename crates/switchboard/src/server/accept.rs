@@ -11,6 +11,9 @@ pub(super) trait Accept: Send + Sync + fmt::Debug {
     /// Accepts a connection if one waits; see [`Listener::try_accept`].
     fn try_accept(&self) -> Result<Option<Arc<dyn Transport>>, Error>;
 
+    /// Turns one away for want of a descriptor; see [`Listener::turn_away`].
+    fn turn_away(&self) -> Result<bool, Error>;
+
     /// What is readable when one waits.
     fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
 }
@@ -18,6 +21,10 @@ pub(super) trait Accept: Send + Sync + fmt::Debug {
 impl Accept for Listener {
     fn try_accept(&self) -> Result<Option<Arc<dyn Transport>>, Error> {
         Listener::try_accept(self)
+    }
+
+    fn turn_away(&self) -> Result<bool, Error> {
+        Listener::turn_away(self)
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {

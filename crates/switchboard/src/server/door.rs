@@ -4,6 +4,7 @@
 //! **Invariant:** while descriptors have run out, all loops together call `accept` no more often
 //! than once every [`ACCEPT_PAUSE`](limits::ACCEPT_PAUSE).
 
+use super::accept::Accept;
 use super::limits::Limits;
 use super::stats::Stats;
 use crate::transport::Transport;
@@ -62,17 +63,6 @@ pub(super) enum Entered {
     /// It was, and nobody is any more.
     Last,
     Refused,
-}
-
-/// What is to be done after an error of `accept`.
-#[derive(Debug)]
-pub(super) enum AfterError {
-    Pause {
-        until: Instant,
-        /// Someone has waited so long that it is kinder to turn him away.
-        turn_away: bool,
-    },
-    Fatal(Error),
 }
 
 impl Door {
@@ -172,27 +162,41 @@ impl Door {
         state.open < state.open_max && self.is_full.swap(false, Ordering::Relaxed)
     }
 
-    /// What an error of `accept` means for accepting.
-    pub(super) fn failed(&self, error: Error, now: Instant) -> AfterError {
+    /// After an error of `accept`: until when to leave the listener alone.
+    ///
+    /// # Errors
+    /// The listener is at its end.
+    pub(super) fn failed(
+        &self,
+        listener: &dyn Accept,
+        error: Error,
+        now: Instant,
+    ) -> Result<Instant, Error> {
         self.accept_errors.fetch_add(1, Ordering::Relaxed);
         if !error.is_exhausted() {
-            return AfterError::Fatal(error);
+            return Err(error);
         }
-        let until = now + limits::ACCEPT_PAUSE;
+        let (until, is_long) = self.exhausted(&error, now);
+        // Who has waited so long is told by a reset, so that he can go elsewhere.
+        if is_long && listener.turn_away()? {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(until)
+    }
+
+    /// Until when to pause, and whether it has been going on for long.
+    fn exhausted(&self, error: &Error, now: Instant) -> (Instant, bool) {
         let mut state = self.lock();
         if state.exhausted.is_none() {
             tracing::warn!(%error, "accepting pauses: descriptors or memory have run out");
         }
-        let exhausted = state.exhausted.get_or_insert(Exhausted { since: now, until });
-        exhausted.until = until;
+        let exhausted = state.exhausted.get_or_insert(Exhausted { since: now, until: now });
+        let is_long = now.saturating_duration_since(exhausted.since) >= limits::EXHAUSTED_PATIENCE;
+        // Turning away is a second call of `accept`.
+        let looks = if is_long { 2 } else { 1 };
+        exhausted.until = now + looks * limits::ACCEPT_PAUSE;
         self.is_exhausted.store(true, Ordering::Relaxed);
-        let waited = now.saturating_duration_since(exhausted.since);
-        AfterError::Pause { until, turn_away: waited >= limits::EXHAUSTED_PATIENCE }
-    }
-
-    /// One was turned away for want of a descriptor.
-    pub(super) fn turned_away(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        (exhausted.until, is_long)
     }
 
     /// `accept` works again.

@@ -95,7 +95,9 @@ pub(super) enum Post {
 impl Post {
     fn bytes(&self) -> usize {
         match self {
-            Post::Message(message) | Post::Answer { answer: Ok(Some(message)), .. } => message.len(),
+            Post::Message(message) | Post::Answer { answer: Ok(Some(message)), .. } => {
+                message.len()
+            }
             _ => 0,
         }
     }

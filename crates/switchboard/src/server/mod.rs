@@ -103,8 +103,7 @@ impl Server {
     /// The string is no endpoint; or as [`Listener::bind`].
     pub fn listen(self, endpoint: &str) -> Result<Server, Error> {
         let parsed = endpoint.parse::<Endpoint>();
-        let endpoint =
-            parsed.map_err(|error| Error::caller("cannot listen").with_source(error))?;
+        let endpoint = parsed.map_err(|error| Error::caller("cannot listen").with_source(error))?;
         Ok(self.with_listener(Listener::bind(&endpoint, &ListenOptions::default())?))
     }
 
@@ -280,7 +279,8 @@ impl Prepared {
         let (setup, shared, stopper) = (&self.setup, &server.shared, server.stopper.as_ref());
         let run = |listeners: &[Arc<dyn Accept>]| {
             let backend = crate::sys::Epoll::new();
-            let backend = backend.map_err(|error| Error::io("cannot start an event loop", error))?;
+            let backend =
+                backend.map_err(|error| Error::io("cannot start an event loop", error))?;
             let ran = events::Loop::new(backend, setup, shared, listeners, stopper, make)
                 .and_then(|mut the_loop| the_loop.run());
             if ran.is_err() {

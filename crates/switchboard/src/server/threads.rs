@@ -8,7 +8,7 @@
 use super::Service;
 use super::accept::Accept;
 use super::bench::{Bench, Next, Setup};
-use super::door::{AfterError, Entered, Entrance};
+use super::door::{Entered, Entrance};
 use super::inbox::Inbox;
 use super::line::Line;
 use super::shared::Shared;
@@ -184,17 +184,22 @@ impl<'a> Acceptor<'a> {
                 match listener.try_accept() {
                     Ok(Some(transport)) => self.begin(transport, true, hand),
                     Ok(None) => break,
-                    Err(error) => match self.shared.door.failed(error, deadline::now()) {
-                        AfterError::Pause { until, .. } => return Ok(Until::At(until)),
-                        AfterError::Fatal(error) => return Err(error),
-                    },
+                    Err(error) => {
+                        let until = self.shared.door.failed(&**listener, error, deadline::now())?;
+                        return Ok(Until::At(until));
+                    }
                 }
             }
         }
         Ok(Until::Connected)
     }
 
-    fn begin(&self, transport: Arc<dyn Transport>, accepted: bool, hand: impl Fn(Arc<dyn Transport>)) {
+    fn begin(
+        &self,
+        transport: Arc<dyn Transport>,
+        accepted: bool,
+        hand: impl Fn(Arc<dyn Transport>),
+    ) {
         match self.shared.door.enter(&*transport, accepted) {
             Entered::Refused => return,
             Entered::Last => self.inbox.wake(),

@@ -324,9 +324,7 @@ impl<S: Service> Turn<'_, S> {
 
     fn note_full(&mut self) {
         let (queued, limits) = (self.queued(), &self.bench.setup.limits);
-        if queued >= limits.queue_high_bytes
-            || queued > 0 && self.bench.shared.is_over_queued()
-        {
+        if queued >= limits.queue_high_bytes || queued > 0 && self.bench.shared.is_over_queued() {
             self.line.flags.full = true;
         } else if queued <= limits.queue_low_bytes {
             self.line.flags.full = false;

@@ -94,8 +94,8 @@ impl Inbound {
             read
         } else {
             let own = IoSliceMut::new(&mut space[..need]);
-            let read =
-                transport.read_vectored(&mut [own, IoSliceMut::new(buffers.receive.spare_mut(1))])?;
+            let read = transport
+                .read_vectored(&mut [own, IoSliceMut::new(buffers.receive.spare_mut(1))])?;
             self.handle_received(read.min(need));
             buffers.receive.filled(read.saturating_sub(need));
             read

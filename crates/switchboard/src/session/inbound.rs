@@ -247,7 +247,9 @@ impl Inbound {
         let received = self.received();
         let (since, before) = *self.waiting_since.get_or_insert((now, received));
         let bought = match timeouts.rate_min {
-            Some(rate) => Duration::from_secs_f64((received - before) as f64 / f64::from(rate.get())),
+            Some(rate) => {
+                Duration::from_secs_f64((received - before) as f64 / f64::from(rate.get()))
+            }
             None => Duration::ZERO,
         };
         timeouts.message.and_then(|time| since.checked_add(time)?.checked_add(bought))

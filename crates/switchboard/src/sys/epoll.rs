@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 const EVENTS_PER_WAIT: usize = 256;
 
 /// An `epoll` of one loop.
-#[derive(Debug)]
 pub(crate) struct Epoll {
     descriptor: OwnedFd,
     events: Vec<epoll::Event>,
@@ -79,7 +78,8 @@ impl Backend for Epoll {
                 }
                 match write {
                     Some(write) => {
-                        let (before, now) = (part(false, before.write), part(false, interest.write));
+                        let (before, now) =
+                            (part(false, before.write), part(false, interest.write));
                         self.change(write, key, before, now)
                     }
                     None if interest.write => Err(missing),

@@ -20,8 +20,9 @@ pub struct Tcp {
     stream: TcpStream,
     /// Kept, since a connection that is reset forgets it.
     remote: Option<SocketAddr>,
-    /// Asked for when it is first wanted: a short conversation saves the call.
-    local: OnceLock<Option<SocketAddr>>,
+    /// Asked for when it is first wanted: a short conversation saves the call. In a box, since
+    /// few want it, and an idle connection should take little memory.
+    local: OnceLock<Option<Box<SocketAddr>>>,
     /// A connection that both sides have finished refuses to be finished again.
     finished: AtomicBool,
 }
@@ -103,8 +104,8 @@ impl Transport for Tcp {
     }
 
     fn local(&self) -> Option<Endpoint> {
-        let local = self.local.get_or_init(|| self.stream.local_addr().ok());
-        local.map(Endpoint::from)
+        let local = self.local.get_or_init(|| self.stream.local_addr().ok().map(Box::new));
+        local.as_deref().copied().map(Endpoint::from)
     }
 
     fn remote(&self) -> Option<Endpoint> {
@@ -130,5 +131,16 @@ impl Transport for Tcp {
 
     fn facts(&self) -> Facts {
         Facts { half_close: true, reset: true, silent_death: true }
+    }
+}
+
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    /// A server holds one for each idle connection.
+    #[test]
+    fn a_connection_is_small() {
+        assert!(size_of::<Tcp>() <= 56, "{} bytes", size_of::<Tcp>());
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use switchboard::transport::{Interest, Wait, Woken};
-use switchboard::{ConnectOptions, Endpoint, ListenOptions, Listener, Transport, deadline};
+use switchboard::{ConnectOptions, Endpoint, Listener, Transport, deadline};
 
 pub(crate) type Shared = Arc<dyn Transport>;
 
@@ -106,7 +106,7 @@ impl Drop for Directory {
 }
 
 pub(crate) fn listen(endpoint: &str) -> Listener {
-    Listener::bind(&endpoint.parse().unwrap(), &ListenOptions::default()).unwrap()
+    Listener::listen(endpoint).unwrap()
 }
 
 pub(crate) fn connect(endpoint: &Endpoint) -> Shared {

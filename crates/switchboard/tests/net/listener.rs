@@ -1,7 +1,6 @@
 //! Listening: what is bound, what is refused, what is left behind.
 
 use crate::help::*;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -146,29 +145,81 @@ fn a_connection_that_is_gone_before_it_is_accepted_is_no_error() {
     }
 }
 
-/// The limit is the whole process's, so this one has a process of its own.
 #[test]
-fn without_descriptors_the_listener_says_so_and_lives_on() {
-    if !is_child() {
-        let name = "listener::without_descriptors_the_listener_says_so_and_lives_on";
-        assert!(own_process(name).status().unwrap().success());
-        return;
-    }
+fn a_listener_that_cannot_listen_any_more_says_so_and_does_not_spin() {
     let listener = listen("127.0.0.1:0");
-    let client = connect(&listener.endpoints()[0]);
-    // Taking every number makes the next accept find none.
-    let limit = Rlimit { current: Some(64), ..getrlimit(Resource::Nofile) };
-    setrlimit(Resource::Nofile, limit).unwrap();
-    let mut taken = Vec::new();
-    while let Ok(file) = std::fs::File::open("/dev/null") {
-        taken.push(file);
-    }
+    let descriptor = listener.descriptors().next().unwrap();
+    rustix::net::shutdown(descriptor, rustix::net::Shutdown::Both).unwrap();
     let error = listener.accept(&soon()).unwrap_err();
-    assert!(error.is_exhausted(), "{error}");
-    assert!(error.to_string().contains("ulimit -n"), "{error}");
-    drop(taken);
-    let served = listener.accept(&soon()).unwrap();
-    assert_eq!(served.remote(), client.local());
+    assert!(error.to_string().contains("invalid argument"), "{error}");
+    assert!(!error.is_exhausted() && !error.is_timeout() && !error.is_stopped(), "{error}");
+    let counts = listener.accept_counts();
+    assert_eq!((counts.calls, counts.errors, counts.exhausted), (1, 0, 0), "{counts:?}");
+}
+
+#[test]
+fn two_servers_on_one_port_only_when_both_say_so() {
+    let shared = ListenOptions::default().with_reuse_port(true);
+    // One that did not say so is alone on its port, whatever the second one says.
+    let alone = listen("127.0.0.1:0");
+    for options in [ListenOptions::default(), shared] {
+        let error = Listener::bind(&alone.endpoints()[0], &options).unwrap_err();
+        assert!(error.is_address_in_use(), "{error}");
+    }
+    // One that did is joined by those that do too.
+    let first = Listener::bind(&Endpoint::tcp("127.0.0.1", 0), &shared).unwrap();
+    let endpoint = &first.endpoints()[0];
+    assert!(bind(endpoint).unwrap_err().is_address_in_use());
+    let second = Listener::bind(endpoint, &shared).unwrap();
+    assert_eq!(second.endpoints(), first.endpoints());
+}
+
+#[test]
+fn another_listener_takes_its_share_of_the_connections() {
+    let shared = ListenOptions::default().with_reuse_port(true);
+    for endpoint in [":0", "localhost:0", "127.0.0.1:0"] {
+        let first = Listener::bind(&endpoint.parse().unwrap(), &shared).unwrap();
+        let second = first.another().unwrap();
+        assert_eq!(second.endpoints(), first.endpoints());
+        let address = ("127.0.0.1", first.endpoints()[0].port().unwrap());
+        // Which one gets a connection is the kernel's choice, by a hash of the client's port: that
+        // one of them gets none of 64 has a chance of one in 2 to the 63rd.
+        let clients: Vec<_> = (0..64).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let mut accepted = [0, 0];
+        while accepted.iter().sum::<usize>() < clients.len() {
+            for (listener, accepted) in [&first, &second].into_iter().zip(&mut accepted) {
+                *accepted += usize::from(listener.try_accept().unwrap().is_some());
+            }
+        }
+        assert!(accepted.iter().all(|some| *some > 0), "{accepted:?}");
+        // The port is there for as long as one of them is.
+        drop(first);
+        TcpStream::connect(address).unwrap();
+        second.accept(&soon()).unwrap();
+    }
+}
+
+#[test]
+fn sharing_what_is_not_shared_says_what_to_do() {
+    let error = listen("127.0.0.1:0").another().unwrap_err();
+    assert!(error.is_caller(), "{error}");
+    assert!(error.to_string().contains("made without reuse_port: set it"), "{error}");
+    let shared = ListenOptions::default().with_reuse_port(true);
+    let error = Listener::bind(&Endpoint::Abstract(unique().into()), &shared).unwrap_err();
+    assert!(error.is_caller(), "{error}");
+    assert!(error.to_string().contains("only tcp ports are shared"), "{error}");
+    let error = listen(&format!("unix:@{}", unique())).another().unwrap_err();
+    assert!(error.to_string().contains("tcp only"), "{error}");
+    // A socket that was made elsewhere says for itself whether it shares its port.
+    let made = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert!(Listener::from_tcp(made).unwrap().another().unwrap_err().is_caller());
+}
+
+#[test]
+fn a_text_that_is_no_endpoint_says_so() {
+    let error = Listener::listen("127.0.0.1").unwrap_err();
+    assert!(error.is_caller(), "{error}");
+    assert!(error.to_string().starts_with("cannot listen: "), "{error}");
 }
 
 #[test]

@@ -11,5 +11,6 @@ mod endpoint;
 mod help;
 mod interrupt;
 mod listener;
+mod local;
 mod pipe;
 mod transport;

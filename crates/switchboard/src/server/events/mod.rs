@@ -14,13 +14,13 @@
 mod slab;
 mod wheel;
 
+use super::Service;
 use super::accept::Accept;
 use super::bench::{Bench, Next, Setup};
-use super::door::{AfterError, Entered, Entrance};
+use super::door::{Entered, Entrance};
 use super::inbox::Token;
 use super::line::Line;
 use super::shared::Shared;
-use super::Service;
 use crate::sys::{Backend, Found};
 use crate::transport::{Interest, Transport};
 use crate::{Error, Stopper, deadline, limits};
@@ -213,10 +213,11 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             match listener.try_accept() {
                 Ok(Some(transport)) => self.begin(transport, true),
                 Ok(None) => return Ok(()),
-                Err(error) => match self.bench.shared.door.failed(error, self.bench.now) {
-                    AfterError::Pause { until, .. } => self.pause(until),
-                    AfterError::Fatal(error) => return Err(error),
-                },
+                Err(error) => {
+                    let door = &self.bench.shared.door;
+                    let until = door.failed(&**listener, error, self.bench.now)?;
+                    self.pause(until);
+                }
             }
         }
         Ok(())
