@@ -239,6 +239,8 @@ impl Inbound {
         debug_assert!(!self.at_end && self.buffer.is_empty(), "{self:?} is not at rest");
         self.decoder.resume_at(offset);
         (self.messages, self.discarded) = (messages, discarded);
+        // No message of that stream has been given by this decoder.
+        self.message_offset = offset;
         self.waiting_since = None;
     }
 
