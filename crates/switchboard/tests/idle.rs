@@ -43,6 +43,8 @@ fn bytes_each(framing: &str, pieces: &[&[u8]]) -> usize {
         while clients.len() < clients.capacity() {
             clients.push(TcpStream::connect(("127.0.0.1", port)).unwrap());
         }
+        // Each has been accepted then.
+        clients.iter_mut().for_each(|client| exchange(client, &message));
         let (last, earlier) = pieces.split_last().unwrap();
         for piece in earlier {
             clients.iter_mut().for_each(|client| client.write_all(piece).unwrap());
