@@ -38,14 +38,15 @@ fn serves() {
 
 /// What a server calls from its beginning to its end, with so many rounds in between.
 fn calls(load: Load, rounds: usize) -> Calls {
-    let name = format!("switchboard-calls-{}-{rounds}-{}", load.dispatch, std::process::id());
+    let Load { dispatch, in_flight, .. } = load;
+    let name = format!("switchboard-calls-{}-{dispatch}-{in_flight}-{rounds}", std::process::id());
     let summary = std::env::temp_dir().join(name);
     let mut traced = Command::new("strace")
         .args(["-f", "-c", "-o"])
         .arg(&summary)
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", "serves", "--nocapture"])
-        .env(SERVES, load.dispatch)
+        .env(SERVES, dispatch)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
