@@ -23,7 +23,7 @@ const AT_HAND: u64 = 256;
 const GOING_ON: u64 = 1_000;
 const REQUEST: &[u8] = b"\0\0\0\x01x";
 const REQUESTS: usize = 10;
-const DRIPPER_BYTES_MAX: u64 = 6 * 1024;
+const DRIPPER_BYTES_MAX: u64 = 1536;
 
 /// A stream that counts how often it is read from.
 #[derive(Debug)]
