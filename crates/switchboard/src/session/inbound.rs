@@ -230,6 +230,7 @@ impl Inbound {
         debug_assert!(!self.at_end && self.buffer.is_empty(), "{self:?} is not at rest");
         self.decoder.resume_at(offset);
         (self.messages, self.discarded) = (messages, discarded);
+        self.message_offset = offset;
         self.waiting_since = None;
     }
 

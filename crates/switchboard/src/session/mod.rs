@@ -178,7 +178,9 @@ impl Session {
 
     /// What can be sent.
     pub(crate) fn sending(&mut self) -> Sending<'_> {
-        self.message_and_sending().1
+        let Session { role, outbound, coupler, next_inbound, switched, notice, .. } = self;
+        let role = *role;
+        Sending { role, outbound, coupler, next_inbound, switched, notice }
     }
 
     /// Room for the next read from the transport, at least one byte.

@@ -107,14 +107,20 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
 
     /// Serves until the server is stopped and the last conversation is over.
     pub(super) fn run(&mut self) -> Result<(), Error> {
-        self.look_around()?;
+        self.begin_rounds()?;
         while !self.is_over() {
             self.round()?;
         }
         Ok(())
     }
 
-    fn is_over(&self) -> bool {
+    /// To be called once, before the first round.
+    pub(super) fn begin_rounds(&mut self) -> Result<(), Error> {
+        self.look_around()
+    }
+
+    /// Whether there is nothing left to do, and nothing to come.
+    pub(super) fn is_over(&self) -> bool {
         let shared = &self.bench.shared;
         let is_shut = || shared.door.look(self.bench.now) == Entrance::Shut;
         self.lines.len() == 0 && (shared.is_stopping() || is_shut())
