@@ -89,3 +89,7 @@ pub const CONVERSATIONS_MAX: usize = 256;
 
 /// How long accepting pauses when descriptors or memory have run out.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The most events that one [`Poller::wait`](crate::Poller::wait) takes from the system; the rest
+/// stays there and comes first the next time.
+pub const POLL_EVENTS_MAX: usize = 1024;

@@ -5,9 +5,13 @@
 
 mod inherited;
 mod level;
+mod many;
 mod poll;
+mod queue;
 pub(crate) mod socket;
 
 pub(crate) use inherited::{replace, take};
 pub(crate) use level::{Gate, Level};
+pub(crate) use many::{Asked, Found, Many};
 pub(crate) use poll::{Watch, Woke, wait};
+pub(crate) use queue::{Queue, Watched};

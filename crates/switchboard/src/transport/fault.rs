@@ -255,6 +255,10 @@ impl Transport for Faulty {
         }
     }
 
+    fn holds_input(&self) -> bool {
+        self.inner.holds_input()
+    }
+
     fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.inner.read_descriptor()
     }
