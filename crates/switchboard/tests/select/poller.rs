@@ -201,7 +201,7 @@ fn a_server_accepts_and_serves_in_one_set() {
         client.send(b"hello").unwrap();
         assert_eq!(poller.wait(SOON).unwrap(), [readable(1)]);
         assert_eq!(message(conversation(&mut poller, 1)), b"hello");
-        client.close().unwrap();
+        client.finish().unwrap();
         assert_eq!(poller.wait(SOON).unwrap(), [readable(1)]);
         let ended = conversation(&mut poller, 1).try_recv().unwrap();
         assert!(matches!(ended, Received::Finished));
