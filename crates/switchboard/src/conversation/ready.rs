@@ -39,8 +39,8 @@ impl Conversation {
 ///   cannot forget a reply.
 /// - As a writer it is ready when [`try_send`](Conversation::try_send) or
 ///   [`try_flush`](Conversation::try_flush) would write something or tell an error.
-/// - Among the errors it is ready when an error has been found that every later call tells again, or
-///   when the descriptor has one.
+/// - Among the errors it is ready when an error has been found that every later call tells again,
+///   or when the descriptor has one.
 impl Source for Conversation {
     fn is_ready(&self, list: List) -> bool {
         match list {

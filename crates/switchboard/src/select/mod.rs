@@ -13,6 +13,7 @@
 //! was aborted before it was accepted; the bytes that came were half a message), so use the calls
 //! that do not wait.
 
+mod entry;
 mod poller;
 mod source;
 
@@ -46,8 +47,8 @@ impl Ready {
     }
 }
 
-/// Waits until one of these is ready or the timeout has passed, and says which are, each as an index
-/// into its list. Everything that is ready is told, not only the first.
+/// Waits until one of these is ready or the timeout has passed, and says which are, each as an
+/// index into its list. Everything that is ready is told, not only the first.
 ///
 /// The lists may be of any length (there is no limit of 1024 here), they may be empty, and the same
 /// source may stand in several. With three empty lists it waits for the time alone. `None` waits
@@ -59,8 +60,11 @@ impl Ready {
 /// | stream | bytes, the end or an error can be read | a write moves something or tells an error |
 /// | regular file | always | always |
 /// | [`Connecting`](crate::Connecting) | as a writer | `finish` has something to do |
-/// | conversation | `try_recv` has something, buffered or on its way; or what is pending can go out | `try_send` or `try_flush` moves something or tells an error |
+/// | conversation | `try_recv` has something to tell or to write | `try_send` or `try_flush` has |
 /// | [`Stopper`](crate::Stopper) | it has been stopped | never |
+///
+/// A conversation's message, ending or error counts when it is buffered already; so does pending
+/// output that the peer has room for, also of a reader, since `try_recv` writes it.
 ///
 /// What has ended stays ready as a reader, since the end can be read again and again: take it out
 /// of the list. The errors are what Linux calls `POLLPRI` (urgent data on TCP), `POLLERR` (a reset
@@ -137,11 +141,12 @@ fn look(
     let mut until = end;
     for (at, (list, sources)) in lists.iter().enumerate() {
         for (index, source) in sources.iter().enumerate() {
+            let by_itself = coming(*source);
             if source.is_ready(*list) {
                 ready[at].push(index);
                 continue;
             }
-            until = deadline::earlier(until, source.deadline());
+            until = deadline::earlier(until, by_itself);
             source.descriptors(*list, &mut |descriptor, interest| {
                 let number = descriptor.as_raw_fd();
                 let question = match list {
@@ -175,6 +180,12 @@ fn look(
     }
     let [readers, writers, errors] = ready;
     Ok(Ready { readers, writers, errors })
+}
+
+/// When a source becomes ready by itself, if that is still to come. Asked before whether it is
+/// ready: a time that passes in between makes the wait a short one, and none is missed.
+fn coming<S: Source + ?Sized>(source: &S) -> Option<Instant> {
+    source.deadline().filter(|at| !deadline::has_passed(Some(*at)))
 }
 
 fn is_error(found: Found) -> bool {

@@ -6,17 +6,18 @@
 //! nobody has to tell.
 //!
 //! **Invariant:** before the system is asked, each source that could have changed has been looked
-//! at: what it holds is in `held`, what it wants watched is in the kernel's set, and when it becomes
-//! ready by itself is in `deadlines`.
+//! at: what it holds is in `held`, what it wants watched is in the kernel's set, and when it
+//! becomes ready by itself is in `deadlines`.
 
-use super::{AnySource, List, Source, cannot_wait, turn};
-use crate::sys::{Asked, Found, Many, Queue, Watched};
+use super::entry::{Entry, Events, NOTHING, for_each_asked};
+use super::{AnySource, List, Source, cannot_wait, coming, turn};
+use crate::sys::{Found, Many, Queue};
 use crate::transport::Interest;
 use crate::{Error, deadline};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 /// What a [`Poller`] tells about one source.
@@ -35,8 +36,8 @@ pub struct Event {
 /// Waits for many sources: what a wait costs depends on how many are ready, not on how many there
 /// are.
 ///
-/// A source is registered once, with a token of yours, and the poller owns it until it is taken out.
-/// Its events are told for as long as they are so (level-triggered): what is not dealt with is told
+/// A source is registered once, with a token of yours, and the poller owns it until it is taken
+/// out. Its events are told for as long as they are so (level-triggered): what is not dealt with is told
 /// again by the next wait. What a conversation has buffered counts, as in
 /// [`select`](super::select()).
 ///
@@ -82,20 +83,6 @@ pub struct Poller<S = AnySource> {
     /// Ready whatever the system says, when they were looked at last.
     held: HashSet<u64>,
     deadlines: BTreeSet<(Instant, u64)>,
-}
-
-struct Entry<S> {
-    source: S,
-    interest: Interest,
-    touched: bool,
-    /// What it is ready for whatever the system says.
-    holds: Interest,
-    deadline: Option<Instant>,
-    /// Its registration; a new one whenever other descriptors are watched.
-    key: u64,
-    watched: Vec<RawFd>,
-    /// The readers' question includes that a write moves something: output is pending.
-    writes_to_read: bool,
 }
 
 impl Poller {
@@ -325,6 +312,7 @@ impl<S: Source> Poller<S> {
     fn look_at(&mut self, token: u64) -> Result<(), Error> {
         let Some(entry) = self.entries.get_mut(&token) else { return Ok(()) };
         let (source, interest) = (&entry.source, entry.interest);
+        let by_itself = coming(source);
         let mut holds = Interest {
             read: interest.read && source.is_ready(List::Readers),
             write: interest.write && source.is_ready(List::Writers),
@@ -356,12 +344,12 @@ impl<S: Source> Poller<S> {
             holds.write |= always.write;
         }
         entry.touched = false;
-        self.note(token, holds);
+        self.note(token, holds, by_itself);
         Ok(())
     }
 
     /// What a source holds, and when it becomes ready by itself.
-    fn note(&mut self, token: u64, holds: Interest) {
+    fn note(&mut self, token: u64, holds: Interest, by_itself: Option<Instant>) {
         let Some(entry) = self.entries.get_mut(&token) else { return };
         entry.holds = holds;
         if holds == NOTHING {
@@ -370,7 +358,7 @@ impl<S: Source> Poller<S> {
             self.held.insert(token);
         }
         let over = holds != NOTHING || entry.interest == NOTHING;
-        let at = if over { None } else { entry.source.deadline() };
+        let at = by_itself.filter(|_| !over);
         if let Some(before) = std::mem::replace(&mut entry.deadline, at) {
             self.deadlines.remove(&(before, token));
         }
@@ -411,112 +399,11 @@ impl<S: Source> Poller<S> {
     }
 }
 
-const NOTHING: Interest = Interest { read: false, write: false };
-
 /// How asking the system went.
 enum Asking {
     Done,
     /// It told of a descriptor that no source has any more.
     Stale,
-}
-
-impl<S: Source> Entry<S> {
-    /// Has the system watch what the source asks about now. Gives what is always ready. Asked anew
-    /// also where nothing seems to have changed: behind the same number may be another socket.
-    ///
-    /// # Errors
-    /// What the system said; `None`: another entry watches the descriptor.
-    fn watch(&mut self, queue: &Queue) -> Result<Interest, Option<io::Error>> {
-        let mut always = NOTHING;
-        let mut refused = None;
-        let watched = &mut self.watched;
-        for_each_asked(&self.source, self.interest, |descriptor, asked| {
-            let number = descriptor.as_raw_fd();
-            let known = watched.contains(&number);
-            match queue.watch(descriptor, self.key, asked, known) {
-                Ok(Watched::Yes) if known => {}
-                Ok(Watched::Yes) => watched.push(number),
-                Ok(Watched::Always) => {
-                    watched.retain(|watched| *watched != number);
-                    always.read |= asked.read;
-                    always.write |= asked.write;
-                }
-                Ok(Watched::Twice) => refused = Some(None),
-                Err(error) => refused = Some(Some(error)),
-            }
-        });
-        refused.map_or(Ok(always), Err)
-    }
-
-    /// Takes those of its descriptors out of the system's set.
-    fn forget(&self, queue: &Queue, which: impl Fn(RawFd) -> bool) {
-        for_each_asked(&self.source, Interest::BOTH, |descriptor, _| {
-            let number = descriptor.as_raw_fd();
-            // What is not in by this entry may be in by another one.
-            if self.watched.contains(&number) && which(number) {
-                queue.forget(descriptor);
-            }
-        });
-    }
-
-    /// What the system found on one of the descriptors, in the words of the lists.
-    fn tell(&self, token: u64, found: Found, events: &mut Events) {
-        let broken = found.error || found.hang_up;
-        let reads = found.read || broken || found.write && self.writes_to_read;
-        let ready = Interest {
-            read: self.interest.read && reads,
-            write: self.interest.write && (found.write || broken),
-        };
-        events.add(token, ready, found.error);
-    }
-}
-
-#[derive(Default)]
-struct Events {
-    list: Vec<Event>,
-    places: HashMap<u64, usize>,
-}
-
-impl Events {
-    fn add(&mut self, token: u64, ready: Interest, error: bool) {
-        if ready == NOTHING {
-            return;
-        }
-        let place = *self.places.entry(token).or_insert(self.list.len());
-        if place == self.list.len() {
-            self.list.push(Event { token, readable: false, writable: false, error: false });
-        }
-        let event = &mut self.list[place];
-        event.readable |= ready.read;
-        event.writable |= ready.write;
-        event.error |= error;
-    }
-}
-
-/// What is to be asked about a source's descriptors, each of them once.
-fn for_each_asked<'a, S: Source>(
-    source: &'a S,
-    interest: Interest,
-    mut each: impl FnMut(BorrowedFd<'a>, Asked),
-) {
-    let mut all: Vec<(BorrowedFd<'a>, Asked)> = Vec::new();
-    let mut note = |descriptor: BorrowedFd<'a>, interest: Interest| {
-        let number = descriptor.as_raw_fd();
-        match all.iter_mut().find(|(known, _)| known.as_raw_fd() == number) {
-            Some((_, asked)) => {
-                asked.read |= interest.read;
-                asked.write |= interest.write;
-            }
-            None => all.push((descriptor, interest.into())),
-        }
-    };
-    if interest.read {
-        source.descriptors(List::Readers, &mut note);
-    }
-    if interest.write {
-        source.descriptors(List::Writers, &mut note);
-    }
-    all.into_iter().for_each(|(descriptor, asked)| each(descriptor, asked));
 }
 
 fn watched_twice(token: u64) -> Error {

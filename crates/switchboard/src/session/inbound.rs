@@ -111,9 +111,9 @@ impl Inbound {
     /// Whether a poll may give something although nothing more arrives: a message, an ending, an
     /// error.
     ///
-    /// `false` is certain. `true` is certain at the end of the stream; before it, it says that there
-    /// are bytes which the decoder has not looked at since they came. They may turn out to be half a
-    /// message: the poll that finds that out makes this `false`.
+    /// `false` is certain. `true` is certain at the end of the stream; before it, it says that
+    /// there are bytes which the decoder has not looked at since they came. They may turn out to be
+    /// half a message: the poll that finds that out makes this `false`.
     #[must_use]
     pub fn may_be_ready(&self) -> bool {
         self.at_end || !self.seen && !self.unread().is_empty()

@@ -1,12 +1,12 @@
-//! `Poller`: registering, changing, taking out, and what is buffered. Every test runs with epoll and
-//! with `poll`.
+//! `Poller`: registering, changing, taking out, and what is buffered. With epoll and with `poll`.
 
 use crate::help::*;
+use std::cell::Cell;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
-use std::time::Duration;
-use switchboard::select::{AnySource, Event};
+use std::time::{Duration, Instant};
+use switchboard::select::{AnySource, Event, List, Source, select};
 use switchboard::transport::{Interest, pair_with_capacity};
 use switchboard::{
     ConnectOptions, Connecting, Conversation, Endpoint, Poller, Received, Stopper, Transport,
@@ -257,6 +257,36 @@ fn a_connecting_socket_wakes_it_at_its_deadline() {
         assert_eq!(poller.wait(None).unwrap(), [writable(1)]);
         let Some(AnySource::Connecting(connecting)) = poller.get_mut(1) else { panic!() };
         assert!(connecting.finish().unwrap_err().is_timeout());
+    }
+}
+
+/// A source of one's own that says a time, and is not ready when it comes.
+#[test]
+fn a_source_that_breaks_its_word_does_not_make_a_wait_spin() {
+    #[derive(Debug)]
+    struct Promise(Instant, Cell<u32>);
+
+    impl Source for Promise {
+        fn is_ready(&self, _: List) -> bool {
+            self.1.set(self.1.get() + 1);
+            false
+        }
+        fn descriptors<'a>(&'a self, _: List, _: &mut dyn FnMut(BorrowedFd<'a>, Interest)) {}
+        fn deadline(&self) -> Option<Instant> {
+            Some(self.0)
+        }
+    }
+
+    let time = Duration::from_millis(20);
+    let promise = || Promise(deadline::after(time / 2).unwrap(), Cell::default());
+    let asked = promise();
+    assert!(select(&[&asked], &[], &[], Some(time)).unwrap().is_empty());
+    assert!(asked.1.get() < 4, "asked {} times", asked.1.get());
+    for mut poller in [Poller::of().unwrap(), Poller::with_poll()] {
+        poller.register(1, promise(), Interest::READ).unwrap();
+        assert_eq!(poller.wait(Some(time)).unwrap(), []);
+        let Some(Promise(_, asked)) = poller.get(1) else { panic!() };
+        assert!(asked.get() < 5, "asked {} times", asked.get());
     }
 }
 
