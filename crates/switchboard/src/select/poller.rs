@@ -37,8 +37,8 @@ pub struct Event {
 /// are.
 ///
 /// A source is registered once, with a token of yours, and the poller owns it until it is taken
-/// out. Its events are told for as long as they are so (level-triggered): what is not dealt with is told
-/// again by the next wait. What a conversation has buffered counts, as in
+/// out. Its events are told for as long as they are so (level-triggered): what is not dealt with is
+/// told again by the next wait. What a conversation has buffered counts, as in
 /// [`select`](super::select()).
 ///
 /// On Linux it is epoll. Elsewhere it is one `poll` over all of them at each wait, which
