@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::fd::{AsFd, IntoRawFd};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use switchboard::select::{Ready, Source, select};
 use switchboard::transport::{Unix, Wait};
@@ -82,24 +82,27 @@ pub(crate) fn inherited(descriptor: impl AsFd) -> Shared {
     endpoint.connect(&ConnectOptions::default()).unwrap()
 }
 
-/// Sees to it that `count` descriptors more can be opened. `false`: they cannot, and why is said.
-pub(crate) fn have_descriptors(count: u64) -> bool {
+/// Sees to it that `count` descriptors more can be opened while what it gives is held: one test at
+/// a time has many. `None`: they cannot, and why is said.
+pub(crate) fn have_descriptors(count: u64) -> Option<MutexGuard<'static, ()>> {
     const MOST: u64 = 20_000;
     // What the other tests of this program may have open meanwhile.
     const OTHERS: u64 = 1_000;
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum.unwrap_or(u64::MAX).min(MOST);
     let wanted = count + OTHERS;
     if limit.current.is_none_or(|current| current >= wanted) {
-        return true;
+        return Some(turn);
     }
     if hard < wanted {
         skip(&format!("{count} descriptors are wanted and the hard limit is {hard}"));
-        return false;
+        return None;
     }
     let limit = Rlimit { current: Some(hard), maximum: limit.maximum };
     setrlimit(Resource::Nofile, limit).unwrap();
-    true
+    Some(turn)
 }
 
 /// Says why a test did not do what it is there for; fails it where nothing may be skipped.
