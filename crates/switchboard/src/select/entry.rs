@@ -13,6 +13,7 @@ pub(super) const NOTHING: Interest = Interest { read: false, write: false };
 pub(super) struct Entry<S> {
     pub(super) source: S,
     pub(super) interest: Interest,
+    /// It is among those that the next wait looks at.
     pub(super) touched: bool,
     /// What it is ready for whatever the system says.
     pub(super) holds: Interest,

@@ -158,7 +158,7 @@ impl<S: Source> Poller<S> {
         let entry = Entry {
             source: source.into(),
             interest,
-            touched: true,
+            touched: false,
             holds: NOTHING,
             deadline: None,
             key: self.new_key(),
@@ -247,9 +247,12 @@ impl<S: Source> Poller<S> {
     pub fn wait(&mut self, timeout: Option<Duration>) -> Result<Vec<Event>, Error> {
         let end = timeout.and_then(deadline::after);
         loop {
-            while let Some(token) = self.touched.last() {
-                self.look_at(*token)?;
+            while let Some(token) = self.touched.last().copied() {
+                self.look_at(token)?;
                 self.touched.pop();
+                if let Some(entry) = self.entries.get_mut(&token) {
+                    entry.touched = false;
+                }
             }
             let mut events = Events::default();
             for token in &self.held {
@@ -343,7 +346,6 @@ impl<S: Source> Poller<S> {
             holds.read |= always.read;
             holds.write |= always.write;
         }
-        entry.touched = false;
         self.note(token, holds, by_itself);
         Ok(())
     }
