@@ -213,6 +213,13 @@ impl Session {
         Ok(event)
     }
 
+    /// Whether a poll could tell something new.
+    pub(crate) fn may_be_ready(&self) -> bool {
+        // Another framing may find a message in what the last one saw no end of.
+        self.inbound.may_be_ready()
+            || self.next_inbound.is_some() && !self.inbound.unread().is_empty()
+    }
+
     /// The message that the last [`poll`](Self::poll) told.
     #[must_use]
     pub fn message(&self) -> Message<'_> {

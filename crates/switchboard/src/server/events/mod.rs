@@ -21,7 +21,7 @@ use super::door::{Entered, Entrance};
 use super::inbox::Token;
 use super::line::Line;
 use super::shared::Shared;
-use crate::sys::{Backend, Found};
+use crate::sys::{Backend, Readiness};
 use crate::transport::{Interest, Transport};
 use crate::{Error, Stopper, deadline, limits};
 use slab::Slab;
@@ -49,7 +49,7 @@ pub(super) struct Loop<'a, B, S, F> {
     /// Conversations that could go on at once, in the order of their turns.
     ready: Vec<Token>,
     /// Buffers of the loop itself.
-    found: Vec<Found>,
+    found: Vec<Readiness>,
     turns: Vec<Token>,
     expired: Vec<u32>,
     has_stopped: bool,
@@ -151,7 +151,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         Ok(())
     }
 
-    fn found(&mut self, found: Found) -> Result<(), Error> {
+    fn found(&mut self, found: Readiness) -> Result<(), Error> {
         match found.key {
             INBOX => {
                 let mut tokens = std::mem::take(&mut self.turns);

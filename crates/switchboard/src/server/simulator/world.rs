@@ -3,7 +3,7 @@
 
 use super::super::accept::Accept;
 use super::random::Random;
-use crate::sys::{Backend, Found, Level};
+use crate::sys::{Backend, Level, Readiness};
 use crate::transport::{Facts, Interest, Transport};
 use crate::{Endpoint, Error, limits};
 use std::collections::{BTreeMap, VecDeque};
@@ -327,15 +327,15 @@ impl Backend for SimBackend {
         Ok(())
     }
 
-    fn wait(&mut self, found: &mut Vec<Found>, timeout: Option<Duration>) -> io::Result<()> {
+    fn wait(&mut self, found: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()> {
         found.clear();
         let mut world = self.world.lock();
         if (self.inbox)() {
-            found.extend(self.inbox_key.map(|key| Found { key, ready: Interest::READ }));
+            found.extend(self.inbox_key.map(|key| Readiness { key, ready: Interest::READ }));
         }
         let spurious = world.rates.spurious;
         if !world.backlog.is_empty() || world.random.chance(spurious) {
-            found.extend(self.listener_key.map(|key| Found { key, ready: Interest::READ }));
+            found.extend(self.listener_key.map(|key| Readiness { key, ready: Interest::READ }));
         }
         for (&id, &(key, interest)) in &self.watched {
             let ready = world.ready(id);
@@ -347,7 +347,7 @@ impl Backend for SimBackend {
                 ready = interest;
             }
             if ready != Interest::NONE {
-                found.push(Found { key, ready });
+                found.push(Readiness { key, ready });
             }
         }
         // The order is the system's.
