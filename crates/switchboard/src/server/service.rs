@@ -109,6 +109,7 @@ where
     F: FnMut(&[u8], &mut Reply<'_>) -> R,
     R: Outcome,
 {
+    #[inline]
     fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
         self(message.bytes(), reply).outcome()
     }

@@ -165,6 +165,7 @@ impl Inbound {
         self.given = Given::Nothing;
     }
 
+    #[inline]
     pub(crate) fn poll(&mut self) -> Result<Event, FrameError> {
         self.release();
         loop {
@@ -213,6 +214,7 @@ impl Inbound {
 
     /// The message that the last poll told.
     #[must_use]
+    #[inline]
     pub fn message(&self) -> Message<'_> {
         let unread = self.buffer.unread();
         let bytes = match &self.given {

@@ -169,6 +169,7 @@ impl Session {
     }
 
     /// The message that the last poll told, and what can be sent while it is looked at.
+    #[inline]
     pub(crate) fn message_and_sending(&mut self) -> (Message<'_>, Sending<'_>) {
         let Session { role, inbound, outbound, coupler, next_inbound, switched, notice } = self;
         let role = *role;
@@ -202,6 +203,7 @@ impl Session {
     ///
     /// # Errors
     /// The stream breaks the framing; the same error at every later call.
+    #[inline]
     pub fn poll(&mut self) -> Result<Event, FrameError> {
         if let Some(framing) = self.next_inbound.take() {
             self.inbound.set_framing(&framing);
