@@ -48,7 +48,10 @@
 
 pub mod batching;
 pub mod byte_order;
+pub mod closing;
 pub mod connecting;
+pub mod dead_peers;
+pub mod dispatching;
 pub mod endings;
 pub mod framing_choices;
 pub mod listening;
