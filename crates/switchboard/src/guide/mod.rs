@@ -53,6 +53,7 @@ pub mod connecting;
 pub mod dead_peers;
 pub mod dispatching;
 pub mod endings;
+pub mod events;
 pub mod framing_choices;
 pub mod listening;
 pub mod local;
