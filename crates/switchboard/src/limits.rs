@@ -151,3 +151,7 @@ pub const EXHAUSTED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most errors of single connections that one look for a connection passes over.
 pub const ACCEPT_ERRORS_MAX: u32 = 1024;
+
+/// The most events that one [`Poller::wait`](crate::Poller::wait) takes from the system; the rest
+/// stays there and comes first the next time.
+pub const POLL_EVENTS_MAX: usize = 1024;
