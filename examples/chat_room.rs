@@ -1,5 +1,4 @@
-//! A room: what one says, all hear. `swb talk localhost:7010 --frame lines` is a way in.
-//!
+//! What one says, all hear. A way in is `swb talk localhost:7010 --frame lines`.
 //! usage: chat_room [ENDPOINT [DISPATCHER]]        default: 127.0.0.1:7010 events
 
 #![expect(clippy::print_stderr, reason = "a program talks to its user")]
@@ -50,7 +49,7 @@ fn serve() -> Result<(), Error> {
     let dispatch = args().nth(2).unwrap_or("events".to_owned()).parse()?;
     let server = Server::new("lines")?.listen(&endpoint)?.with_dispatch(dispatch);
     eprintln!("listening on {}", server.endpoints()[0]);
-    let room = Room::default();
+    let room = Room::default(); // What is made for each guest shares it.
     server.serve(|| Guest { name: String::new(), room: Arc::clone(&room) }).map(drop)
 }
 

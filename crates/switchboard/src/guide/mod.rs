@@ -40,15 +40,17 @@
 //! | H18 | byte order; text is often smaller | [`byte_order`] |
 //! | H19 | shut down, then close; the reply to a half-close | [`closing`] |
 //! | H20 | the other side comes down hard; no killing, no locks | [`dead_peers`] |
-//! | H21 | lists of would-be readers, writers, errors, and a timeout | [`select`](mod@select), [`events`] |
+//! | H21 | lists of would-be readers, writers, errors, and a timeout | [`select`](mod@select) |
+//! | | what a loop that never blocks has to see to | [`events`] |
 //! | H22 | on Unix select works with files too | [`select`](mod@select) |
 //!
 //! Past the how-to: [`own_decoder`], for formats that no framing string can say.
 //!
 //! Not here yet: servers of processes (H3), goodbyes over TLS (H19).
 //!
-//! Programs to start from are in `examples/`: `echo`, `request`, `chat`, `chat_room`, `select_chat`,
-//! `slow_work`, `fetch` and `larger_than_memory`, each at most sixty lines. Tests named `tests/..` are those of this crate.
+//! Programs to start from are in `examples/`: `echo`, `request`, `chat`, `chat_room`,
+//! `select_chat`, `slow_work`, `fetch` and `larger_than_memory`, each under sixty lines. Tests
+//! named `tests/..` are those of this crate.
 
 pub mod batching;
 pub mod byte_order;
