@@ -21,36 +21,48 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Conversations at a time; at the limit new ones wait in the kernel's backlog.
+    /// Conversations at a time, of all listeners together; at the limit new ones wait in the
+    /// kernel's backlog. [`CONVERSATIONS_MAX`](limits::CONVERSATIONS_MAX). Under *threads* there
+    /// are no more than [threads](super::Dispatch::with_threads_max) either.
     pub conversations_max: usize,
-    /// Conversations at a time from one IP address; one more is closed as soon as it is accepted.
-    /// `None` is as many as there are.
+    /// Conversations at a time from one IP address; one more is closed as soon as it is accepted,
+    /// and counted as [`refused`](super::Stats::refused). `None`, the default, is as many as there
+    /// are.
     pub conversations_per_address_max: Option<usize>,
     /// The largest message body, in bytes; replaces the framing's own limit.
     pub message_bytes_max: Option<u64>,
-    /// Messages of one conversation before others have their turn.
+    /// Messages of one conversation before others have their turn, at least 1.
+    /// [`MESSAGES_PER_TURN`](limits::MESSAGES_PER_TURN).
     pub messages_per_turn: usize,
-    /// Bytes queued to one peer at which nothing more is read from it.
+    /// Bytes queued to one peer at which nothing more is read from it, looked at after each write.
+    /// [`QUEUE_HIGH_BYTES`](limits::QUEUE_HIGH_BYTES).
     pub queue_high_bytes: usize,
-    /// Bytes queued to one peer below which reading from it goes on.
+    /// Bytes queued to one peer at which reading from it goes on; less than
+    /// [`queue_high_bytes`](Self::queue_high_bytes). [`QUEUE_LOW_BYTES`](limits::QUEUE_LOW_BYTES).
     pub queue_low_bytes: usize,
     /// Bytes queued to one peer: a reply that would pass it is refused, and that ends the
-    /// conversation unless the service handles it.
+    /// conversation unless the service handles it. [`QUEUED_BYTES_MAX`](limits::QUEUED_BYTES_MAX).
     pub queued_bytes_max: usize,
-    /// The same for all conversations of the server together.
+    /// The same for all conversations of the server together; past it, a reply to a peer that has
+    /// bytes queued already is refused.
+    /// [`QUEUED_BYTES_IN_ALL_MAX`](limits::QUEUED_BYTES_IN_ALL_MAX).
     pub queued_bytes_in_all_max: usize,
     /// Answers of one conversation promised with [`later`](super::Reply::later) and not given yet;
-    /// at the limit nothing more is read from its peer.
+    /// at the limit nothing more is read from its peer, and what was sent behind a promise counts.
+    /// [`LATER_MAX`](limits::LATER_MAX).
     pub later_max: usize,
     /// How long a conversation may be idle between messages, take for a message (with its least
     /// rate), and take nothing of what is sent to it.
     pub timeouts: Timeouts,
     /// How long closing waits for the peer's end, while it throws away at most
-    /// [`LINGER_BYTES_MAX`](limits::LINGER_BYTES_MAX).
+    /// [`LINGER_BYTES_MAX`](limits::LINGER_BYTES_MAX). [`LINGER_TIMEOUT`](limits::LINGER_TIMEOUT);
+    /// zero does not wait.
     pub linger: Duration,
-    /// How often [`Service::tick`](super::Service::tick) is called; `None` is never.
+    /// How often [`Service::tick`](super::Service::tick) is called; `None`, the default, is never.
+    /// Under *events* a tick is up to 32 ms late.
     pub tick: Option<Duration>,
-    /// A message of its own sent whenever nothing was sent for a while; `None` for none.
+    /// A message of its own sent whenever nothing was sent for a while; `None`, the default, for
+    /// none.
     pub heartbeat: Option<Heartbeat>,
 }
 
@@ -59,7 +71,8 @@ pub struct Limits {
 pub struct Heartbeat {
     /// Silence of this side after which it is sent.
     pub interval: Duration,
-    /// The message, as [`send`](super::Reply::send) takes it.
+    /// The message, as [`send`](super::Reply::send) takes it. One that the framing cannot carry
+    /// ends each conversation at its first heartbeat.
     pub message: Vec<u8>,
 }
 

@@ -64,6 +64,30 @@ use switchboard_frame::Protocol;
 
 /// Where a service is served: listeners, a protocol, a dispatcher, limits. See the
 /// [module](self).
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard::server::{Limits, Reply, Server};
+/// use switchboard::{Dispatch, ListenOptions, Listener, Stopper, Timeouts};
+///
+/// let options = ListenOptions::default().with_backlog(1024);
+/// let timeouts = Timeouts::all(Duration::from_secs(30));
+/// let stopper = Stopper::new().map_err(|error| switchboard::Error::io("cannot stop", error))?;
+/// let server = Server::new("lines max=64KiB")?
+///     .listen("127.0.0.1:0")? // And, made with options of one's own:
+///     .with_listener(Listener::bind(&"127.0.0.1:0".parse().unwrap(), &options)?)
+///     .with_dispatch(Dispatch::threads().with_threads_max(32))
+///     .with_limits(Limits { timeouts, ..Limits::default() })
+///     .with_stopper(&stopper);
+/// assert_eq!(server.endpoints().len(), 2);
+/// stopper.stop(); // From a signal handler, say.
+/// let stats = server.serve(|| |message: &[u8], reply: &mut Reply<'_>| reply.send(message))?;
+/// assert_eq!(stats.accepted, 0);
+/// # Ok::<(), switchboard::Error>(())
+/// ```
+///
+/// It listens from the moment it is told to, and accepts once it [serves](Self::serve): who
+/// connects before that waits in the backlog. Dropped, it listens no longer.
 #[derive(Debug)]
 pub struct Server {
     protocol: Protocol,
@@ -99,10 +123,12 @@ impl Server {
         }
     }
 
-    /// Listens on an endpoint, and on those given before.
+    /// Listens on an endpoint, and on those given before, with the default
+    /// [`ListenOptions`].
     ///
     /// # Errors
-    /// The string is no endpoint; or as [`Listener::bind`].
+    /// The string is no endpoint; or as [`Listener::bind`]: the address is in use, reserved, or not
+    /// of this machine.
     pub fn listen(self, endpoint: &str) -> Result<Server, Error> {
         let parsed = endpoint.parse::<Endpoint>();
         let endpoint = parsed.map_err(|error| Error::caller("cannot listen").with_source(error))?;
@@ -116,7 +142,7 @@ impl Server {
         self
     }
 
-    /// How conversations are driven.
+    /// How conversations are driven; [`Dispatch::threads`] if nothing is said.
     #[must_use]
     pub fn with_dispatch(self, dispatch: Dispatch) -> Server {
         Server { dispatch, ..self }
@@ -154,11 +180,17 @@ impl Server {
         Handle { shared: Arc::clone(&self.shared), endpoints: self.endpoints().into() }
     }
 
-    /// Serves until stopped. `make` makes the service of each conversation.
+    /// Serves in the thread that calls it, until [stopped](Handle::stop) or until
+    /// [so many conversations](Self::with_conversations_in_all) are over. Gives what was done.
+    ///
+    /// `make` makes the service of each conversation, in the thread that drives it: the service
+    /// stays there and need not be `Send`; what `make` captures is shared. It must not panic: that
+    /// is no panic of one conversation.
     ///
     /// # Errors
     /// A limit that cannot be, by its name, before anything is served. A listener is broken, or the
-    /// system has no descriptor for a loop; what was open is then closed.
+    /// system has no descriptor for a loop; what was open is then closed, and this returns when
+    /// that is done. What goes wrong in a conversation is told to [`Service::closed`] and counted.
     pub fn serve<S: Service>(self, make: impl Fn() -> S + Send + Sync) -> Result<Stats, Error> {
         let token = AtomicU64::new(0);
         let prepared = self.prepare()?;
@@ -175,7 +207,9 @@ impl Server {
 
     /// Serves with a function that is given a blocking [`Conversation`] and waits as it likes. When
     /// it returns `Ok` the conversation is [closed](Conversation::close), so that the peer loses
-    /// nothing. A stop ends every call of it that waits, with the ending `stopped`.
+    /// nothing; after an error it is dropped. A stop ends every call of it that waits, with the
+    /// ending `stopped`. Of [`Limits`], those of counts, sizes and timeouts hold for it; ticks,
+    /// heartbeats and queues are of services alone.
     ///
     /// ```
     /// use switchboard::Conversation;
@@ -217,10 +251,11 @@ impl Server {
         })
     }
 
-    /// Serves in threads of its own, until [`Running::stop`].
+    /// Serves in threads of its own, until [`Running::stop`]; otherwise as [`serve`](Self::serve).
     ///
     /// # Errors
-    /// A limit that cannot be, by its name; no thread is to be had.
+    /// A limit that cannot be, by its name; no thread is to be had. What serving says later is told
+    /// by [`Running::stop`] and [`Running::join`].
     pub fn start<S, F>(self, make: F) -> Result<Running, Error>
     where
         S: Service + 'static,
@@ -305,7 +340,9 @@ impl Prepared {
     }
 }
 
-/// A server that serves in the background. Dropped, it is stopped, and waited for.
+/// A server that serves in the background; made by [`Server::start`].
+///
+/// Dropped, it is stopped, and waited for: that can take as long as [`Handle::stop`] says.
 #[derive(Debug)]
 pub struct Running {
     handle: Handle,
@@ -334,7 +371,9 @@ impl Running {
         self.wait()
     }
 
-    /// Waits until serving ends by itself.
+    /// Waits until serving ends by itself: after
+    /// [`with_conversations_in_all`](Server::with_conversations_in_all), a [`Handle::stop`] from
+    /// elsewhere, or an error.
     ///
     /// # Errors
     /// What serving said.
