@@ -151,3 +151,6 @@ pub const EXHAUSTED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most errors of single connections that one look for a connection passes over.
 pub const ACCEPT_ERRORS_MAX: u32 = 1024;
+
+/// The most bytes that an error shows on each side of the one at which a framing broke.
+pub const AROUND_BYTES_MAX: usize = 16;

@@ -135,7 +135,8 @@ impl<S: Service> Turn<'_, S> {
                 Err(error) => {
                     let number = self.session.inbound.messages() + 1;
                     let error = self.io("cannot receive from", error).at_message(number);
-                    self.line.extras().broken = Some(error);
+                    let partial = self.session.inbound.partial();
+                    self.line.extras().broken = Some(error.with_partial(partial));
                     return;
                 }
             }
@@ -177,6 +178,7 @@ impl<S: Service> Turn<'_, S> {
                 Err(error) => {
                     let number = self.session.inbound.messages() + 1;
                     let error = Error::frame(error, self.line.transport.name(), number);
+                    let error = self.session.inbound.shown(error);
                     self.line.flags.backlog = false;
                     self.line.close(error.ending().unwrap_or(Ending::BadPrefix), Some(error));
                     return;
