@@ -154,3 +154,7 @@ pub const ACCEPT_ERRORS_MAX: u32 = 1024;
 
 /// The most bytes that an error shows on each side of the one at which a framing broke.
 pub const AROUND_BYTES_MAX: usize = 16;
+
+/// The most events that one [`Poller::wait`](crate::Poller::wait) takes from the system; the rest
+/// stays there and comes first the next time.
+pub const POLL_EVENTS_MAX: usize = 1024;

@@ -135,6 +135,36 @@ fn chat_carries_lines_both_ways_and_says_goodbye() {
     assert_eq!(first.child.wait().unwrap().code(), Some(0));
 }
 
+#[test]
+fn a_room_of_many_is_served_in_one_thread() {
+    let room = Listening::start("select_chat", &["127.0.0.1:0"]);
+    let enter = || {
+        let mut guest = Conversation::connect(&room.endpoint, "lines").unwrap();
+        assert_eq!(&*guest.recv().unwrap().unwrap(), b"welcome");
+        guest
+    };
+    let mut guests: Vec<Conversation> = (0..20).map(|_| enter()).collect();
+    // Lines that come together are all heard: those behind the first wait in a buffer.
+    guests[0].send_many(["one", "two", "three"]).unwrap();
+    for guest in &mut guests[1..] {
+        for line in ["one", "two", "three"] {
+            assert_eq!(&*guest.recv().unwrap().unwrap(), line.as_bytes());
+        }
+    }
+    // One leaves, one breaks off, one breaks the framing: the others go on.
+    guests.remove(0).finish().unwrap();
+    guests.remove(1).abort();
+    guests[1].transport().write(&[b'x'; 2_000_000]).unwrap();
+    drop(guests.remove(1));
+    guests[2].send(b"still here").unwrap();
+    for at in [0, 1, 16] {
+        assert_eq!(&*guests[at].recv().unwrap().unwrap(), b"still here");
+    }
+    let mut last = enter();
+    last.send(b"hello").unwrap();
+    assert_eq!(&*guests[0].recv().unwrap().unwrap(), b"hello");
+}
+
 /// A web server for one request: gives what the client wrote, answers with `answer`, closes.
 fn web_server(answer: Vec<u8>) -> (String, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -37,13 +37,14 @@
 //! | H16 | a length of five digits may come in pieces | [`split_reads`] |
 //! | H17 | `send` does not get rid of everything in one pass | [`partial_sends`] |
 //! | H18 | byte order; text is often smaller | [`byte_order`] |
+//! | H21 | lists of would-be readers, writers, errors, and a timeout | [`select`](mod@select) |
+//! | H22 | on Unix select works with files too | [`select`](mod@select) |
 //!
 //! Past the how-to: [`own_decoder`], for formats that no framing string can say.
 //!
-//! Not here yet: servers of processes and of events (H3), goodbyes over TLS (H19), peers that die
-//! hard (H20), `select` (H21, H22).
+//! Not here yet: servers of processes (H3), goodbyes over TLS (H19), peers that die hard (H20).
 //!
-//! Programs to start from are in `examples/`: `echo`, `request`, `chat`, `fetch` and
+//! Programs to start from are in `examples/`: `echo`, `request`, `chat`, `select_chat`, `fetch` and
 //! `larger_than_memory`, each under sixty lines. Tests named `tests/..` are those of this crate.
 
 pub mod batching;
@@ -56,4 +57,5 @@ pub mod local;
 pub mod own_decoder;
 pub mod partial_sends;
 pub mod peers;
+pub mod select;
 pub mod split_reads;

@@ -92,6 +92,14 @@ pub(super) enum Post {
     Overflow,
 }
 
+/// What was found in a mailbox.
+pub(super) enum Taken {
+    Post(Post),
+    Nothing,
+    /// Messages, which were not asked for.
+    MessagesLeft,
+}
+
 impl Post {
     fn bytes(&self) -> usize {
         match self {
@@ -200,18 +208,21 @@ impl Mailbox {
         }
     }
 
-    /// The next post. `None` until another token is in the inbox.
-    pub(super) fn take(&self) -> Option<Post> {
+    /// The next post; without `messages` the next that is none. When there is no such, the next
+    /// post of any kind is told to the inbox.
+    pub(super) fn take(&self, messages: bool) -> Taken {
         let mut mail = self.lock();
-        let Some(post) = mail.posts.pop_front() else {
+        let wanted = |post: &Post| messages || !matches!(post, Post::Message(_));
+        let place = mail.posts.iter().position(wanted);
+        let Some(post) = place.and_then(|place| mail.posts.remove(place)) else {
             mail.is_told = false;
-            return None;
+            return if mail.posts.is_empty() { Taken::Nothing } else { Taken::MessagesLeft };
         };
         mail.account(&post, &self.shared);
         if mail.waiting > 0 {
             self.room.notify_all();
         }
-        Some(post)
+        Taken::Post(post)
     }
 
     /// The conversation is over: nothing is taken any more, and nobody waits.

@@ -62,6 +62,8 @@ pub(super) struct Flags {
     pub(super) finishing: bool,
     /// It has been told.
     pub(super) half_closed: bool,
+    /// A message came, and what it is answered with is not delivered yet.
+    pub(super) owes: bool,
     /// A post may be in the mailbox.
     pub(super) mail: bool,
     /// The service panicked, and is not called any more.

@@ -37,6 +37,8 @@ mod reply;
 mod sender;
 mod service;
 mod shared;
+#[cfg(test)]
+mod simulator;
 mod stats;
 mod threads;
 mod turn;

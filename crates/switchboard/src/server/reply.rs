@@ -203,7 +203,9 @@ impl Reply<'_> {
 
     /// Goes on reading.
     pub fn resume(&mut self) {
-        self.line.flags.paused = false;
+        if std::mem::take(&mut self.line.flags.paused) {
+            self.line.heard = self.bench.now;
+        }
     }
 
     /// The peer's endpoint, when it has one that says something.

@@ -76,6 +76,11 @@ impl Shared {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_any_raised(&self) -> bool {
+        self.workers().inboxes.iter().any(|inbox| inbox.is_raised())
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }

@@ -13,7 +13,7 @@
 //! is queued to a peer that does not take it is bounded: nothing is read from it meanwhile.
 
 use super::bench::Bench;
-use super::inbox::{InService, Post, Token};
+use super::inbox::{InService, Post, Taken, Token};
 use super::line::{Held, Line, Phase};
 use super::{Reply, Service};
 use crate::session::{Event, Session};
@@ -43,7 +43,9 @@ impl<S: Service> Turn<'_, S> {
         }
         let late = self.line.due.is_some_and(|due| due <= self.bench.now);
         // A clock that has run out while bytes lay there unread has not run out.
-        if (ready.read || late || self.bench.shared.is_stopping()) && self.wants_bytes() {
+        let looked = ready.read || late || self.bench.shared.is_stopping();
+        let looked = looked && self.wants_bytes();
+        if looked {
             self.read();
         }
         let worked = {
@@ -54,11 +56,17 @@ impl<S: Service> Turn<'_, S> {
             self.panicked();
         }
         self.write();
+        if self.line.flags.owes && self.queued() == 0 && self.line.held() == 0 {
+            // From here on it is the peer's turn to say something.
+            self.line.flags.owes = false;
+            self.line.heard = self.bench.now;
+        }
         if late {
-            self.expire();
+            self.expire(looked);
         }
         self.settle();
-        self.line.flags.backlog && self.wants_messages()
+        let flags = &self.line.flags;
+        flags.backlog && self.wants_messages() || flags.mail && !flags.full
     }
 
     /// Everything in which the service has a part.
@@ -190,6 +198,7 @@ impl<S: Service> Turn<'_, S> {
     #[inline]
     fn message(&mut self) {
         self.line.heard = self.bench.now;
+        self.line.flags.owes = true;
         self.bench.counters.messages_received.add(1);
         let (message, sending) = self.session.message_and_sending();
         let (line, bench, token) = (&mut *self.line, &*self.bench, self.token);
@@ -220,17 +229,22 @@ impl<S: Service> Turn<'_, S> {
         let Some(mailbox) = self.line.extras().mailbox.clone() else { return };
         loop {
             self.note_full();
-            if self.line.flags.full {
-                return;
-            }
-            let Some(post) = mailbox.take() else {
-                self.line.flags.mail = false;
-                return;
+            // An answer is always taken: it may be what makes room.
+            let post = match mailbox.take(!self.line.flags.full) {
+                Taken::Post(post) => post,
+                Taken::Nothing => {
+                    self.line.flags.mail = false;
+                    return;
+                }
+                Taken::MessagesLeft => return,
             };
             match post {
                 Post::Message(message) => self.send_of_its_own(&message),
                 Post::Answer { number, answer } => self.keep_promise(number, answer),
-                Post::Resume => self.line.flags.paused = false,
+                Post::Resume => self.call(|_, reply| {
+                    reply.resume();
+                    Ok(())
+                }),
                 Post::Close => self.call(|_, reply| {
                     reply.close();
                     Ok(())
@@ -473,24 +487,27 @@ impl<S: Service> Turn<'_, S> {
     /// When a peer that says nothing is given up.
     fn silence(&mut self) -> Option<Instant> {
         let timeouts = self.bench.setup.limits.timeouts;
-        if self.line.phase != Phase::Open || self.queued() > 0 || self.line.held() > 0 {
+        if self.line.phase != Phase::Open || self.line.flags.owes {
             return None;
         }
-        let from = match (self.wants_bytes(), self.session.inbound.at_end()) {
-            (true, _) if self.session.inbound.has_begun() => {
-                return self.session.inbound.poll_deadline(&timeouts, self.bench.now);
+        let wants_bytes = self.wants_bytes();
+        let inbound = &mut self.session.inbound;
+        let from = match inbound.at_end() {
+            // The service goes on alone, as long as it has something to say.
+            true => self.line.heard.max(self.line.said),
+            // What it does not want to hear it cannot miss.
+            false if !wants_bytes => return None,
+            false if inbound.has_begun() => {
+                return inbound.poll_deadline(&timeouts, self.bench.now);
             }
-            (true, _) => self.line.heard,
-            // The service goes on alone: as long as it has something to say.
-            (false, true) => self.line.heard.max(self.line.said),
-            // It does not want to hear anything.
-            (false, false) => return None,
+            false => self.line.heard,
         };
         timeouts.idle.and_then(|idle| from.checked_add(idle))
     }
 
-    /// Ends the conversation if one of its clocks has run out.
-    fn expire(&mut self) {
+    /// Ends the conversation if one of its clocks has run out. Silence is only what was `looked` for
+    /// in this turn.
+    fn expire(&mut self, looked: bool) {
         let now = self.bench.now;
         let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         let name = self.line.transport.name();
@@ -498,7 +515,7 @@ impl<S: Service> Turn<'_, S> {
             let error = Error::timed_out("waiting to send to").at_endpoint(name);
             self.line.close(Ending::TimedOut, Some(error));
             self.line.phase = Phase::Over;
-        } else if is_over(self.silence()) {
+        } else if (looked || self.session.inbound.at_end()) && is_over(self.silence()) {
             let what = match self.session.inbound.has_begun() {
                 true => "waiting for the rest of a message from",
                 false => "waiting for a message from",

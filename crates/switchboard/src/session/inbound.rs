@@ -37,6 +37,9 @@ pub struct Inbound {
     messages: u64,
     discarded: u64,
     at_end: bool,
+    /// The decoder has seen all that is here and asked for more: until something comes, or the
+    /// framing changes, a poll would say the same again.
+    seen: bool,
     /// Of a frame that is being passed on before it is whole: what is still to come of it.
     streaming: Option<Streaming>,
     /// Since when more of a message already begun is waited for, and how far the stream had come
@@ -80,6 +83,7 @@ impl Inbound {
             messages: 0,
             discarded: 0,
             at_end: false,
+            seen: false,
             streaming: None,
             waiting_since: None,
         }
@@ -101,6 +105,17 @@ impl Inbound {
     #[must_use]
     pub fn at_end(&self) -> bool {
         self.at_end
+    }
+
+    /// Whether a poll may give something although nothing more arrives: a message, an ending, an
+    /// error.
+    ///
+    /// `false` is certain. `true` is certain at the end of the stream; before it, it says that
+    /// there are bytes which the decoder has not looked at since they came. They may turn out to be
+    /// half a message: the poll that finds that out makes this `false`.
+    #[must_use]
+    pub fn may_be_ready(&self) -> bool {
+        self.at_end || !self.seen && !self.unread().is_empty()
     }
 
     /// What has arrived of a message that is not whole: its fragments' bodies so far and the bytes
@@ -134,6 +149,7 @@ impl Inbound {
         self.release();
         self.decoder.set_framing(framing);
         self.assembler.reset();
+        self.seen = false;
     }
 
     pub(crate) fn space(&mut self, need: usize) -> &mut [u8] {
@@ -143,6 +159,7 @@ impl Inbound {
 
     pub(crate) fn handle_received(&mut self, bytes: usize) {
         self.buffer.filled(bytes);
+        self.seen = false;
     }
 
     pub(crate) fn handle_end(&mut self) {
@@ -197,6 +214,7 @@ impl Inbound {
                 }
                 Step::Need(need) => {
                     self.buffer.scanned();
+                    self.seen = true;
                     return Ok(Event::Need(need));
                 }
                 Step::End => return Ok(Event::Finished),
@@ -241,6 +259,7 @@ impl Inbound {
         debug_assert!(!self.at_end && self.buffer.is_empty(), "{self:?} is not at rest");
         self.decoder.resume_at(offset);
         (self.messages, self.discarded) = (messages, discarded);
+        self.message_offset = offset;
         self.waiting_since = None;
     }
 
@@ -272,6 +291,7 @@ impl Inbound {
         let offset = self.decoder.offset();
         let taken = self.decoder.take_over(self.buffer.unread())?;
         self.streaming = Some(Streaming { offset, pos: 0, whole: taken.whole });
+        self.seen = false;
         self.message_offset = offset;
         self.messages += 1;
         Some(taken.message)

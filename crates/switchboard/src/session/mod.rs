@@ -178,7 +178,9 @@ impl Session {
 
     /// What can be sent.
     pub(crate) fn sending(&mut self) -> Sending<'_> {
-        self.message_and_sending().1
+        let Session { role, outbound, coupler, next_inbound, switched, notice, .. } = self;
+        let role = *role;
+        Sending { role, outbound, coupler, next_inbound, switched, notice }
     }
 
     /// Room for the next read from the transport, at least one byte.
@@ -209,6 +211,13 @@ impl Session {
             self.observe(self.role.other());
         }
         Ok(event)
+    }
+
+    /// Whether a poll could tell something new.
+    pub(crate) fn may_be_ready(&self) -> bool {
+        // Another framing may find a message in what the last one saw no end of.
+        self.inbound.may_be_ready()
+            || self.next_inbound.is_some() && !self.inbound.unread().is_empty()
     }
 
     /// The message that the last [`poll`](Self::poll) told.

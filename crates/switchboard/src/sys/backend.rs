@@ -52,12 +52,12 @@ pub(crate) trait Backend {
     ///
     /// # Errors
     /// The system cannot wait. That a signal came is no error: nothing is found.
-    fn wait(&mut self, found: &mut Vec<Found>, timeout: Option<Duration>) -> io::Result<()>;
+    fn wait(&mut self, found: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()>;
 }
 
 /// Something that is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct Readiness {
     pub(crate) key: u64,
     /// For what, errors and hang-ups included: the next call tells which it is.
     pub(crate) ready: Interest,

@@ -53,3 +53,29 @@ fn the_error_shows_the_bytes_around_the_one_that_is_wrong() {
         assert_eq!(error.unwrap().around(), Some((27, &b"4567890123456789;"[..])));
     }
 }
+
+#[test]
+fn a_stop_answers_every_whole_message_that_has_come() {
+    // More than a service is given in one turn, and more answers than the buffers between the two
+    // hold.
+    for (count, size) in [(5_000, 1), (50, 500_000)] {
+        for dispatch in [Dispatch::threads(), Dispatch::events()] {
+            let server = Server::new("lines").unwrap().listen("127.0.0.1:0").unwrap();
+            let answer = vec![b'x'; size];
+            let service = move || {
+                let answer = answer.clone();
+                move |_: &[u8], reply: &mut Reply<'_>| reply.send(&answer)
+            };
+            let running = server.with_dispatch(dispatch.clone()).start(service).unwrap();
+            let client = connect(&running.endpoints()[0]);
+            write_all(&*client, b"a\n").unwrap();
+            read_exact(&*client, size + 1);
+            write_all(&*client, "a\n".repeat(count).as_bytes()).unwrap();
+            write_all(&*client, b"no whole one").unwrap();
+            running.handle().stop();
+            let answers = read_to_end(&*client).unwrap().len() / (size + 1);
+            assert_eq!(answers, count, "{size} bytes each under {dispatch}");
+            assert_eq!(running.join().unwrap().messages_received, 1 + count as u64);
+        }
+    }
+}

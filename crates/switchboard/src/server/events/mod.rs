@@ -21,7 +21,7 @@ use super::door::{Entered, Entrance};
 use super::inbox::Token;
 use super::line::Line;
 use super::shared::Shared;
-use crate::sys::{Backend, Found};
+use crate::sys::{Backend, Readiness};
 use crate::transport::{Interest, Transport};
 use crate::{Error, Stopper, deadline, limits};
 use slab::Slab;
@@ -49,7 +49,7 @@ pub(super) struct Loop<'a, B, S, F> {
     /// Conversations that could go on at once, in the order of their turns.
     ready: Vec<Token>,
     /// Buffers of the loop itself.
-    found: Vec<Found>,
+    found: Vec<Readiness>,
     turns: Vec<Token>,
     expired: Vec<u32>,
     has_stopped: bool,
@@ -107,14 +107,20 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
 
     /// Serves until the server is stopped and the last conversation is over.
     pub(super) fn run(&mut self) -> Result<(), Error> {
-        self.look_around()?;
+        self.begin_rounds()?;
         while !self.is_over() {
             self.round()?;
         }
         Ok(())
     }
 
-    fn is_over(&self) -> bool {
+    /// To be called once, before the first round.
+    pub(super) fn begin_rounds(&mut self) -> Result<(), Error> {
+        self.look_around()
+    }
+
+    /// Whether there is nothing left to do, and nothing to come.
+    pub(super) fn is_over(&self) -> bool {
         let shared = &self.bench.shared;
         let is_shut = || shared.door.look(self.bench.now) == Entrance::Shut;
         self.lines.len() == 0 && (shared.is_stopping() || is_shut())
@@ -145,7 +151,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         Ok(())
     }
 
-    fn found(&mut self, found: Found) -> Result<(), Error> {
+    fn found(&mut self, found: Readiness) -> Result<(), Error> {
         match found.key {
             INBOX => {
                 let mut tokens = std::mem::take(&mut self.turns);
