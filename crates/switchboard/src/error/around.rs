@@ -11,8 +11,8 @@ impl Error {
         self.inner.around.as_ref().map(|(offset, bytes)| (*offset, &**bytes))
     }
 
-    /// With the bytes around the fault, out of those at hand, which begin at an offset in the stream.
-    /// Says nothing unless the framing is broken.
+    /// With the bytes around the fault, out of those at hand, which begin at an offset in the
+    /// stream. Says nothing unless the framing is broken.
     #[must_use]
     pub fn with_around(mut self, offset: u64, bytes: &[u8]) -> Error {
         let Some(at) = self.frame_error().and_then(|error| error.at().checked_sub(offset)) else {

@@ -75,6 +75,7 @@ fn a_stop_answers_every_whole_message_that_has_come() {
             running.handle().stop();
             let answers = read_to_end(&*client).unwrap().len() / (size + 1);
             assert_eq!(answers, count, "{size} bytes each under {dispatch}");
+            drop(client);
             assert_eq!(running.join().unwrap().messages_received, 1 + count as u64);
         }
     }
