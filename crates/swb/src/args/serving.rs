@@ -20,12 +20,12 @@ use crate::units;
 /// UNIXREMOTEEGID, UNIXREMOTEPID, ..).
 ///
 /// Messages are served under a dispatcher: 'events' drives any number of conversations from a few
-/// loops, one for each processor or --loops; 'threads' gives each conversation a thread. The answers
-/// are the same.
+/// loops, one for each processor or --loops; 'threads' gives each conversation a thread. The
+/// answers are the same.
 ///
-/// Where it listens is told on stderr, and with --print-endpoint on stdout. A conversation that does
-/// not end well is told on stderr with its number, and touches no other. Goes on until interrupted:
-/// once answers what has come and ends, twice aborts.
+/// Where it listens is told on stderr, and with --print-endpoint on stdout. A conversation that
+/// does not end well is told on stderr with its number, and touches no other. Goes on until
+/// interrupted: once answers what has come and ends, twice aborts.
 #[derive(Args)]
 #[command(subcommand_value_name = "WHAT", subcommand_help_heading = "What")]
 #[command(disable_help_subcommand = true)]
