@@ -41,10 +41,8 @@ pub(super) fn tell(handle: &Handle, printer: &Printer, over: &Receiver<()>) {
 
 /// What was done until now, and at which rates since an earlier look.
 fn line(elapsed: Duration, stats: &Stats, earlier: &Stats, since: Duration) -> String {
-    let rate = |now: u64, then: u64| {
-        let rate = now.saturating_sub(then) as f64 / since.as_secs_f64().max(0.001);
-        rate.round() as u64
-    };
+    let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX).max(1);
+    let rate = |now: u64, then: u64| now.saturating_sub(then).saturating_mul(1000) / millis;
     let way = |messages: u64, bytes: u64, messages_then: u64, bytes_then: u64| {
         format!(
             "{}, {} ({}/s, {}/s)",
