@@ -84,12 +84,15 @@ impl Bench {
     ) -> Next {
         let mut session = self.session_of(line);
         session.lend(&mut self.buffers);
+        let (received, sent) = (session.inbound.messages(), session.outbound.messages());
         let mut turn = Turn { line, session: &mut session, service, bench: self, token };
         let again = turn.run(ready);
         let due = turn.due();
         let queued = turn.queued();
         let wanted = turn.wanted();
         self.account(line, queued);
+        self.counters.messages_received.add(session.inbound.messages() - received);
+        self.counters.messages_sent.add(session.outbound.messages() - sent);
         line.due = due;
         if !again {
             // Else what it waits for is only put off, and watching goes on as it was.

@@ -101,13 +101,7 @@ impl Reply<'_> {
 
     #[inline]
     fn queued(&self, result: Result<(), EncodeError>) -> Result<(), Error> {
-        match result {
-            Ok(()) => {
-                self.bench.counters.messages_sent.add(1);
-                Ok(())
-            }
-            Err(error) => Err(self.cannot_send(error)),
-        }
+        result.map_err(|error| self.cannot_send(error))
     }
 
     #[cold]

@@ -164,6 +164,15 @@ impl<S: Service> Turn<'_, S> {
 
     /// Gives the service the messages that are there, within the bounds of a turn.
     fn deliver(&mut self) {
+        let before = self.session.inbound.messages();
+        self.deliver_some();
+        if self.session.inbound.messages() > before {
+            self.line.heard = self.bench.now;
+            self.line.flags.owes = true;
+        }
+    }
+
+    fn deliver_some(&mut self) {
         let mut left = self.bench.setup.limits.messages_per_turn;
         self.line.flags.backlog = true;
         while self.wants_messages() && left > 0 {
@@ -204,9 +213,6 @@ impl<S: Service> Turn<'_, S> {
 
     #[inline]
     fn message(&mut self) {
-        self.line.heard = self.bench.now;
-        self.line.flags.owes = true;
-        self.bench.counters.messages_received.add(1);
         let (message, sending) = self.session.message_and_sending();
         let (line, bench, token) = (&mut *self.line, &*self.bench, self.token);
         let mut reply = Reply { sending, line, bench, token };
@@ -275,12 +281,9 @@ impl<S: Service> Turn<'_, S> {
     }
 
     fn queue(&mut self, message: &[u8]) {
-        match self.session.queue(message) {
-            Ok(()) => self.bench.counters.messages_sent.add(1),
-            Err(error) => {
-                let name = self.line.transport.name();
-                self.fail(Error::caller("cannot send to").with_source(error).at_endpoint(name));
-            }
+        if let Err(error) = self.session.queue(message) {
+            let name = self.line.transport.name();
+            self.fail(Error::caller("cannot send to").with_source(error).at_endpoint(name));
         }
     }
 
