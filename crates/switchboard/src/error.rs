@@ -1,5 +1,7 @@
 //! What can go wrong, by whose fault: [`Error`].
 
+mod around;
+
 use crate::Ending;
 use std::error::Error as StdError;
 use std::fmt;
@@ -61,6 +63,8 @@ struct Inner {
     byte_offset: Option<u64>,
     advice: Option<String>,
     partial: Arc<[u8]>,
+    /// Where in the stream they begin, and the bytes around the fault.
+    around: Option<(u64, Arc<[u8]>)>,
     attempts: Arc<[Attempt]>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -252,6 +256,7 @@ impl Error {
                 byte_offset: None,
                 advice: None,
                 partial: Arc::new([]),
+                around: None,
                 attempts: Arc::new([]),
                 source: None,
             }),

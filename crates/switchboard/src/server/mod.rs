@@ -327,9 +327,21 @@ impl Prepared {
             ran
         };
         std::thread::scope(|scope| {
-            let others: Vec<_> = (1..loops).map(|_| scope.spawn(|| run(&self.listeners))).collect();
-            let mut ran = run(&self.listeners);
-            for other in others {
+            let one = || {
+                let thread = std::thread::Builder::new().name("switchboard loop".to_owned());
+                let spawned = thread.spawn_scoped(scope, || run(&self.listeners));
+                spawned.map_err(|error| Error::io("cannot start an event loop", error))
+            };
+            let others = (1..loops).map(|_| one()).collect::<Result<Vec<_>, _>>();
+            let mut ran = match others {
+                Ok(_) => run(&self.listeners),
+                // Those that began end too: who called is to hear of it.
+                Err(_) => {
+                    shared.stop();
+                    Ok(())
+                }
+            };
+            for other in others? {
                 let result = other.join();
                 let panicked = |_| Err(Error::caller("an event loop has panicked"));
                 ran = ran.and(result.unwrap_or_else(panicked));

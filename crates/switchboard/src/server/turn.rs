@@ -12,16 +12,18 @@
 //! **Invariant:** everything received whole is given to the service before an ending is told. What
 //! is queued to a peer that does not take it is bounded: nothing is read from it meanwhile.
 
+mod clocks;
+mod drain;
+
 use super::bench::Bench;
 use super::inbox::{InService, Post, Taken, Token};
 use super::line::{Held, Line, Phase};
 use super::{Reply, Service};
 use crate::session::{Event, Session};
 use crate::transport::Interest;
-use crate::{Ending, Error, deadline, limits};
+use crate::{Ending, Error, limits};
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
 
 pub(super) struct Turn<'a, S> {
     pub(super) line: &'a mut Line,
@@ -43,10 +45,13 @@ impl<S: Service> Turn<'_, S> {
         }
         let late = self.line.due.is_some_and(|due| due <= self.bench.now);
         // A clock that has run out while bytes lay there unread has not run out.
-        let looked = ready.read || late || self.bench.shared.is_stopping();
-        let looked = looked && self.wants_bytes();
+        let stopping = self.bench.shared.is_stopping();
+        let looked = (ready.read || late || stopping) && self.wants_bytes();
         if looked {
-            self.read();
+            let bytes = self.read();
+            if stopping {
+                self.drained(bytes);
+            }
         }
         let worked = {
             let _in_service = InService::enter();
@@ -66,7 +71,7 @@ impl<S: Service> Turn<'_, S> {
         }
         self.settle();
         let flags = &self.line.flags;
-        flags.backlog && self.wants_messages() || flags.mail && !flags.full
+        flags.backlog && self.wants_messages() || flags.mail && !flags.full || self.drains()
     }
 
     /// Everything in which the service has a part.
@@ -83,9 +88,7 @@ impl<S: Service> Turn<'_, S> {
         }
         self.clocks();
         self.deliver();
-        if self.bench.shared.is_stopping() && !(self.line.flags.backlog && self.line.flags.full) {
-            self.line.close(Ending::Stopped, None);
-        }
+        self.stop();
     }
 
     /// Calls the service, and ends the conversation if it says so.
@@ -132,19 +135,24 @@ impl<S: Service> Turn<'_, S> {
             && self.line.held() < self.bench.setup.limits.later_max
     }
 
-    fn read(&mut self) {
+    /// Reads once. How many bytes: none is the end, or that there are none yet.
+    fn read(&mut self) -> usize {
         let need = self.line.extras.as_ref().map_or(1, |extras| extras.need).max(1);
         loop {
             let inbound = &mut self.session.inbound;
             match inbound.read_from(&*self.line.transport, need, &mut self.bench.buffers) {
-                Ok(bytes) => return self.bench.counters.bytes_received.add(bytes as u64),
+                Ok(bytes) => {
+                    self.bench.counters.bytes_received.add(bytes as u64);
+                    return bytes;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return 0,
                 Err(error) => {
                     let number = self.session.inbound.messages() + 1;
                     let error = self.io("cannot receive from", error).at_message(number);
-                    self.line.extras().broken = Some(error);
-                    return;
+                    let partial = self.session.inbound.partial();
+                    self.line.extras().broken = Some(error.with_partial(partial));
+                    return 0;
                 }
             }
         }
@@ -194,6 +202,7 @@ impl<S: Service> Turn<'_, S> {
                 Err(error) => {
                     let number = self.session.inbound.messages() + 1;
                     let error = Error::frame(error, self.line.transport.name(), number);
+                    let error = self.session.inbound.shown(error);
                     self.line.flags.backlog = false;
                     self.line.close(error.ending().unwrap_or(Ending::BadPrefix), Some(error));
                     return;
@@ -425,105 +434,6 @@ impl<S: Service> Turn<'_, S> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Ok(_) | Err(_) => self.line.phase = Phase::Over,
-        }
-    }
-}
-
-/// Clocks.
-impl<S: Service> Turn<'_, S> {
-    /// Ticks and heartbeats that are due.
-    fn clocks(&mut self) {
-        let now = self.bench.now;
-        if self.line.phase != Phase::Open {
-            return;
-        }
-        if let Some(tick) = self.bench.setup.limits.tick
-            && self.line.extras().ticks_at.is_some_and(|at| at <= now)
-        {
-            self.line.extras().ticks_at = now.checked_add(tick);
-            self.call(S::tick);
-        }
-        if self.heartbeat().is_some_and(|due| due <= now) {
-            let setup = std::sync::Arc::clone(&self.bench.setup);
-            if let Some(heartbeat) = &setup.limits.heartbeat {
-                self.line.said = now;
-                self.queue(&heartbeat.message);
-            }
-        }
-    }
-
-    /// When the next heartbeat is due; a peer that has yet to take something needs none.
-    fn heartbeat(&self) -> Option<Instant> {
-        if self.queued() > 0 || self.line.held() > 0 || self.line.flags.finishing {
-            return None;
-        }
-        let heartbeat = self.bench.setup.limits.heartbeat.as_ref()?;
-        self.line.said.checked_add(heartbeat.interval)
-    }
-
-    /// When to look again though nothing happens.
-    pub(super) fn due(&mut self) -> Option<Instant> {
-        if self.line.phase == Phase::Lingering {
-            return self.line.extras().lingers_until;
-        }
-        let patience = deadline::earlier(self.stall(), self.silence());
-        if self.line.phase != Phase::Open {
-            return patience;
-        }
-        let ticks_at = self.line.extras.as_ref().and_then(|extras| extras.ticks_at);
-        deadline::earlier(patience, deadline::earlier(ticks_at, self.heartbeat()))
-    }
-
-    /// When a peer that takes nothing, or an answer that does not come while the conversation is
-    /// being closed, is given up.
-    fn stall(&mut self) -> Option<Instant> {
-        let timeouts = self.bench.setup.limits.timeouts;
-        let promised = self.line.phase == Phase::Closing && self.line.held() > 0;
-        if self.session.outbound.pending() == 0 && !promised {
-            return None;
-        }
-        self.session.outbound.stall_deadline(&timeouts, self.bench.now, false)
-    }
-
-    /// When a peer that says nothing is given up.
-    fn silence(&mut self) -> Option<Instant> {
-        let timeouts = self.bench.setup.limits.timeouts;
-        if self.line.phase != Phase::Open || self.line.flags.owes {
-            return None;
-        }
-        let wants_bytes = self.wants_bytes();
-        let inbound = &mut self.session.inbound;
-        let from = match inbound.at_end() {
-            // The service goes on alone, as long as it has something to say.
-            true => self.line.heard.max(self.line.said),
-            // What it does not want to hear it cannot miss.
-            false if !wants_bytes => return None,
-            false if inbound.has_begun() => {
-                return inbound.poll_deadline(&timeouts, self.bench.now);
-            }
-            false => self.line.heard,
-        };
-        timeouts.idle.and_then(|idle| from.checked_add(idle))
-    }
-
-    /// Ends the conversation if one of its clocks has run out. Silence is only what was `looked` for
-    /// in this turn.
-    fn expire(&mut self, looked: bool) {
-        let now = self.bench.now;
-        let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
-        let name = self.line.transport.name();
-        if is_over(self.stall()) {
-            let error = Error::timed_out("waiting to send to").at_endpoint(name);
-            self.line.close(Ending::TimedOut, Some(error));
-            self.line.phase = Phase::Over;
-        } else if (looked || self.session.inbound.at_end()) && is_over(self.silence()) {
-            let what = match self.session.inbound.has_begun() {
-                true => "waiting for the rest of a message from",
-                false => "waiting for a message from",
-            };
-            let number = self.session.inbound.messages() + 1;
-            let error = Error::timed_out(what).at_endpoint(name).at_message(number);
-            self.line.close(Ending::TimedOut, Some(error));
         }
     }
 }

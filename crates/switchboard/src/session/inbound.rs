@@ -1,6 +1,7 @@
 //! The receiving direction: bytes in, messages out.
 
 use super::Timeouts;
+use crate::Error;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::{Deref, Range};
@@ -124,6 +125,16 @@ impl Inbound {
         let mut partial = self.assembler.collected().to_vec();
         partial.extend_from_slice(&self.buffer.unread()[self.held..]);
         partial
+    }
+
+    /// An error of the framing with what there is to show for it.
+    #[cold]
+    pub(crate) fn shown(&self, error: Error) -> Error {
+        let error = match error.is_truncated() {
+            true => error.with_partial(self.partial()),
+            false => error,
+        };
+        error.with_around(self.decoder.offset(), self.unread())
     }
 
     /// Bytes received that no message was made of yet.
