@@ -16,7 +16,7 @@ use switchboard::{
 pub(crate) type Stream = Arc<dyn Transport>;
 
 /// Long enough never to pass in a test that works.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What is between a server and its clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
