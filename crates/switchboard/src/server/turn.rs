@@ -16,14 +16,15 @@ mod clocks;
 mod drain;
 
 use super::bench::Bench;
-use super::inbox::{InService, Post, Taken, Token};
+use super::inbox::{InService, Post, Token};
 use super::line::{Held, Line, Phase};
 use super::{Reply, Service};
-use crate::session::{Event, Session};
+use crate::session::{Event, Sending, Session};
 use crate::transport::Interest;
 use crate::{Ending, Error, limits};
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use switchboard_frame::EncodeError;
 
 pub(super) struct Turn<'a, S> {
     pub(super) line: &'a mut Line,
@@ -232,24 +233,24 @@ impl<S: Service> Turn<'_, S> {
             let extras = self.line.extras();
             extras.need = if begun { need } else { 1 };
             if let Some(error) = extras.broken.clone() {
+                // Nobody is there to be answered any more.
+                self.drop_held();
                 self.line.close(error.ending().unwrap_or(Ending::Reset), Some(error));
             }
         }
     }
 
-    /// What others have sent to this conversation, as far as there is room for it.
+    /// What others have sent to this conversation, as far as there is room for it. An answer that
+    /// was promised needs none: what waits behind it may be all that fills the queue.
     fn take_mail(&mut self) {
         let Some(mailbox) = self.line.extras().mailbox.clone() else { return };
         loop {
             self.note_full();
-            // An answer is always taken: it may be what makes room.
-            let post = match mailbox.take(!self.line.flags.full) {
-                Taken::Post(post) => post,
-                Taken::Nothing => {
-                    self.line.flags.mail = false;
-                    return;
-                }
-                Taken::MessagesLeft => return,
+            let has_room = !self.line.flags.full;
+            let Some(post) = mailbox.take(has_room) else {
+                // What is put off is looked at again once there is room.
+                self.line.flags.mail = !has_room;
+                return;
             };
             match post {
                 Post::Message(message) => self.send_of_its_own(&message),
@@ -280,10 +281,31 @@ impl<S: Service> Turn<'_, S> {
         self.queue(message);
     }
 
-    fn queue(&mut self, message: &[u8]) {
-        if let Err(error) = self.session.queue(message) {
+    fn queue(&mut self, message: &[u8]) -> bool {
+        self.queue_by(|sending| sending.queue(message))
+    }
+
+    /// Whether it could be framed; else that ends the conversation.
+    fn queue_by(
+        &mut self,
+        queue: impl FnOnce(&mut Sending<'_>) -> Result<(), EncodeError>,
+    ) -> bool {
+        let queued = queue(&mut self.session.sending());
+        if let Err(error) = queued {
             let name = self.line.transport.name();
-            self.fail(Error::caller("cannot send to").with_source(error).at_endpoint(name));
+            let number = self.session.outbound.messages() + 1;
+            let error = Error::caller("cannot send to").with_source(error);
+            self.fail(error.at_endpoint(name).at_message(number));
+            return false;
+        }
+        true
+    }
+
+    /// Sends what has waited for its turn. If that cannot be, what was to come behind it is no
+    /// answer to anything any more: the peer would take it for this one.
+    fn queue_held(&mut self, queue: impl FnOnce(&mut Sending<'_>) -> Result<(), EncodeError>) {
+        if !self.queue_by(queue) {
+            self.drop_held();
         }
     }
 
@@ -318,18 +340,14 @@ impl<S: Service> Turn<'_, S> {
             let Some(held) = extras.held.pop_front() else { return };
             extras.held_bytes -= held.bytes();
             match held {
-                Held::Message(message) => self.queue(&message),
+                Held::Message(message) => self.queue_held(|sending| sending.queue(&message)),
                 Held::With(fields, body) => {
-                    let mut sending = self.session.sending();
-                    if let Err(error) = sending.queue_with(&fields, &body) {
-                        self.fail(Error::caller("cannot send").with_source(error));
-                    }
+                    self.queue_held(|sending| sending.queue_with(&fields, &body));
                 }
                 Held::Framing(protocol) => self.session.sending().set_outbound(&protocol),
                 Held::Broken(error) => {
-                    // What was to come behind it is no answer to anything any more.
-                    self.drop_held();
                     self.fail(error);
+                    self.drop_held();
                 }
                 Held::Promise(_) => {}
             }
