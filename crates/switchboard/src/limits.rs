@@ -86,7 +86,8 @@ pub const QUEUE_MARK_BYTES: usize = 64 * 1024;
 /// goes with it.
 pub const PARKED_BYTES_MAX: usize = 8 * 1024;
 
-/// How many small buffers a loop keeps for what conversations leave unfinished.
+/// How many small buffers, and how many states of conversations, a loop keeps for the next ones
+/// that leave something unfinished.
 pub const PARKED_MAX: usize = 64;
 
 /// The most bytes that a blocked `send` reads ahead.

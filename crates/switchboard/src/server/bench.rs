@@ -7,7 +7,7 @@ use super::line::{Line, Phase};
 use super::shared::Shared;
 use super::stats::Counters;
 use super::turn::Turn;
-use crate::session::{Buffers, Session};
+use crate::session::{Buffers, Session, park};
 use crate::transport::{Interest, Transport};
 use crate::{Ending, Error};
 use std::io;
@@ -44,8 +44,8 @@ pub(super) struct Bench {
     /// The time at which this turn began.
     pub(super) now: Instant,
     pub(super) buffers: Buffers,
-    /// A session at rest, for the next conversation whose own is.
-    resident: Option<Box<Session>>,
+    /// Sessions at rest, for the next conversations whose own are.
+    residents: Vec<Box<Session>>,
 }
 
 /// How a turn left its conversation.
@@ -67,7 +67,7 @@ impl Bench {
             counters: Arc::default(),
             now,
             buffers: Buffers::default(),
-            resident: None,
+            residents: Vec::new(),
         };
         shared.enter(&bench.inbox, Some(&bench.counters));
         Ok(bench)
@@ -102,7 +102,7 @@ impl Bench {
         match session.rest() {
             Some(rest) => {
                 line.rest = rest;
-                self.resident.get_or_insert(session);
+                park(&mut self.residents, session);
             }
             None => line.session = Some(session),
         }
@@ -121,7 +121,7 @@ impl Bench {
         if !line.flags.opened && !self.setup.rests_at_start {
             return Box::new(Session::new(protocol, Role::Server));
         }
-        let resident = self.resident.take();
+        let resident = self.residents.pop();
         let mut session =
             resident.unwrap_or_else(|| Box::new(Session::resting(protocol, Role::Server)));
         session.resume(&line.rest);

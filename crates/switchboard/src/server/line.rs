@@ -87,8 +87,6 @@ pub(super) struct Extras {
     /// The peer takes nothing any more: what is sent is dropped.
     pub(super) deaf: Option<Error>,
     pub(super) ending: Option<(Ending, Option<Error>)>,
-    /// Bytes that the decoder asked for.
-    pub(super) need: usize,
     /// Bytes of this conversation in the server's count of what is queued.
     pub(super) counted: usize,
     pub(super) ticks_at: Option<Instant>,

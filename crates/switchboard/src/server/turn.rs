@@ -138,7 +138,7 @@ impl<S: Service> Turn<'_, S> {
 
     /// Reads once. How many bytes: none is the end, or that there are none yet.
     fn read(&mut self) -> usize {
-        let need = self.line.extras.as_ref().map_or(1, |extras| extras.need).max(1);
+        let need = self.session.inbound.needed();
         loop {
             let inbound = &mut self.session.inbound;
             match inbound.read_from(&*self.line.transport, need, &mut self.bench.buffers) {
@@ -186,11 +186,11 @@ impl<S: Service> Turn<'_, S> {
                     }
                 }
                 Ok(Event::Discarded(_)) => self.bench.counters.messages_discarded.add(1),
-                Ok(Event::Need(need)) => {
+                Ok(Event::Need(_)) => {
                     if self.session.inbound.go_on(&mut self.bench.buffers) {
                         continue;
                     }
-                    return self.all_given(need.get());
+                    return self.all_given();
                 }
                 Ok(Event::Finished) => {
                     self.line.flags.backlog = false;
@@ -226,17 +226,13 @@ impl<S: Service> Turn<'_, S> {
     }
 
     /// No whole message is left.
-    fn all_given(&mut self, need: usize) {
+    fn all_given(&mut self) {
         self.line.flags.backlog = false;
-        let begun = self.session.inbound.has_begun();
-        if begun || self.line.extras.is_some() {
-            let extras = self.line.extras();
-            extras.need = if begun { need } else { 1 };
-            if let Some(error) = extras.broken.clone() {
-                // Nobody is there to be answered any more.
-                self.drop_held();
-                self.line.close(error.ending().unwrap_or(Ending::Reset), Some(error));
-            }
+        let broken = self.line.extras.as_ref().and_then(|extras| extras.broken.clone());
+        if let Some(error) = broken {
+            // Nobody is there to be answered any more.
+            self.drop_held();
+            self.line.close(error.ending().unwrap_or(Ending::Reset), Some(error));
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Inbound {
     /// Bytes at the front of the buffer that the message given last lies in.
     held: usize,
     given: Given,
+    /// Bytes that the decoder asked for last; 0 before it has.
+    need: usize,
     /// Where the message at hand, or given last, begins in the stream.
     message_offset: u64,
     messages: u64,
@@ -79,6 +81,7 @@ impl Inbound {
             assembler: Assembler::new(),
             held: 0,
             given: Given::Nothing,
+            need: 0,
             message_offset: 0,
             messages: 0,
             discarded: 0,
@@ -157,6 +160,11 @@ impl Inbound {
         self.buffer.spare_mut(need)
     }
 
+    /// How many bytes the next read is to bring at least, as far as is known.
+    pub(crate) fn needed(&self) -> usize {
+        if self.has_begun() { self.need.max(1) } else { 1 }
+    }
+
     pub(crate) fn handle_received(&mut self, bytes: usize) {
         self.buffer.filled(bytes);
         self.seen = false;
@@ -216,6 +224,7 @@ impl Inbound {
                 Step::Need(need) => {
                     self.buffer.scanned();
                     self.seen = true;
+                    self.need = need.get();
                     return Ok(Event::Need(need));
                 }
                 Step::End => return Ok(Event::Finished),

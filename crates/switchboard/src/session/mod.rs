@@ -20,7 +20,7 @@ mod outbound;
 mod rest;
 mod sending;
 
-pub(crate) use buffers::Buffers;
+pub(crate) use buffers::{Buffers, park};
 pub use inbound::{Event, Inbound, Message};
 pub use outbound::{Outbound, Unsent};
 pub(crate) use rest::Rest;
