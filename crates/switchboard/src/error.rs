@@ -2,7 +2,10 @@
 
 mod around;
 
+mod kind;
+
 use crate::Ending;
+use kind::{Kind, kind_of};
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -21,27 +24,6 @@ pub enum Fault {
     System,
     /// A limit or a deadline that this side set.
     Limit,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Frame(FrameErrorKind),
-    Finished,
-    Reset,
-    PeerDead,
-    Refused,
-    Unreachable,
-    Unresolved,
-    TimedOut,
-    Stopped,
-    Interrupted,
-    Limit,
-    Caller,
-    AddressInUse,
-    AddressUnavailable,
-    Permission,
-    Exhausted,
-    System,
 }
 
 /// What went wrong, with the endpoint, the message and the byte where they are known. One word
@@ -283,6 +265,17 @@ impl Error {
         Error::new(kind, what).with_source(error)
     }
 
+    /// What the system said of a stream that had been there, while doing `what`. As
+    /// [`io`](Self::io); but a peer to which no way leads any more is a peer found dead.
+    #[must_use]
+    pub fn stream(what: impl Into<String>, error: io::Error) -> Error {
+        let mut error = Error::io(what, error);
+        if error.inner.kind == Kind::Unreachable {
+            error.inner.kind = Kind::PeerDead;
+        }
+        error
+    }
+
     /// The peer ended its stream where that was not expected: `what` says so.
     #[must_use]
     pub fn finished(what: impl Into<String>) -> Error {
@@ -386,27 +379,6 @@ impl Error {
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Error {
         self.inner.source = Some(Arc::new(source));
         self
-    }
-}
-
-fn kind_of(error: &io::Error) -> Kind {
-    if rustix::io::Errno::from_io_error(error).is_some_and(crate::sys::is_exhaustion) {
-        return Kind::Exhausted;
-    }
-    match error.kind() {
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe => Kind::Reset,
-        io::ErrorKind::ConnectionRefused => Kind::Refused,
-        io::ErrorKind::TimedOut => Kind::PeerDead,
-        io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::NetworkDown => Kind::Unreachable,
-        io::ErrorKind::AddrInUse => Kind::AddressInUse,
-        io::ErrorKind::AddrNotAvailable => Kind::AddressUnavailable,
-        io::ErrorKind::PermissionDenied => Kind::Permission,
-        io::ErrorKind::InvalidInput => Kind::Caller,
-        _ => Kind::System,
     }
 }
 

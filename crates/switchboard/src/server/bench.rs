@@ -45,6 +45,7 @@ pub(super) struct Bench {
     pub(super) now: Instant,
     pub(super) buffers: Buffers,
     /// Sessions at rest, for the next conversations whose own are.
+    #[expect(clippy::vec_box, reason = "they go to and from lines, which have them boxed")]
     residents: Vec<Box<Session>>,
 }
 
@@ -113,6 +114,21 @@ impl Bench {
         }
     }
 
+    /// Makes the service of a conversation. A panic gives its place up, and touches no other.
+    pub(super) fn make<S>(&self, transport: &dyn Transport, make: &impl Fn() -> S) -> Option<S> {
+        let _in_service = InService::enter();
+        let made = catch_unwind(AssertUnwindSafe(make)).ok();
+        if made.is_none() {
+            self.counters.panicked.add(1);
+            self.over(
+                transport,
+                Ending::Stopped,
+                Some(&Error::caller("no service was made: it panicked")),
+            );
+        }
+        made
+    }
+
     fn session_of(&mut self, line: &mut Line) -> Box<Session> {
         if let Some(session) = line.session.take() {
             return session;
@@ -156,14 +172,19 @@ impl Bench {
             // It finished well as far as it spoke, and did not take what it was told.
             (ending, error) = (deaf.ending().unwrap_or(Ending::Reset), Some(deaf));
         }
-        self.counters.ended(ending);
-        tell(&*line.transport, ending, error.as_ref());
         if !line.flags.poisoned && line.flags.opened {
             let _in_service = InService::enter();
             let closed = catch_unwind(AssertUnwindSafe(|| service.closed(ending, error.as_ref())));
             self.counters.panicked.add(u64::from(closed.is_err()));
         }
-        if self.shared.door.leave(&*line.transport) {
+        self.over(&*line.transport, ending, error.as_ref());
+    }
+
+    /// Counts and tells an ending, and gives the place of the conversation up.
+    pub(super) fn over(&self, transport: &dyn Transport, ending: Ending, error: Option<&Error>) {
+        self.counters.ended(ending);
+        tell(transport, ending, error);
+        if self.shared.door.leave(transport) {
             self.shared.wake_all();
         }
     }
@@ -176,7 +197,7 @@ impl Drop for Bench {
 }
 
 /// Tells whoever traces how a conversation has ended.
-pub(super) fn tell(transport: &dyn Transport, ending: Ending, error: Option<&Error>) {
+fn tell(transport: &dyn Transport, ending: Ending, error: Option<&Error>) {
     let peer = tracing::field::debug(transport);
     match error {
         Some(error) if ending != Ending::Stopped => {

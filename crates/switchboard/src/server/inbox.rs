@@ -205,6 +205,7 @@ impl Mailbox {
                 SlowPeer::Disconnect => {
                     self.shut(&mut mail);
                     self.put(&mut mail, Post::Overflow);
+                    mail.is_closed = true;
                     return Err(Error::limit("the peer is slow and its queue is full")
                         .with_advice("its conversation is ended, as the policy says"));
                 }

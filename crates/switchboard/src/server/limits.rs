@@ -3,6 +3,7 @@
 use crate::session::Timeouts;
 use crate::{Error, limits};
 use std::time::Duration;
+use switchboard_frame::{Encoder, Protocol, Role};
 
 /// What bounds a server. Every number has its default, and its reason, in [`limits`].
 ///
@@ -76,6 +77,35 @@ pub struct Heartbeat {
     pub message: Vec<u8>,
 }
 
+impl Heartbeat {
+    /// The heartbeat that a protocol has of its own, by the name of its
+    /// [preset](crate::frame::preset), as the server sends it. Where a heartbeat has to be made
+    /// anew each time, send it in [`tick`](super::Service::tick).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use switchboard::server::Heartbeat;
+    ///
+    /// let heartbeat = Heartbeat::of("amqp", Duration::from_secs(30))?;
+    /// assert_eq!(heartbeat.message, b"\x08\0\0\0\0\0\0\xce");
+    /// assert!(Heartbeat::of("redis", Duration::from_secs(30)).is_err());
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is no such preset, or its server has no message for that.
+    pub fn of(preset: &str, interval: Duration) -> Result<Heartbeat, Error> {
+        let preset_named = crate::frame::preset(preset);
+        match preset_named.and_then(|preset| preset.heartbeat(Role::Server)) {
+            Some(message) => Ok(Heartbeat { interval, message: message.to_vec() }),
+            None => {
+                let what = format!("{preset} has no heartbeat that is always the same");
+                Err(Error::caller(what).with_advice("give the message, or send it in tick"))
+            }
+        }
+    }
+}
+
 impl Default for Limits {
     /// The values in [`limits`].
     fn default() -> Limits {
@@ -99,7 +129,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Refuses what cannot be, by the name of the setting, before anything is served.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    pub(super) fn check(&self, protocol: &Protocol) -> Result<(), Error> {
         let zero = |name: &str, is_zero: bool| match is_zero {
             true => Err(Error::caller(format!("{name} is 0 in the limits of the server"))
                 .with_advice("nothing could be served: give it at least 1, or leave it out")),
@@ -125,6 +155,17 @@ impl Limits {
             let error = Error::caller(what);
             return Err(error.with_advice("reading stops at the high mark and goes on at the low"));
         }
-        Ok(())
+        self.check_heartbeat(protocol)
+    }
+
+    fn check_heartbeat(&self, protocol: &Protocol) -> Result<(), Error> {
+        let Some(heartbeat) = &self.heartbeat else { return Ok(()) };
+        let encoder = Encoder::settled(protocol.framing(Role::Server));
+        let sent =
+            encoder.and_then(|mut encoder| encoder.encode(&heartbeat.message, &mut Vec::new()));
+        sent.map_err(|error| {
+            Error::caller("heartbeat.message in the limits of the server cannot be sent")
+                .with_source(error)
+        })
     }
 }

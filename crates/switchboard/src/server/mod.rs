@@ -43,6 +43,7 @@ mod stats;
 mod threads;
 mod turn;
 
+pub use bytes::Bytes;
 pub use dispatch::Dispatch;
 pub use limits::{Heartbeat, Limits};
 pub use reply::Reply;
@@ -184,21 +185,21 @@ impl Server {
     /// [so many conversations](Self::with_conversations_in_all) are over. Gives what was done.
     ///
     /// `make` makes the service of each conversation, in the thread that drives it: the service
-    /// stays there and need not be `Send`; what `make` captures is shared. It must not panic: that
-    /// is no panic of one conversation.
+    /// stays there and need not be `Send`; what `make` captures is shared. Should it panic, that
+    /// conversation is closed before it begins.
     ///
     /// # Errors
     /// A limit that cannot be, by its name, before anything is served. A listener is broken, or the
     /// system has no descriptor for a loop; what was open is then closed, and this returns when
     /// that is done. What goes wrong in a conversation is told to [`Service::closed`] and counted.
-    pub fn serve<S: Service>(self, make: impl Fn() -> S + Send + Sync) -> Result<Stats, Error> {
+    pub fn serve<S: Service>(mut self, make: impl Fn() -> S + Send + Sync) -> Result<Stats, Error> {
         let token = AtomicU64::new(0);
         let prepared = self.prepare()?;
         match &self.dispatch.kind {
             Kind::Threads { stack_bytes, .. } => {
                 prepared.threads(&self, *stack_bytes, |transport, bench| {
                     let token = token.fetch_add(1, Ordering::Relaxed);
-                    threads::converse(transport, make(), bench, token);
+                    threads::converse(transport, &make, bench, token);
                 })
             }
             Kind::Events { loops } => prepared.events(&self, *loops, &make),
@@ -235,7 +236,7 @@ impl Server {
     /// # Errors
     /// As [`serve`](Self::serve); and the dispatcher is *events*, whose loops must not be kept
     /// waiting.
-    pub fn serve_conversations<H>(self, handler: H) -> Result<Stats, Error>
+    pub fn serve_conversations<H>(mut self, handler: H) -> Result<Stats, Error>
     where
         H: Fn(&mut Conversation) -> Result<(), Error> + Send + Sync,
     {
@@ -261,7 +262,7 @@ impl Server {
         S: Service + 'static,
         F: Fn() -> S + Send + Sync + 'static,
     {
-        self.limits.check()?;
+        self.limits.check(&self.protocol)?;
         let handle = self.handle();
         let thread = std::thread::Builder::new().name("switchboard server".to_owned());
         let thread = thread.spawn(move || self.serve(make));
@@ -269,8 +270,8 @@ impl Server {
         Ok(Running { handle, thread: Some(thread) })
     }
 
-    fn prepare(&self) -> Result<Prepared, Error> {
-        self.limits.check()?;
+    fn prepare(&mut self) -> Result<Prepared, Error> {
+        self.limits.check(&self.protocol)?;
         let (open_max, loops) = match &self.dispatch.kind {
             Kind::Threads { threads_max, .. } => (*threads_max, 1),
             Kind::Events { loops } => (usize::MAX, *loops),
@@ -283,43 +284,43 @@ impl Server {
         self.shared.door.set(&self.limits, open_max, self.conversations_in_all);
         self.shared.set_queued_max(self.limits.queued_bytes_in_all_max);
         let setup = Arc::new(Setup::new(&self.protocol, &self.limits));
-        let listeners: Vec<Arc<dyn Accept>> =
-            self.listeners.iter().map(|listener| Arc::clone(listener) as _).collect();
-        Ok(Prepared { setup, listeners })
+        Ok(Prepared { setup, listeners: std::mem::take(&mut self.listeners) })
     }
 }
 
 /// What is ready to be driven.
 struct Prepared {
     setup: Arc<Setup>,
-    listeners: Vec<Arc<dyn Accept>>,
+    listeners: Vec<Arc<Listener>>,
 }
 
 impl Prepared {
     fn threads(
-        &self,
+        self,
         server: &Server,
         stack_bytes: usize,
         work: impl Fn(Arc<dyn crate::Transport>, &mut bench::Bench) + Sync,
     ) -> Result<Stats, Error> {
         let pool = threads::Pool::new(&self.setup, &server.shared, stack_bytes, work);
-        pool.run(&self.listeners, server.stopper.as_ref())?;
-        Ok(server.handle().stats())
+        let listeners = self.listeners.into_iter().map(|listener| listener as _).collect();
+        pool.run(listeners, server.stopper.as_ref())?;
+        Ok(server.shared.stats())
     }
 
     fn events<S: Service>(
-        &self,
+        mut self,
         server: &Server,
         loops: usize,
         make: &(impl Fn() -> S + Send + Sync),
     ) -> Result<Stats, Error> {
-        let (setup, shared, stopper) = (&self.setup, &server.shared, server.stopper.as_ref());
-        let run = |listeners: &[Arc<dyn Accept>]| {
-            let backend = crate::sys::Epoll::new();
-            let backend =
-                backend.map_err(|error| Error::io("cannot start an event loop", error))?;
-            let ran = events::Loop::new(backend, setup, shared, listeners, stopper, make)
-                .and_then(|mut the_loop| the_loop.run());
+        let (setup, shared, stopper) = (Arc::clone(&self.setup), &server.shared, &server.stopper);
+        let fail = |error| Error::io("cannot start an event loop", error);
+        let run = |listeners| {
+            let backend = crate::sys::Epoll::new().map_err(fail);
+            let ran = backend.and_then(|backend| {
+                let stopper = stopper.as_ref();
+                events::Loop::new(backend, &setup, shared, listeners, stopper, make)?.run()
+            });
             if ran.is_err() {
                 // The other loops end too: who called is to hear of it.
                 shared.stop();
@@ -327,28 +328,43 @@ impl Prepared {
             ran
         };
         std::thread::scope(|scope| {
-            let one = || {
+            let mut others = Vec::new();
+            let mut ran = Ok(());
+            for _ in 1..loops {
                 let thread = std::thread::Builder::new().name("switchboard loop".to_owned());
-                let spawned = thread.spawn_scoped(scope, || run(&self.listeners));
-                spawned.map_err(|error| Error::io("cannot start an event loop", error))
-            };
-            let others = (1..loops).map(|_| one()).collect::<Result<Vec<_>, _>>();
-            let mut ran = match others {
-                Ok(_) => run(&self.listeners),
-                // Those that began end too: who called is to hear of it.
-                Err(_) => {
-                    shared.stop();
-                    Ok(())
+                let listeners = self.for_another_loop();
+                let run = &run;
+                let spawned = listeners.and_then(|listeners| {
+                    thread.spawn_scoped(scope, move || run(listeners)).map_err(fail)
+                });
+                match spawned {
+                    Ok(thread) => others.push(thread),
+                    Err(error) => ran = Err(error),
                 }
-            };
-            for other in others? {
-                let result = other.join();
+            }
+            let listeners = self.listeners.drain(..).map(|listener| listener as _).collect();
+            if ran.is_err() {
+                shared.stop();
+            } else {
+                ran = run(listeners);
+            }
+            for other in others {
                 let panicked = |_| Err(Error::caller("an event loop has panicked"));
-                ran = ran.and(result.unwrap_or_else(panicked));
+                ran = ran.and(other.join().unwrap_or_else(panicked));
             }
             ran
         })?;
-        Ok(server.handle().stats())
+        Ok(server.shared.stats())
+    }
+
+    /// The listeners of one more loop: the same, or, where they share their port, sockets of its
+    /// own, over which the kernel spreads the connections.
+    fn for_another_loop(&self) -> Result<Vec<Arc<dyn Accept>>, Error> {
+        let one = |listener: &Arc<Listener>| match listener.shares_port() {
+            true => listener.another().map(|another| Arc::new(another) as Arc<dyn Accept>),
+            false => Ok(Arc::clone(listener) as _),
+        };
+        self.listeners.iter().map(one).collect()
     }
 }
 

@@ -127,7 +127,7 @@ impl Shared {
         self.adopted.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    fn stats(&self) -> Stats {
+    pub(super) fn stats(&self) -> Stats {
         let workers = self.workers();
         let mut stats = workers.past.clone();
         for counters in &workers.counters {

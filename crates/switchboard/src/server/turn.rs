@@ -160,7 +160,7 @@ impl<S: Service> Turn<'_, S> {
     }
 
     fn io(&self, what: &str, error: io::Error) -> Error {
-        Error::io(what, error).at_endpoint(self.line.transport.name())
+        Error::stream(what, error).at_endpoint(self.line.transport.name())
     }
 
     /// Gives the service the messages that are there, within the bounds of a turn.
@@ -174,6 +174,7 @@ impl<S: Service> Turn<'_, S> {
     }
 
     fn deliver_some(&mut self) {
+        let mark = self.bench.setup.limits.queue_high_bytes.min(limits::QUEUE_MARK_BYTES);
         let mut left = self.bench.setup.limits.messages_per_turn;
         self.line.flags.backlog = true;
         while self.wants_messages() && left > 0 {
@@ -181,7 +182,7 @@ impl<S: Service> Turn<'_, S> {
                 Ok(Event::Message) => {
                     left -= 1;
                     self.message();
-                    if self.session.outbound.pending() >= limits::QUEUE_MARK_BYTES {
+                    if self.session.outbound.pending() >= mark {
                         self.write();
                     }
                 }

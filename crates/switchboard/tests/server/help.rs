@@ -362,4 +362,3 @@ impl Random {
         (0..count).map(|_| u8::try_from(self.below(256)).unwrap()).collect()
     }
 }
-

@@ -42,7 +42,8 @@ pub(super) struct Loop<'a, B, S, F> {
     backend: B,
     bench: Bench,
     make: &'a F,
-    listeners: &'a [Arc<dyn Accept>],
+    /// Dropped when nobody is let in any more: nobody is to wait in a queue that nobody empties.
+    listeners: Vec<Arc<dyn Accept>>,
     listening: Listening,
     lines: Slab<Served<S>>,
     wheel: Wheel,
@@ -78,7 +79,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         mut backend: B,
         setup: &Arc<Setup>,
         shared: &Arc<Shared>,
-        listeners: &'a [Arc<dyn Accept>],
+        listeners: Vec<Arc<dyn Accept>>,
         stopper: Option<&Stopper>,
         make: &'a F,
     ) -> Result<Self, Error> {
@@ -181,7 +182,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         if self.bench.shared.is_stopping() {
             if !self.has_stopped {
                 self.has_stopped = true;
-                self.stop_listening();
+                self.shut();
                 let tokens: Vec<Token> = self.lines.tokens().collect();
                 for token in tokens {
                     self.turn(token, Interest::READ);
@@ -199,16 +200,19 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
     }
 
     fn accept(&mut self, listener: usize) -> Result<(), Error> {
-        let listeners = self.listeners;
-        let Some(listener) = listeners.get(listener) else { return Ok(()) };
+        let Some(listener) = self.listeners.get(listener).cloned() else { return Ok(()) };
         for _ in 0..limits::ACCEPTS_PER_TURN {
             if self.listening != Listening::On {
                 return Ok(());
             }
             match self.bench.shared.door.entrance(self.bench.now) {
                 Entrance::Open => {}
-                Entrance::Full | Entrance::Shut => {
+                Entrance::Full => {
                     self.stop_listening();
+                    return Ok(());
+                }
+                Entrance::Shut => {
+                    self.shut();
                     return Ok(());
                 }
                 Entrance::Paused(until) => {
@@ -221,7 +225,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
                 Ok(None) => return Ok(()),
                 Err(error) => {
                     let door = &self.bench.shared.door;
-                    let until = door.failed(&**listener, error, self.bench.now)?;
+                    let until = door.failed(&*listener, error, self.bench.now)?;
                     self.pause(until);
                 }
             }
@@ -236,8 +240,8 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             Entered::Yes => {}
         }
         tracing::debug!(peer = tracing::field::debug(&transport), "a conversation has begun");
+        let Some(service) = self.bench.make(&*transport, self.make) else { return };
         let line = Line::new(transport, self.bench.now);
-        let service = (self.make)();
         let served = Served { line, service, looked_at: None, is_ready: false };
         let token = self.lines.insert(served);
         self.turn(token, Interest::NONE);
@@ -324,8 +328,12 @@ impl<B: Backend, S, F> Loop<'_, B, S, F> {
     fn listen(&mut self) -> Result<(), Error> {
         match self.bench.shared.door.look(self.bench.now) {
             Entrance::Open => {}
-            Entrance::Full | Entrance::Shut => {
+            Entrance::Full => {
                 self.listening = Listening::Off;
+                return Ok(());
+            }
+            Entrance::Shut => {
+                self.shut();
                 return Ok(());
             }
             Entrance::Paused(until) => {
@@ -333,7 +341,7 @@ impl<B: Backend, S, F> Loop<'_, B, S, F> {
                 return Ok(());
             }
         }
-        for (key, listener) in (LISTENERS..).zip(self.listeners) {
+        for (key, listener) in (LISTENERS..).zip(&self.listeners) {
             for descriptor in listener.descriptors() {
                 let watched = self.backend.watch_descriptor(descriptor, key, true);
                 watched.map_err(|error| Error::io("cannot watch a listener", error))?;
@@ -345,7 +353,7 @@ impl<B: Backend, S, F> Loop<'_, B, S, F> {
 
     fn stop_listening(&mut self) {
         if self.listening == Listening::On {
-            for listener in self.listeners {
+            for listener in &self.listeners {
                 for descriptor in listener.descriptors() {
                     // It was watched, and the system can always forget.
                     let _ = self.backend.unwatch_descriptor(descriptor);
@@ -353,6 +361,12 @@ impl<B: Backend, S, F> Loop<'_, B, S, F> {
             }
         }
         self.listening = Listening::Off;
+    }
+
+    /// Nobody is let in any more.
+    fn shut(&mut self) {
+        self.stop_listening();
+        self.listeners.clear();
     }
 
     fn pause(&mut self, until: Instant) {

@@ -231,11 +231,11 @@ impl Run {
             listener_key: None,
             watched: BTreeMap::new(),
         };
-        let listeners = [Arc::new(listener) as Arc<dyn super::accept::Accept>];
+        let listeners = vec![Arc::new(listener) as Arc<dyn super::accept::Accept>];
         let log = self.log.clone();
         let make = move || Asked { log: log.clone(), id: None };
         let mut the_loop =
-            Loop::new(backend, &setup, &self.server, &listeners, None, &make).unwrap();
+            Loop::new(backend, &setup, &self.server, listeners, None, &make).unwrap();
         the_loop.begin_rounds().unwrap();
         let mut round = 0;
         while !the_loop.is_over() {
