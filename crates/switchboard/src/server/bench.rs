@@ -8,6 +8,7 @@ use super::shared::Shared;
 use super::stats::Counters;
 use super::turn::Turn;
 use crate::session::{Buffers, Session, park};
+use crate::sys::Clock;
 use crate::transport::{Interest, Transport};
 use crate::{Ending, Error};
 use std::io;
@@ -41,8 +42,9 @@ pub(super) struct Bench {
     pub(super) shared: Arc<Shared>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) counters: Arc<Counters>,
-    /// The time at which this turn began.
+    /// The time at which this turn began, or at which its messages were handled.
     pub(super) now: Instant,
+    clock: Clock,
     pub(super) buffers: Buffers,
     /// Sessions at rest, for the next conversations whose own are.
     #[expect(clippy::vec_box, reason = "they go to and from lines, which have them boxed")]
@@ -60,18 +62,25 @@ pub(super) enum Next {
 }
 
 impl Bench {
-    pub(super) fn new(setup: &Arc<Setup>, shared: &Arc<Shared>, now: Instant) -> io::Result<Bench> {
+    pub(super) fn new(setup: &Arc<Setup>, shared: &Arc<Shared>, clock: Clock) -> io::Result<Bench> {
         let bench = Bench {
             setup: Arc::clone(setup),
             shared: Arc::clone(shared),
             inbox: Arc::new(Inbox::new()?),
             counters: Arc::default(),
-            now,
+            now: clock(),
+            clock,
             buffers: Buffers::default(),
             residents: Vec::new(),
         };
         shared.enter(&bench.inbox, Some(&bench.counters));
         Ok(bench)
+    }
+
+    /// Looks at the clock.
+    pub(super) fn tell_time(&mut self) -> Instant {
+        self.now = (self.clock)();
+        self.now
     }
 
     /// Has a conversation do what it can without waiting: read once when `ready` says so, give its

@@ -97,7 +97,7 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
 
     fn thread(&self) {
         let Some(first) = self.next(false) else { return };
-        let bench = Bench::new(self.setup, self.shared, deadline::now());
+        let bench = Bench::new(self.setup, self.shared, Box::new(deadline::now));
         let Ok(mut bench) = bench else {
             tracing::warn!("there is no descriptor for a thread of a conversation");
             self.shared.door.leave(&*first);
@@ -250,7 +250,7 @@ pub(super) fn converse<S: Service>(
     bench: &mut Bench,
     token: u64,
 ) {
-    bench.now = deadline::now();
+    bench.tell_time();
     let Some(mut service) = bench.make(&*transport, make) else { return };
     let mut line = Line::new(transport, bench.now);
     let mut ready = Interest::NONE;
@@ -269,7 +269,7 @@ pub(super) fn converse<S: Service>(
                 }
             },
         }
-        bench.now = deadline::now();
+        bench.tell_time();
         if bench.inbox.is_raised() {
             bench.inbox.take(&mut tokens);
             // Late mail of the thread's last conversation has another token.

@@ -168,7 +168,8 @@ impl<S: Service> Turn<'_, S> {
         let before = self.session.inbound.messages();
         self.deliver_some();
         if self.session.inbound.messages() > before {
-            self.line.heard = self.bench.now;
+            // The service may have taken its time, and its peer has not been silent meanwhile.
+            self.line.heard = self.bench.tell_time();
             self.line.flags.owes = true;
         }
     }

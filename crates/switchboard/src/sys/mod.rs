@@ -14,7 +14,7 @@ mod queue;
 mod reserve;
 pub(crate) mod socket;
 
-pub(crate) use backend::{Backend, Readiness};
+pub(crate) use backend::{Backend, Clock, Readiness};
 pub(crate) use epoll::Epoll;
 pub(crate) use errors::{AcceptTrouble, accept_trouble, is_exhaustion};
 pub(crate) use inherited::{replace, take};

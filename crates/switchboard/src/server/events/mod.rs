@@ -83,21 +83,20 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         stopper: Option<&Stopper>,
         make: &'a F,
     ) -> Result<Self, Error> {
-        let now = backend.now();
         let fail = |error| Error::io("cannot start an event loop", error);
-        let bench = Bench::new(setup, shared, now).map_err(fail)?;
+        let bench = Bench::new(setup, shared, backend.clock()).map_err(fail)?;
         backend.watch_descriptor(bench.inbox.as_fd(), INBOX, false).map_err(fail)?;
         if let Some(stopper) = stopper {
             backend.watch_descriptor(stopper.as_fd(), STOPPER, false).map_err(fail)?;
         }
         Ok(Loop {
             backend,
+            wheel: Wheel::new(bench.now),
             bench,
             make,
             listeners,
             listening: Listening::Off,
             lines: Slab::new(),
-            wheel: Wheel::new(now),
             ready: Vec::new(),
             found: Vec::new(),
             turns: Vec::new(),
@@ -132,14 +131,14 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         let timeout = match self.ready.is_empty() {
             true => {
                 let due = deadline::earlier(self.wheel.next(), self.listening.until());
-                due.map(|due| due.saturating_duration_since(self.backend.now()))
+                due.map(|due| due.saturating_duration_since(self.bench.tell_time()))
             }
             false => Some(std::time::Duration::ZERO),
         };
         let mut found = std::mem::take(&mut self.found);
         let waited = self.backend.wait(&mut found, timeout);
         waited.map_err(|error| Error::io("cannot wait for events", error))?;
-        self.bench.now = self.backend.now();
+        self.bench.tell_time();
         for one in &found {
             self.found(*one)?;
         }

@@ -3,7 +3,7 @@
 
 use super::super::accept::Accept;
 use super::random::Random;
-use crate::sys::{Backend, Level, Readiness};
+use crate::sys::{Backend, Clock, Level, Readiness};
 use crate::transport::{Facts, Interest, Transport};
 use crate::{Endpoint, Error, limits};
 use std::collections::{BTreeMap, VecDeque};
@@ -289,8 +289,9 @@ pub(super) struct SimBackend {
 }
 
 impl Backend for SimBackend {
-    fn now(&self) -> Instant {
-        self.world.lock().now
+    fn clock(&self) -> Clock {
+        let world = self.world.clone();
+        Box::new(move || world.lock().now)
     }
 
     fn watch(
