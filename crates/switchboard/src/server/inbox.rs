@@ -93,6 +93,11 @@ pub(super) enum Post {
 }
 
 impl Post {
+    /// It is taken though there is no room for messages: it makes some, or needs none.
+    fn is_urgent(&self) -> bool {
+        matches!(self, Post::Answer { .. } | Post::Resume | Post::Overflow)
+    }
+
     fn bytes(&self) -> usize {
         match self {
             Post::Message(message) | Post::Answer { answer: Ok(Some(message)), .. } => {
@@ -119,8 +124,12 @@ struct Mail {
     bytes: usize,
     /// Messages among the posts.
     messages: usize,
-    /// The token is in the inbox.
+    /// Posts that do not wait for room.
+    urgent: usize,
+    /// The token is in the inbox, or the conversation knows that there is mail.
     is_told: bool,
+    /// It knows, and has no room for what there is.
+    is_put_off: bool,
     is_closed: bool,
     waiting: usize,
     dropped: u64,
@@ -150,12 +159,14 @@ impl Mailbox {
         let bytes = post.bytes();
         mail.bytes += bytes;
         mail.messages += usize::from(matches!(post, Post::Message(_)));
+        mail.urgent += usize::from(post.is_urgent());
         self.shared.queued_more(bytes);
-        mail.posts.push_back(post);
-        if !mail.is_told {
+        if !mail.is_told || mail.is_put_off && post.is_urgent() {
             mail.is_told = true;
+            mail.is_put_off = false;
             self.inbox.notify(self.token);
         }
+        mail.posts.push_back(post);
     }
 
     /// Puts a message in, as the policy says when there is no room for it.
@@ -192,7 +203,9 @@ impl Mailbox {
                     return Ok(());
                 }
                 SlowPeer::Disconnect => {
+                    self.shut(&mut mail);
                     self.put(&mut mail, Post::Overflow);
+                    mail.is_closed = true;
                     return Err(Error::limit("the peer is slow and its queue is full")
                         .with_advice("its conversation is ended, as the policy says"));
                 }
@@ -200,11 +213,14 @@ impl Mailbox {
         }
     }
 
-    /// The next post. `None` until another token is in the inbox.
-    pub(super) fn take(&self) -> Option<Post> {
+    /// The next post; without room, the next of those that need none. `None` until another token
+    /// is in the inbox, or there is room.
+    pub(super) fn take(&self, has_room: bool) -> Option<Post> {
         let mut mail = self.lock();
-        let Some(post) = mail.posts.pop_front() else {
-            mail.is_told = false;
+        let taken = if has_room { mail.posts.pop_front() } else { mail.take_urgent() };
+        let Some(post) = taken else {
+            mail.is_told = !mail.posts.is_empty();
+            mail.is_put_off = mail.is_told;
             return None;
         };
         mail.account(&post, &self.shared);
@@ -216,7 +232,10 @@ impl Mailbox {
 
     /// The conversation is over: nothing is taken any more, and nobody waits.
     pub(super) fn close(&self) {
-        let mut mail = self.lock();
+        self.shut(&mut self.lock());
+    }
+
+    fn shut(&self, mail: &mut Mail) {
         mail.is_closed = true;
         while let Some(post) = mail.posts.pop_front() {
             mail.account(&post, &self.shared);
@@ -243,7 +262,16 @@ impl Mail {
     fn account(&mut self, post: &Post, shared: &Shared) {
         self.bytes -= post.bytes();
         self.messages -= usize::from(matches!(post, Post::Message(_)));
+        self.urgent -= usize::from(post.is_urgent());
         shared.queued_less(post.bytes());
+    }
+
+    fn take_urgent(&mut self) -> Option<Post> {
+        if self.urgent == 0 {
+            return None;
+        }
+        let place = self.posts.iter().position(Post::is_urgent)?;
+        self.posts.remove(place)
     }
 
     fn drop_oldest(&mut self, shared: &Shared) -> bool {

@@ -62,8 +62,12 @@ pub(super) struct Flags {
     pub(super) finishing: bool,
     /// It has been told.
     pub(super) half_closed: bool,
+    /// A message came, and what it is answered with is not delivered yet.
+    pub(super) owes: bool,
     /// A post may be in the mailbox.
     pub(super) mail: bool,
+    /// What had come before the server was told to stop has been read.
+    pub(super) drained: bool,
     /// The service panicked, and is not called any more.
     pub(super) poisoned: bool,
 }
@@ -86,6 +90,8 @@ pub(super) struct Extras {
     /// Bytes of this conversation in the server's count of what is queued.
     pub(super) counted: usize,
     pub(super) ticks_at: Option<Instant>,
+    /// Bytes read since the server was told to stop.
+    pub(super) drained_bytes: usize,
     pub(super) lingers_until: Option<Instant>,
     pub(super) lingers_bytes: usize,
 }

@@ -12,16 +12,19 @@
 //! **Invariant:** everything received whole is given to the service before an ending is told. What
 //! is queued to a peer that does not take it is bounded: nothing is read from it meanwhile.
 
+mod clocks;
+mod drain;
+
 use super::bench::Bench;
 use super::inbox::{InService, Post, Token};
 use super::line::{Held, Line, Phase};
 use super::{Reply, Service};
-use crate::session::{Event, Session};
+use crate::session::{Event, Sending, Session};
 use crate::transport::Interest;
-use crate::{Ending, Error, deadline, limits};
+use crate::{Ending, Error, limits};
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Instant;
+use switchboard_frame::EncodeError;
 
 pub(super) struct Turn<'a, S> {
     pub(super) line: &'a mut Line,
@@ -43,8 +46,13 @@ impl<S: Service> Turn<'_, S> {
         }
         let late = self.line.due.is_some_and(|due| due <= self.bench.now);
         // A clock that has run out while bytes lay there unread has not run out.
-        if (ready.read || late || self.bench.shared.is_stopping()) && self.wants_bytes() {
-            self.read();
+        let stopping = self.bench.shared.is_stopping();
+        let looked = (ready.read || late || stopping) && self.wants_bytes();
+        if looked {
+            let bytes = self.read();
+            if stopping {
+                self.drained(bytes);
+            }
         }
         let worked = {
             let _in_service = InService::enter();
@@ -54,11 +62,17 @@ impl<S: Service> Turn<'_, S> {
             self.panicked();
         }
         self.write();
+        if self.line.flags.owes && self.queued() == 0 && self.line.held() == 0 {
+            // From here on it is the peer's turn to say something.
+            self.line.flags.owes = false;
+            self.line.heard = self.bench.now;
+        }
         if late {
-            self.expire();
+            self.expire(looked);
         }
         self.settle();
-        self.line.flags.backlog && self.wants_messages()
+        let flags = &self.line.flags;
+        flags.backlog && self.wants_messages() || flags.mail && !flags.full || self.drains()
     }
 
     /// Everything in which the service has a part.
@@ -75,9 +89,7 @@ impl<S: Service> Turn<'_, S> {
         }
         self.clocks();
         self.deliver();
-        if self.bench.shared.is_stopping() && !(self.line.flags.backlog && self.line.flags.full) {
-            self.line.close(Ending::Stopped, None);
-        }
+        self.stop();
     }
 
     /// Calls the service, and ends the conversation if it says so.
@@ -124,30 +136,46 @@ impl<S: Service> Turn<'_, S> {
             && self.line.held() < self.bench.setup.limits.later_max
     }
 
-    fn read(&mut self) {
+    /// Reads once. How many bytes: none is the end, or that there are none yet.
+    fn read(&mut self) -> usize {
         let need = self.session.inbound.needed();
         loop {
             let inbound = &mut self.session.inbound;
             match inbound.read_from(&*self.line.transport, need, &mut self.bench.buffers) {
-                Ok(bytes) => return self.bench.counters.bytes_received.add(bytes as u64),
+                Ok(bytes) => {
+                    self.bench.counters.bytes_received.add(bytes as u64);
+                    return bytes;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return 0,
                 Err(error) => {
                     let number = self.session.inbound.messages() + 1;
                     let error = self.io("cannot receive from", error).at_message(number);
-                    self.line.extras().broken = Some(error);
-                    return;
+                    let partial = self.session.inbound.partial();
+                    self.line.extras().broken = Some(error.with_partial(partial));
+                    return 0;
                 }
             }
         }
     }
 
     fn io(&self, what: &str, error: io::Error) -> Error {
-        Error::io(what, error).at_endpoint(self.line.transport.name())
+        Error::stream(what, error).at_endpoint(self.line.transport.name())
     }
 
     /// Gives the service the messages that are there, within the bounds of a turn.
     fn deliver(&mut self) {
+        let before = self.session.inbound.messages();
+        self.deliver_some();
+        if self.session.inbound.messages() > before {
+            // The service may have taken its time, and its peer has not been silent meanwhile.
+            self.line.heard = self.bench.tell_time();
+            self.line.flags.owes = true;
+        }
+    }
+
+    fn deliver_some(&mut self) {
+        let mark = self.bench.setup.limits.queue_high_bytes.min(limits::QUEUE_MARK_BYTES);
         let mut left = self.bench.setup.limits.messages_per_turn;
         self.line.flags.backlog = true;
         while self.wants_messages() && left > 0 {
@@ -155,7 +183,7 @@ impl<S: Service> Turn<'_, S> {
                 Ok(Event::Message) => {
                     left -= 1;
                     self.message();
-                    if self.session.outbound.pending() >= limits::QUEUE_MARK_BYTES {
+                    if self.session.outbound.pending() >= mark {
                         self.write();
                     }
                 }
@@ -177,6 +205,7 @@ impl<S: Service> Turn<'_, S> {
                 Err(error) => {
                     let number = self.session.inbound.messages() + 1;
                     let error = Error::frame(error, self.line.transport.name(), number);
+                    let error = self.session.inbound.shown(error);
                     self.line.flags.backlog = false;
                     self.line.close(error.ending().unwrap_or(Ending::BadPrefix), Some(error));
                     return;
@@ -187,8 +216,6 @@ impl<S: Service> Turn<'_, S> {
 
     #[inline]
     fn message(&mut self) {
-        self.line.heard = self.bench.now;
-        self.bench.counters.messages_received.add(1);
         let (message, sending) = self.session.message_and_sending();
         let (line, bench, token) = (&mut *self.line, &*self.bench, self.token);
         let mut reply = Reply { sending, line, bench, token };
@@ -205,26 +232,31 @@ impl<S: Service> Turn<'_, S> {
         self.line.flags.backlog = false;
         let broken = self.line.extras.as_ref().and_then(|extras| extras.broken.clone());
         if let Some(error) = broken {
+            // Nobody is there to be answered any more.
+            self.drop_held();
             self.line.close(error.ending().unwrap_or(Ending::Reset), Some(error));
         }
     }
 
-    /// What others have sent to this conversation, as far as there is room for it.
+    /// What others have sent to this conversation, as far as there is room for it. An answer that
+    /// was promised needs none: what waits behind it may be all that fills the queue.
     fn take_mail(&mut self) {
         let Some(mailbox) = self.line.extras().mailbox.clone() else { return };
         loop {
             self.note_full();
-            if self.line.flags.full {
-                return;
-            }
-            let Some(post) = mailbox.take() else {
-                self.line.flags.mail = false;
+            let has_room = !self.line.flags.full;
+            let Some(post) = mailbox.take(has_room) else {
+                // What is put off is looked at again once there is room.
+                self.line.flags.mail = !has_room;
                 return;
             };
             match post {
                 Post::Message(message) => self.send_of_its_own(&message),
                 Post::Answer { number, answer } => self.keep_promise(number, answer),
-                Post::Resume => self.line.flags.paused = false,
+                Post::Resume => self.call(|_, reply| {
+                    reply.resume();
+                    Ok(())
+                }),
                 Post::Close => self.call(|_, reply| {
                     reply.close();
                     Ok(())
@@ -247,13 +279,31 @@ impl<S: Service> Turn<'_, S> {
         self.queue(message);
     }
 
-    fn queue(&mut self, message: &[u8]) {
-        match self.session.queue(message) {
-            Ok(()) => self.bench.counters.messages_sent.add(1),
-            Err(error) => {
-                let name = self.line.transport.name();
-                self.fail(Error::caller("cannot send to").with_source(error).at_endpoint(name));
-            }
+    fn queue(&mut self, message: &[u8]) -> bool {
+        self.queue_by(|sending| sending.queue(message))
+    }
+
+    /// Whether it could be framed; else that ends the conversation.
+    fn queue_by(
+        &mut self,
+        queue: impl FnOnce(&mut Sending<'_>) -> Result<(), EncodeError>,
+    ) -> bool {
+        let queued = queue(&mut self.session.sending());
+        if let Err(error) = queued {
+            let name = self.line.transport.name();
+            let number = self.session.outbound.messages() + 1;
+            let error = Error::caller("cannot send to").with_source(error);
+            self.fail(error.at_endpoint(name).at_message(number));
+            return false;
+        }
+        true
+    }
+
+    /// Sends what has waited for its turn. If that cannot be, what was to come behind it is no
+    /// answer to anything any more: the peer would take it for this one.
+    fn queue_held(&mut self, queue: impl FnOnce(&mut Sending<'_>) -> Result<(), EncodeError>) {
+        if !self.queue_by(queue) {
+            self.drop_held();
         }
     }
 
@@ -288,18 +338,14 @@ impl<S: Service> Turn<'_, S> {
             let Some(held) = extras.held.pop_front() else { return };
             extras.held_bytes -= held.bytes();
             match held {
-                Held::Message(message) => self.queue(&message),
+                Held::Message(message) => self.queue_held(|sending| sending.queue(&message)),
                 Held::With(fields, body) => {
-                    let mut sending = self.session.sending();
-                    if let Err(error) = sending.queue_with(&fields, &body) {
-                        self.fail(Error::caller("cannot send").with_source(error));
-                    }
+                    self.queue_held(|sending| sending.queue_with(&fields, &body));
                 }
                 Held::Framing(protocol) => self.session.sending().set_outbound(&protocol),
                 Held::Broken(error) => {
-                    // What was to come behind it is no answer to anything any more.
-                    self.drop_held();
                     self.fail(error);
+                    self.drop_held();
                 }
                 Held::Promise(_) => {}
             }
@@ -404,102 +450,6 @@ impl<S: Service> Turn<'_, S> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Ok(_) | Err(_) => self.line.phase = Phase::Over,
-        }
-    }
-}
-
-/// Clocks.
-impl<S: Service> Turn<'_, S> {
-    /// Ticks and heartbeats that are due.
-    fn clocks(&mut self) {
-        let now = self.bench.now;
-        if self.line.phase != Phase::Open {
-            return;
-        }
-        if let Some(tick) = self.bench.setup.limits.tick
-            && self.line.extras().ticks_at.is_some_and(|at| at <= now)
-        {
-            self.line.extras().ticks_at = now.checked_add(tick);
-            self.call(S::tick);
-        }
-        if self.heartbeat().is_some_and(|due| due <= now) {
-            let setup = std::sync::Arc::clone(&self.bench.setup);
-            if let Some(heartbeat) = &setup.limits.heartbeat {
-                self.line.said = now;
-                self.queue(&heartbeat.message);
-            }
-        }
-    }
-
-    /// When the next heartbeat is due; a peer that has yet to take something needs none.
-    fn heartbeat(&self) -> Option<Instant> {
-        if self.queued() > 0 || self.line.held() > 0 || self.line.flags.finishing {
-            return None;
-        }
-        let heartbeat = self.bench.setup.limits.heartbeat.as_ref()?;
-        self.line.said.checked_add(heartbeat.interval)
-    }
-
-    /// When to look again though nothing happens.
-    pub(super) fn due(&mut self) -> Option<Instant> {
-        if self.line.phase == Phase::Lingering {
-            return self.line.extras().lingers_until;
-        }
-        let patience = deadline::earlier(self.stall(), self.silence());
-        if self.line.phase != Phase::Open {
-            return patience;
-        }
-        let ticks_at = self.line.extras.as_ref().and_then(|extras| extras.ticks_at);
-        deadline::earlier(patience, deadline::earlier(ticks_at, self.heartbeat()))
-    }
-
-    /// When a peer that takes nothing, or an answer that does not come while the conversation is
-    /// being closed, is given up.
-    fn stall(&mut self) -> Option<Instant> {
-        let timeouts = self.bench.setup.limits.timeouts;
-        let promised = self.line.phase == Phase::Closing && self.line.held() > 0;
-        if self.session.outbound.pending() == 0 && !promised {
-            return None;
-        }
-        self.session.outbound.stall_deadline(&timeouts, self.bench.now, false)
-    }
-
-    /// When a peer that says nothing is given up.
-    fn silence(&mut self) -> Option<Instant> {
-        let timeouts = self.bench.setup.limits.timeouts;
-        if self.line.phase != Phase::Open || self.queued() > 0 || self.line.held() > 0 {
-            return None;
-        }
-        let from = match (self.wants_bytes(), self.session.inbound.at_end()) {
-            (true, _) if self.session.inbound.has_begun() => {
-                return self.session.inbound.poll_deadline(&timeouts, self.bench.now);
-            }
-            (true, _) => self.line.heard,
-            // The service goes on alone: as long as it has something to say.
-            (false, true) => self.line.heard.max(self.line.said),
-            // It does not want to hear anything.
-            (false, false) => return None,
-        };
-        timeouts.idle.and_then(|idle| from.checked_add(idle))
-    }
-
-    /// Ends the conversation if one of its clocks has run out.
-    fn expire(&mut self) {
-        let now = self.bench.now;
-        let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
-        let name = self.line.transport.name();
-        if is_over(self.stall()) {
-            let error = Error::timed_out("waiting to send to").at_endpoint(name);
-            self.line.close(Ending::TimedOut, Some(error));
-            self.line.phase = Phase::Over;
-        } else if is_over(self.silence()) {
-            let what = match self.session.inbound.has_begun() {
-                true => "waiting for the rest of a message from",
-                false => "waiting for a message from",
-            };
-            let number = self.session.inbound.messages() + 1;
-            let error = Error::timed_out(what).at_endpoint(name).at_message(number);
-            self.line.close(Ending::TimedOut, Some(error));
         }
     }
 }

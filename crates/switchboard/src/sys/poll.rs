@@ -1,5 +1,5 @@
-//! Waiting for descriptors: the one blocking call of this crate, and the one place that sees
-//! `EINTR` from it.
+//! Waiting for a descriptor or two, as every call that blocks does; waiting for many is in `many`
+//! and `queue`. Nobody outside these three sees `EINTR`.
 
 use crate::transport::{Interrupt, Wait};
 use crate::{Stopper, deadline};

@@ -64,9 +64,8 @@ impl<T> Slab<T> {
     }
 
     pub(super) fn tokens(&self) -> impl Iterator<Item = Token> {
-        (0..).zip(&self.places).filter_map(|(index, place)| {
-            place.value.is_some().then(|| token(place.generation, index))
-        })
+        let taken = (0..).zip(&self.places).filter(|(_, place)| place.value.is_some());
+        taken.map(|(index, place)| token(place.generation, index))
     }
 }
 
@@ -74,6 +73,7 @@ fn token(generation: u32, index: u32) -> Token {
     u64::from(generation) << 32 | u64::from(index)
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "the generation above it is masked away")]
 pub(super) fn index(token: Token) -> u32 {
     (token & u64::from(u32::MAX)) as u32
 }

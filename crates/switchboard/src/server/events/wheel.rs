@@ -95,6 +95,7 @@ impl Wheel {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "it is less than the number of slots")]
 fn slot(tick: u64) -> usize {
     (tick % SLOTS as u64) as usize
 }

@@ -1,0 +1,364 @@
+//! What the tests share: every dispatcher, every transport, clients that misbehave.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+use switchboard::frame::{Protocol, Role};
+use switchboard::server::{Limits, Running, Server, Stats};
+use switchboard::session::{Event, Session};
+use switchboard::transport::{Interest, Wait, Woken, pair};
+use switchboard::{
+    ConnectOptions, Conversation, Dispatch, Ending, Service, Timeouts, Transport, deadline,
+};
+
+pub(crate) type Stream = Arc<dyn Transport>;
+
+/// Long enough never to pass in a test that works.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(8);
+
+/// What is between a server and its clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    Tcp,
+    Unix,
+    Pair,
+}
+
+/// A dispatcher and a transport.
+#[derive(Clone)]
+pub(crate) struct Case {
+    name: &'static str,
+    pub(crate) dispatch: Dispatch,
+    pub(crate) over: Over,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} over {:?}", self.name, self.over)
+    }
+}
+
+/// Every dispatcher over one transport.
+pub(crate) fn dispatchers(over: Over) -> Vec<Case> {
+    let case = |name, dispatch| Case { name, dispatch, over };
+    vec![
+        case("threads", Dispatch::threads()),
+        case("events, one loop", Dispatch::events().with_loops(1)),
+        case("events, two loops", Dispatch::events().with_loops(2)),
+    ]
+}
+
+/// Events with a single loop: who holds that up holds up everyone.
+pub(crate) fn one_loop(over: Over) -> Case {
+    dispatchers(over).remove(1)
+}
+
+/// Every dispatcher over every transport.
+pub(crate) fn cases() -> Vec<Case> {
+    [Over::Tcp, Over::Unix, Over::Pair].into_iter().flat_map(dispatchers).collect()
+}
+
+/// A number that no other test of this run gets.
+pub(crate) fn unique() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Case {
+    /// A server that listens where this case wants it to.
+    pub(crate) fn server(&self, framing: &str, limits: &Limits) -> Server {
+        let server = Server::new(framing).unwrap().with_dispatch(self.dispatch.clone());
+        let server = server.with_limits(limits.clone());
+        match self.over {
+            Over::Tcp => server.listen("127.0.0.1:0").unwrap(),
+            Over::Unix => {
+                let name = format!("unix:@swb-server-{}-{}", std::process::id(), unique());
+                server.listen(&name).unwrap()
+            }
+            Over::Pair => server,
+        }
+    }
+
+    pub(crate) fn start<S, F>(&self, framing: &str, limits: &Limits, make: F) -> Served
+    where
+        S: Service + 'static,
+        F: Fn() -> S + Send + Sync + 'static,
+    {
+        let running = self.server(framing, limits).start(make).unwrap();
+        Served { running, framing: framing.parse().unwrap(), name: self.to_string() }
+    }
+}
+
+/// A server that runs.
+pub(crate) struct Served {
+    pub(crate) running: Running,
+    framing: Protocol,
+    name: String,
+}
+
+impl Served {
+    /// A bare stream to it.
+    pub(crate) fn connect(&self) -> Stream {
+        match self.running.endpoints().first() {
+            Some(endpoint) => endpoint.connect(&ConnectOptions::default()).unwrap(),
+            None => {
+                let (ours, theirs) = pair().unwrap();
+                self.running.handle().adopt(Arc::new(theirs)).unwrap();
+                Arc::new(ours)
+            }
+        }
+    }
+
+    /// A conversation with it.
+    pub(crate) fn client(&self) -> Conversation {
+        self.client_of(&self.framing)
+    }
+
+    pub(crate) fn client_of(&self, protocol: &Protocol) -> Conversation {
+        let stream = self.connect();
+        Conversation::with_role(stream, protocol, Role::Client)
+            .with_timeouts(Timeouts::all(PATIENCE))
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.running.handle().stats()
+    }
+
+    /// Waits until what is counted is as expected.
+    pub(crate) fn wait_for(&self, what: &str, is_so: impl Fn(&Stats) -> bool) -> Stats {
+        wait_until(&format!("{}: {what}", self.name), || {
+            let stats = self.stats();
+            if is_so(&stats) { Ok(stats) } else { Err(stats) }
+        })
+    }
+
+    /// Waits until so many conversations have ended like that, and no other has.
+    pub(crate) fn ended(&self, ending: Ending, count: u64) -> Stats {
+        let stats = self.wait_for(&format!("{count} {ending}"), |stats| {
+            stats.endings.sum() == count && stats.open == 0
+        });
+        assert_eq!(stats.endings.count(ending), count, "{}: {}", self.name, stats.endings);
+        stats
+    }
+
+    pub(crate) fn stop(self) -> Stats {
+        self.running.stop().unwrap()
+    }
+}
+
+/// Looks again and again until it is so; gives up after [`PATIENCE`].
+pub(crate) fn wait_until<T, E: fmt::Debug>(
+    what: &str,
+    mut look: impl FnMut() -> Result<T, E>,
+) -> T {
+    let end = deadline::after(PATIENCE);
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(found) if deadline::has_passed(end) => panic!("{what}: still {found:?}"),
+            Err(_) => std::thread::yield_now(),
+        }
+    }
+}
+
+pub(crate) fn soon() -> Wait<'static> {
+    Wait { deadline: deadline::after(PATIENCE), ..Wait::FOREVER }
+}
+
+pub(crate) fn ready(stream: &dyn Transport, interest: Interest) -> Interest {
+    match stream.wait(interest, &soon()).unwrap() {
+        Woken::Ready(ready) => ready,
+        other => panic!("{other:?} on {stream:?}"),
+    }
+}
+
+pub(crate) fn write_all(stream: &dyn Transport, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                ready(stream, Interest::WRITE);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Reads once; 0 is the end.
+pub(crate) fn read_some(stream: &dyn Transport, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                ready(stream, Interest::READ);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// Reads to the end, at most `bite` bytes at a time.
+pub(crate) fn read_to_end(stream: &dyn Transport, bite: usize) -> io::Result<Vec<u8>> {
+    let (mut bytes, mut buffer) = (Vec::new(), vec![0; bite]);
+    loop {
+        match read_some(stream, &mut buffer)? {
+            0 => return Ok(bytes),
+            count => bytes.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+/// Writes all of it while it reads all that comes, and half-closes; gives what came.
+pub(crate) fn exchange(stream: &dyn Transport, pieces: &[&[u8]]) -> io::Result<Vec<u8>> {
+    let (mut received, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
+    let mut pieces = pieces.iter().filter(|piece| !piece.is_empty());
+    let mut left: &[u8] = pieces.next().copied().unwrap_or_default();
+    let mut is_finished = false;
+    loop {
+        if left.is_empty() && !is_finished {
+            stream.finish()?;
+            is_finished = true;
+        }
+        let interest = if is_finished { Interest::READ } else { Interest::BOTH };
+        let ready = ready(stream, interest);
+        if ready.write && !is_finished {
+            match stream.write(left) {
+                Ok(count) => left = &left[count..],
+                Err(error) if is_again(&error) => {}
+                Err(error) => return Err(error),
+            }
+            if left.is_empty() {
+                left = pieces.next().copied().unwrap_or_default();
+            }
+        }
+        if ready.read {
+            match stream.read(&mut buffer) {
+                Ok(0) if is_finished => return Ok(received),
+                Ok(0) => return Err(io::Error::other("the server ended first")),
+                Ok(count) => received.extend_from_slice(&buffer[..count]),
+                Err(error) if is_again(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn is_again(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+/// Writes until the stream takes nothing more for now, without reading; how much it took.
+pub(crate) fn fill(stream: &dyn Transport, bytes: &[u8]) -> usize {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match stream.write(&bytes[filled..]) {
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => break,
+        }
+    }
+    filled
+}
+
+/// The bytes that the one side writes for these messages.
+pub(crate) fn encoded<M: AsRef<[u8]>>(framing: &str, role: Role, messages: &[M]) -> Vec<u8> {
+    let mut session = Session::new(&framing.parse().unwrap(), role);
+    for message in messages {
+        session.queue(message.as_ref()).unwrap();
+    }
+    session.poll_transmit().to_vec()
+}
+
+pub(crate) fn requests<M: AsRef<[u8]>>(framing: &str, messages: &[M]) -> Vec<u8> {
+    encoded(framing, Role::Client, messages)
+}
+
+pub(crate) fn replies<M: AsRef<[u8]>>(framing: &str, messages: &[M]) -> Vec<u8> {
+    encoded(framing, Role::Server, messages)
+}
+
+/// The messages in what a server wrote.
+pub(crate) fn decoded(framing: &str, mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let mut session = Session::new(&framing.parse().unwrap(), Role::Client);
+    let mut messages = Vec::new();
+    loop {
+        match session.poll().unwrap() {
+            Event::Message => messages.push(session.message().to_vec()),
+            Event::Need(_) if bytes.is_empty() => session.handle_end(),
+            Event::Need(need) => {
+                let space = session.receive_space(need.get());
+                let (now, later) = bytes.split_at(bytes.len().min(space.len()));
+                space[..now.len()].copy_from_slice(now);
+                session.handle_received(now.len());
+                bytes = later;
+            }
+            Event::Discarded(_) => panic!("a message was passed over"),
+            Event::Finished => return messages,
+        }
+    }
+}
+
+/// Bytes whose order shows.
+pub(crate) fn pattern(count: usize) -> Vec<u8> {
+    (0..count).map(|i| u8::try_from(i % 251).unwrap()).collect()
+}
+
+/// A value that a test waits for: what services have noted, say.
+#[derive(Debug)]
+pub(crate) struct Noted<T>(Arc<(Mutex<T>, Condvar)>);
+
+impl<T> Clone for Noted<T> {
+    fn clone(&self) -> Noted<T> {
+        Noted(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Default + fmt::Debug> Noted<T> {
+    pub(crate) fn new() -> Noted<T> {
+        Noted(Arc::default())
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.0.lock().unwrap()
+    }
+
+    pub(crate) fn change(&self, change: impl FnOnce(&mut T)) {
+        change(&mut self.0.0.lock().unwrap());
+        self.0.1.notify_all();
+    }
+
+    /// Waits until it is so.
+    pub(crate) fn wait(&self, mut is_so: impl FnMut(&T) -> bool) {
+        let (guard, waited) = self
+            .0
+            .1
+            .wait_timeout_while(self.0.0.lock().unwrap(), PATIENCE, |value| !is_so(value))
+            .unwrap();
+        assert!(!waited.timed_out(), "still {:?}", *guard);
+    }
+}
+
+/// Numbers that look random: xorshift64* (Vigna, 2016).
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Random {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let number = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(number).unwrap() % bound
+    }
+
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| u8::try_from(self.below(256)).unwrap()).collect()
+    }
+}

@@ -1,0 +1,13 @@
+//! Servers through their public face: every dispatcher over every transport.
+//!
+//! The same bodies run under *threads*, under *events* with one loop and with two, over TCP, Unix
+//! sockets and streams in memory. Nothing here sleeps or measures time: a test waits for what it
+//! waits for, and a deadline is only there to end a test that fails.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+mod answers;
+mod half_close;
+mod help;
+mod later;
+mod senders;
