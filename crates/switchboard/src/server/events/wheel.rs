@@ -160,7 +160,9 @@ mod tests {
         let (mut wheel, mut expired) = (Wheel::new(start), Vec::new());
         for slot in 0..SLOTS as u64 {
             let now = start + u32::try_from(slot).unwrap() * SLOT;
-            (0..1000).for_each(|index| drop(wheel.enter(index, now + SLOT)));
+            for index in 0..1000 {
+                wheel.enter(index, now + SLOT);
+            }
             wheel.expire(now + SLOT, &mut expired);
             assert_eq!(expired.len(), 1000);
         }
