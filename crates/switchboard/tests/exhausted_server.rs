@@ -2,6 +2,7 @@
 //! then, nobody spins meanwhile, and who has waited too long is told. The limit is the whole
 //! process's, so each test has a process of its own: this program, started again.
 
+#![expect(clippy::print_stdout, reason = "a count is shown, not only held against its bound")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

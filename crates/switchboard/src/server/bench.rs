@@ -112,6 +112,8 @@ impl Bench {
         match session.rest() {
             Some(rest) => {
                 line.rest = rest;
+                // Its peer was slow once; that is no reason to be large for ever.
+                line.extras.take_if(|extras| extras.is_blank());
                 park(&mut self.residents, session);
             }
             None => line.session = Some(session),
