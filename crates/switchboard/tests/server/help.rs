@@ -127,7 +127,7 @@ impl Served {
     }
 
     /// Waits until what is counted is as expected.
-    pub(crate) fn wait_for(&self, what: &str, is_so: impl Fn(&Stats) -> bool) -> Stats {
+    pub(crate) fn wait_for(&self, what: &str, mut is_so: impl FnMut(&Stats) -> bool) -> Stats {
         wait_until(&format!("{}: {what}", self.name), || {
             let stats = self.stats();
             if is_so(&stats) { Ok(stats) } else { Err(stats) }

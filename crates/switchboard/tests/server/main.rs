@@ -7,7 +7,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod answers;
+mod endings;
 mod half_close;
 mod help;
 mod later;
+mod panics;
 mod senders;
