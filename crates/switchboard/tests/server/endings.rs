@@ -60,7 +60,7 @@ fn each_ending_is_told_as_it_was() {
         ("x0b body x1c0d", b"\x0ba\x1c\rxyz", b"\x0ba\x1c\r", Ending::BadPrefix),
         ("u16be,self", b"\0\x03a\0\x01", b"\0\x03a", Ending::BadLength),
         ("netstring", b"1:a,1:b;", b"1:a,", Ending::BadTrailer),
-        ("resp", b"+a\r\nZ", b"+a\r\n", Ending::BadType),
+        (r#"type{"+": lines}"#, b"+a\nx", b"+a\n", Ending::BadType),
     ];
     for case in cases() {
         for (framing, sent, expected, ending) in endings {

@@ -1,0 +1,102 @@
+//! The clocks of a conversation: ticks, heartbeats, and how long a peer is waited for.
+
+use super::Turn;
+use crate::server::Service;
+use crate::server::line::Phase;
+use crate::{Ending, Error, deadline};
+use std::time::Instant;
+
+impl<S: Service> Turn<'_, S> {
+    /// Ticks and heartbeats that are due.
+    pub(super) fn clocks(&mut self) {
+        let now = self.bench.now;
+        if self.line.phase != Phase::Open {
+            return;
+        }
+        if let Some(tick) = self.bench.setup.limits.tick
+            && self.line.extras().ticks_at.is_some_and(|at| at <= now)
+        {
+            self.line.extras().ticks_at = now.checked_add(tick);
+            self.call(S::tick);
+        }
+        if self.heartbeat().is_some_and(|due| due <= now) {
+            let setup = std::sync::Arc::clone(&self.bench.setup);
+            if let Some(heartbeat) = &setup.limits.heartbeat {
+                self.line.said = now;
+                self.queue(&heartbeat.message);
+            }
+        }
+    }
+
+    /// When the next heartbeat is due; a peer that has yet to take something needs none.
+    fn heartbeat(&self) -> Option<Instant> {
+        if self.queued() > 0 || self.line.held() > 0 || self.line.flags.finishing {
+            return None;
+        }
+        let heartbeat = self.bench.setup.limits.heartbeat.as_ref()?;
+        self.line.said.checked_add(heartbeat.interval)
+    }
+
+    /// When to look again though nothing happens.
+    pub(in crate::server) fn due(&mut self) -> Option<Instant> {
+        if self.line.phase == Phase::Lingering {
+            return self.line.extras().lingers_until;
+        }
+        let patience = deadline::earlier(self.stall(), self.silence());
+        if self.line.phase != Phase::Open {
+            return patience;
+        }
+        let ticks_at = self.line.extras.as_ref().and_then(|extras| extras.ticks_at);
+        deadline::earlier(patience, deadline::earlier(ticks_at, self.heartbeat()))
+    }
+
+    /// When a peer that takes nothing, or an answer that does not come while the conversation is
+    /// being closed, is given up.
+    fn stall(&mut self) -> Option<Instant> {
+        let timeouts = self.bench.setup.limits.timeouts;
+        let promised = self.line.phase == Phase::Closing && self.line.held() > 0;
+        if self.session.outbound.pending() == 0 && !promised {
+            return None;
+        }
+        self.session.outbound.stall_deadline(&timeouts, self.bench.now, false)
+    }
+
+    /// When a peer that says nothing is given up.
+    fn silence(&mut self) -> Option<Instant> {
+        let timeouts = self.bench.setup.limits.timeouts;
+        if self.line.phase != Phase::Open || self.queued() > 0 || self.line.held() > 0 {
+            return None;
+        }
+        let from = match (self.wants_bytes(), self.session.inbound.at_end()) {
+            (true, _) if self.session.inbound.has_begun() => {
+                return self.session.inbound.poll_deadline(&timeouts, self.bench.now);
+            }
+            (true, _) => self.line.heard,
+            // The service goes on alone: as long as it has something to say.
+            (false, true) => self.line.heard.max(self.line.said),
+            // It does not want to hear anything.
+            (false, false) => return None,
+        };
+        timeouts.idle.and_then(|idle| from.checked_add(idle))
+    }
+
+    /// Ends the conversation if one of its clocks has run out.
+    pub(super) fn expire(&mut self) {
+        let now = self.bench.now;
+        let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
+        let name = self.line.transport.name();
+        if is_over(self.stall()) {
+            let error = Error::timed_out("waiting to send to").at_endpoint(name);
+            self.line.close(Ending::TimedOut, Some(error));
+            self.line.phase = Phase::Over;
+        } else if is_over(self.silence()) {
+            let what = match self.session.inbound.has_begun() {
+                true => "waiting for the rest of a message from",
+                false => "waiting for a message from",
+            };
+            let number = self.session.inbound.messages() + 1;
+            let error = Error::timed_out(what).at_endpoint(name).at_message(number);
+            self.line.close(Ending::TimedOut, Some(error));
+        }
+    }
+}
