@@ -139,8 +139,32 @@ impl Bench {
         *counted = queued;
     }
 
+    /// Makes the service of a conversation. One that cannot be made is the end of that conversation.
+    pub(super) fn make<S>(
+        &self,
+        make: impl FnOnce() -> S,
+        transport: &Arc<dyn Transport>,
+    ) -> Option<S> {
+        let _in_service = InService::enter();
+        let made = catch_unwind(AssertUnwindSafe(make)).ok();
+        if made.is_none() {
+            self.counters.panicked.add(1);
+            self.counters.ended(Ending::Stopped);
+            let error = Error::caller("a service could not be made: it panicked");
+            tell(&**transport, Ending::Stopped, Some(&error));
+            self.leave(&**transport);
+        }
+        made
+    }
+
+    fn leave(&self, transport: &dyn Transport) {
+        if self.shared.door.leave(transport) {
+            self.shared.wake_all();
+        }
+    }
+
     /// The conversation is over: tells the service, and gives up its place.
-    pub(super) fn close<S: Service>(&self, mut line: Line, service: &mut S) {
+    pub(super) fn close<S: Service>(&self, mut line: Line, mut service: S) {
         let extras = line.extras.take().map(|extras| *extras).unwrap_or_default();
         if let Some(mailbox) = &extras.mailbox {
             mailbox.close();
@@ -155,14 +179,19 @@ impl Bench {
         }
         self.counters.ended(ending);
         tell(&*line.transport, ending, error.as_ref());
-        if !line.flags.poisoned && line.flags.opened {
-            let _in_service = InService::enter();
-            let closed = catch_unwind(AssertUnwindSafe(|| service.closed(ending, error.as_ref())));
-            self.counters.panicked.add(u64::from(closed.is_err()));
-        }
-        if self.shared.door.leave(&*line.transport) {
-            self.shared.wake_all();
-        }
+        let poisoned = line.flags.poisoned;
+        let told = line.flags.opened && !poisoned;
+        let data = extras.data;
+        let _in_service = InService::enter();
+        // What the user's values do when they are dropped is the user's code too.
+        let closed = catch_unwind(AssertUnwindSafe(move || {
+            if told {
+                service.closed(ending, error.as_ref());
+            }
+            drop((service, data));
+        }));
+        self.counters.panicked.add(u64::from(closed.is_err() && !poisoned));
+        self.leave(&*line.transport);
     }
 }
 

@@ -164,7 +164,7 @@ impl Server {
             Kind::Threads { stack_bytes, .. } => {
                 prepared.threads(&self, *stack_bytes, |transport, bench| {
                     let token = token.fetch_add(1, Ordering::Relaxed);
-                    threads::converse(transport, make(), bench, token);
+                    threads::converse(transport, &make, bench, token);
                 })
             }
             Kind::Events { loops } => prepared.events(&self, *loops, &make),

@@ -100,7 +100,9 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
         let bench = Bench::new(self.setup, self.shared, deadline::now());
         let Ok(mut bench) = bench else {
             tracing::warn!("there is no descriptor for a thread of a conversation");
-            self.shared.door.leave(&*first);
+            if self.shared.door.leave(&*first) {
+                self.shared.wake_all();
+            }
             return;
         };
         let mut next = Some(first);
@@ -245,10 +247,11 @@ enum Until {
 /// Serves one conversation to its end, by turns.
 pub(super) fn converse<S: Service>(
     transport: Arc<dyn Transport>,
-    mut service: S,
+    make: impl FnOnce() -> S,
     bench: &mut Bench,
     token: u64,
 ) {
+    let Some(mut service) = bench.make(make, &transport) else { return };
     bench.now = deadline::now();
     let mut line = Line::new(transport, bench.now);
     let mut ready = Interest::NONE;
@@ -274,7 +277,7 @@ pub(super) fn converse<S: Service>(
             line.flags.mail |= tokens.contains(&token);
         }
     }
-    bench.close(line, &mut service);
+    bench.close(line, service);
 }
 
 /// Waits for the transport, the clock or the mail.

@@ -230,8 +230,8 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             Entered::Yes => {}
         }
         tracing::debug!(peer = tracing::field::debug(&transport), "a conversation has begun");
+        let Some(service) = self.bench.make(self.make, &transport) else { return };
         let line = Line::new(transport, self.bench.now);
-        let service = (self.make)();
         let served = Served { line, service, looked_at: None, is_ready: false };
         let token = self.lines.insert(served);
         self.turn(token, Interest::NONE);
@@ -269,12 +269,12 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
     }
 
     fn end(&mut self, token: Token) {
-        let Some(Served { line, mut service, .. }) = self.lines.remove(token) else { return };
+        let Some(Served { line, service, .. }) = self.lines.remove(token) else { return };
         if line.watched != Interest::NONE {
             // The descriptor may be shared, so that closing this one of it takes nothing away.
             let _ = self.backend.watch(&line.transport, token, line.watched, Interest::NONE);
         }
-        self.bench.close(line, &mut service);
+        self.bench.close(line, service);
     }
 
     /// One more turn for each conversation that could go on when the last round ended.
