@@ -114,6 +114,11 @@ pub const MESSAGES_PER_TURN: usize = 1024;
 /// The most connections that are accepted before the open conversations have their turn.
 pub const ACCEPTS_PER_TURN: usize = 64;
 
+/// The most bytes that a server which stops still reads from one peer, to answer what had come: as
+/// much as the kernel holds, and an end for a peer that never stops sending (`tcp_rmem` of Linux
+/// is 6 MiB by default).
+pub const STOP_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Bytes queued to one peer at which nothing more is read from it.
 pub const QUEUE_HIGH_BYTES: usize = 256 * 1024;
 

@@ -19,7 +19,7 @@ pub(super) struct Line {
     /// `None` while it is at rest: then `rest` is all there is to it.
     pub(super) session: Option<Box<Session>>,
     pub(super) rest: Rest,
-    /// When the last message came, or the conversation began.
+    /// When the last message came, or waiting for one began.
     pub(super) heard: Instant,
     /// When something was last sent.
     pub(super) said: Instant,
@@ -62,6 +62,10 @@ pub(super) struct Flags {
     pub(super) finishing: bool,
     /// It has been told.
     pub(super) half_closed: bool,
+    /// The peer is waited for, and nothing else: its clocks run.
+    pub(super) listens: bool,
+    /// The server stops, and what had come till then has been read.
+    pub(super) drained: bool,
     /// A post may be in the mailbox.
     pub(super) mail: bool,
     /// The service panicked, and is not called any more.
@@ -85,6 +89,8 @@ pub(super) struct Extras {
     pub(super) ending: Option<(Ending, Option<Error>)>,
     /// Bytes that the decoder asked for.
     pub(super) need: usize,
+    /// Bytes read since the server began to stop.
+    pub(super) drained_bytes: usize,
     /// Bytes of this conversation in the server's count of what is queued.
     pub(super) counted: usize,
     pub(super) ticks_at: Option<Instant>,

@@ -76,6 +76,13 @@ impl Shared {
         }
     }
 
+    /// The place kept for a connection is not needed.
+    pub(super) fn nobody_came(&self) {
+        if self.door.nobody_came() {
+            self.wake_all();
+        }
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }

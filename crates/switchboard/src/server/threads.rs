@@ -165,9 +165,10 @@ impl<'a> Acceptor<'a> {
                 return Ok(());
             }
             let until = match self.shared.door.look(deadline::now()) {
-                Entrance::Shut => return Ok(()),
+                Entrance::Shut if self.shared.door.is_empty() => return Ok(()),
                 Entrance::Open => self.accept(&hand)?,
-                Entrance::Full => Until::Woken,
+                // A stop is still to be heard.
+                Entrance::Full | Entrance::Shut => Until::Woken,
                 Entrance::Paused(until) => Until::At(until),
             };
             self.wait(until)?;
@@ -185,8 +186,12 @@ impl<'a> Acceptor<'a> {
                 }
                 match listener.try_accept() {
                     Ok(Some(transport)) => self.begin(transport, true, hand),
-                    Ok(None) => break,
+                    Ok(None) => {
+                        self.shared.nobody_came();
+                        break;
+                    }
                     Err(error) => {
+                        self.shared.nobody_came();
                         let until = self.shared.door.failed(&**listener, error, deadline::now())?;
                         return Ok(Until::At(until));
                     }

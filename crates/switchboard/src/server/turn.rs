@@ -44,27 +44,29 @@ impl<S: Service> Turn<'_, S> {
             self.write();
         }
         let late = self.line.due.is_some_and(|due| due <= self.bench.now);
+        let stopping = self.bench.shared.is_stopping();
         // A clock that has run out while bytes lay there unread has not run out.
-        if (ready.read || late || self.bench.shared.is_stopping()) && self.wants_bytes() {
-            self.read();
+        if (ready.read || late || stopping) && self.wants_bytes() {
+            self.read(stopping);
         }
         let worked = {
             let _in_service = InService::enter();
-            catch_unwind(AssertUnwindSafe(|| self.work()))
+            catch_unwind(AssertUnwindSafe(|| self.work(stopping)))
         };
         if worked.is_err() {
             self.panicked();
         }
         self.write();
+        self.listen();
         if late {
             self.expire();
         }
         self.settle();
-        self.line.flags.backlog && self.wants_messages()
+        self.line.flags.backlog && self.wants_messages() || stopping && self.wants_bytes()
     }
 
     /// Everything in which the service has a part.
-    fn work(&mut self) {
+    fn work(&mut self, stopping: bool) {
         if !self.line.flags.opened {
             self.line.flags.opened = true;
             if let Some(tick) = self.bench.setup.limits.tick {
@@ -77,9 +79,17 @@ impl<S: Service> Turn<'_, S> {
         }
         self.clocks();
         self.deliver();
-        if self.bench.shared.is_stopping() && !(self.line.flags.backlog && self.line.flags.full) {
+        if stopping && self.is_drained() {
             self.line.close(Ending::Stopped, None);
         }
+    }
+
+    /// Whether everything that had come when the server began to stop has been given.
+    fn is_drained(&self) -> bool {
+        let flags = &self.line.flags;
+        let nothing_comes =
+            flags.drained || self.session.inbound.at_end() || self.line.is_broken();
+        flags.paused || !flags.backlog && nothing_comes
     }
 
     /// Calls the service, and ends the conversation if it says so.
@@ -126,14 +136,25 @@ impl<S: Service> Turn<'_, S> {
             && self.line.held() < self.bench.setup.limits.later_max
     }
 
-    fn read(&mut self) {
+    fn read(&mut self, stopping: bool) {
         let need = self.line.extras.as_ref().map_or(1, |extras| extras.need).max(1);
         loop {
             let inbound = &mut self.session.inbound;
             match inbound.read_from(&*self.line.transport, need, &mut self.bench.buffers) {
-                Ok(bytes) => return self.bench.counters.bytes_received.add(bytes as u64),
+                Ok(bytes) => {
+                    self.bench.counters.bytes_received.add(bytes as u64);
+                    if stopping {
+                        let extras = self.line.extras();
+                        extras.drained_bytes = extras.drained_bytes.saturating_add(bytes);
+                        self.line.flags.drained = extras.drained_bytes >= limits::STOP_BYTES_MAX;
+                    }
+                    return;
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.line.flags.drained = stopping;
+                    return;
+                }
                 Err(error) => {
                     let number = self.session.inbound.messages() + 1;
                     let error = self.io("cannot receive from", error).at_message(number);

@@ -15,6 +15,7 @@ impl Service for Noting {
         reply.send(&message)?;
         match message.bytes() {
             b"close" => reply.close(),
+            b"large" => reply.send(&pattern(8 << 20))?,
             b"fail" => return Err(Error::caller("told to fail")),
             _ => {}
         }
@@ -86,34 +87,47 @@ fn a_service_that_closes_or_errs_is_told_that_it_stopped() {
     }
 }
 
+/// A server with one client that has sent `bytes` and then breaks the stream, while the server has
+/// something queued for it.
+fn is_reset(case: &Case, bytes: &[u8]) {
+    let told = Told::new();
+    let served = case.start("u32be", &Limits::default(), {
+        let told = told.clone();
+        move || Noting(told.clone())
+    });
+    let (client, mut filled) = (served.client(), 0);
+    served.wait_for("a queue", |stats| {
+        filled += fill(&**client.transport(), &bytes[filled..]);
+        stats.queued_bytes > 0
+    });
+    client.abort();
+    served.ended(Ending::Reset, 1);
+    told.wait(|told| !told.is_empty());
+    let (ending, error) = told.lock().remove(0);
+    let error = error.unwrap();
+    assert_eq!((ending, error.fault()), (Ending::Reset, Fault::Peer), "{case}: {error}");
+}
+
 #[test]
 fn a_reset_is_told() {
     for case in cases() {
-        let told = Told::new();
-        let served = case.start("u32be", &Limits::default(), {
-            let told = told.clone();
-            move || Noting(told.clone())
-        });
-        let client = served.client();
-        // It is told by the write on a stream that has no resets.
-        let (sent, mut filled) = (requests("u32be", &vec![pattern(64 << 10); 400]), 0);
-        served.wait_for("a queue", |stats| {
-            filled += fill(&**client.transport(), &sent[filled..]);
-            stats.queued_bytes > 0
-        });
-        client.abort();
-        served.ended(Ending::Reset, 1);
-        told.wait(|told| !told.is_empty());
-        let (ending, error) = told.lock().remove(0);
-        let error = error.unwrap();
-        assert_eq!((ending, error.fault()), (Ending::Reset, Fault::Peer), "{case}: {error}");
+        is_reset(&case, &requests("u32be", &["large"]));
+    }
+}
+
+#[test]
+fn a_reset_in_the_middle_of_a_message_is_no_truncation() {
+    // Whether a read or a write is told first. A stream that has no resets is only cut off.
+    let bytes = requests("u32be", &vec![pattern(64 << 10); 400]);
+    for case in cases().into_iter().filter(|case| case.over != Over::Unix) {
+        is_reset(&case, &bytes);
     }
 }
 
 #[test]
 fn a_deadline_is_told() {
     let limits = Limits {
-        timeouts: Timeouts::all(std::time::Duration::from_millis(20)),
+        timeouts: Timeouts::all(std::time::Duration::from_millis(300)),
         ..Limits::default()
     };
     for case in cases() {

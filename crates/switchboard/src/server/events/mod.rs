@@ -44,6 +44,8 @@ pub(super) struct Loop<'a, B, S, F> {
     make: &'a F,
     listeners: &'a [Arc<dyn Accept>],
     listening: Listening,
+    /// Until it has stopped.
+    stopper: Option<&'a Stopper>,
     lines: Slab<Served<S>>,
     wheel: Wheel,
     /// Conversations that could go on at once, in the order of their turns.
@@ -79,7 +81,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         setup: &Arc<Setup>,
         shared: &Arc<Shared>,
         listeners: &'a [Arc<dyn Accept>],
-        stopper: Option<&Stopper>,
+        stopper: Option<&'a Stopper>,
         make: &'a F,
     ) -> Result<Self, Error> {
         let now = backend.now();
@@ -95,6 +97,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             make,
             listeners,
             listening: Listening::Off,
+            stopper,
             lines: Slab::new(),
             wheel: Wheel::new(now),
             ready: Vec::new(),
@@ -160,7 +163,14 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
                 self.turns = tokens;
                 self.look_around()?;
             }
-            STOPPER => self.bench.shared.stop(),
+            STOPPER => {
+                self.bench.shared.stop();
+                // It stays stopped: watched any longer, it would never let the loop wait again.
+                if let Some(stopper) = self.stopper.take() {
+                    let unwatched = self.backend.unwatch_descriptor(stopper.as_fd());
+                    unwatched.map_err(|error| Error::io("cannot unwatch a stopper", error))?;
+                }
+            }
             key if key >= LISTENERS => {
                 let listener = usize::try_from(key - LISTENERS).unwrap_or(usize::MAX);
                 self.accept(listener)?;
@@ -212,8 +222,12 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             }
             match listener.try_accept() {
                 Ok(Some(transport)) => self.begin(transport, true),
-                Ok(None) => return Ok(()),
+                Ok(None) => {
+                    self.bench.shared.nobody_came();
+                    return Ok(());
+                }
                 Err(error) => {
+                    self.bench.shared.nobody_came();
                     let door = &self.bench.shared.door;
                     let until = door.failed(&**listener, error, self.bench.now)?;
                     self.pause(until);

@@ -50,32 +50,46 @@ impl<S: Service> Turn<'_, S> {
         deadline::earlier(patience, deadline::earlier(ticks_at, self.heartbeat()))
     }
 
-    /// When a peer that takes nothing, or an answer that does not come while the conversation is
-    /// being closed, is given up.
+    /// When a peer that takes nothing, or an answer that does not come while the conversation or
+    /// the server ends, is given up.
     fn stall(&mut self) -> Option<Instant> {
         let timeouts = self.bench.setup.limits.timeouts;
-        let promised = self.line.phase == Phase::Closing && self.line.held() > 0;
+        let ends = self.line.phase == Phase::Closing || self.bench.shared.is_stopping();
+        let promised = ends && self.line.held() > 0;
         if self.session.outbound.pending() == 0 && !promised {
             return None;
         }
         self.session.outbound.stall_deadline(&timeouts, self.bench.now, false)
     }
 
+    /// Notes whether the peer is waited for now. While it was this side that kept it waiting, by a
+    /// pause, an answer that took its time or what had to be delivered first, no clock of the peer
+    /// ran: they begin anew.
+    pub(super) fn listen(&mut self) {
+        let listens = self.line.phase == Phase::Open
+            && self.queued() == 0
+            && self.line.held() == 0
+            && (self.wants_bytes() || self.session.inbound.at_end());
+        if listens && !self.line.flags.listens {
+            self.line.heard = self.bench.now;
+            self.session.inbound.restart_clock();
+        }
+        self.line.flags.listens = listens;
+    }
+
     /// When a peer that says nothing is given up.
     fn silence(&mut self) -> Option<Instant> {
         let timeouts = self.bench.setup.limits.timeouts;
-        if self.line.phase != Phase::Open || self.queued() > 0 || self.line.held() > 0 {
+        if !self.line.flags.listens || self.line.phase != Phase::Open {
             return None;
         }
-        let from = match (self.wants_bytes(), self.session.inbound.at_end()) {
-            (true, _) if self.session.inbound.has_begun() => {
+        let from = match self.session.inbound.at_end() {
+            false if self.session.inbound.has_begun() => {
                 return self.session.inbound.poll_deadline(&timeouts, self.bench.now);
             }
-            (true, _) => self.line.heard,
+            false => self.line.heard,
             // The service goes on alone: as long as it has something to say.
-            (false, true) => self.line.heard.max(self.line.said),
-            // It does not want to hear anything.
-            (false, false) => return None,
+            true => self.line.heard.max(self.line.said),
         };
         timeouts.idle.and_then(|idle| from.checked_add(idle))
     }
