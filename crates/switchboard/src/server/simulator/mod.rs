@@ -10,8 +10,8 @@
 //!
 //! After each round: what the service was given is the beginning of what each client sent, message
 //! for message; what each client received decodes to the beginning of the answers to that; what is
-//! queued is within bounds; whoever had something to say had a turn. In the end: nobody who behaved lost anything, each was told the ending
-//! that was his, and nothing is left.
+//! queued is within bounds; whoever had something to say had a turn. In the end: nobody who behaved
+//! lost anything, each was told the ending that was his, and nothing is left.
 
 mod client;
 mod random;
