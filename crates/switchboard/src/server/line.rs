@@ -19,7 +19,7 @@ pub(super) struct Line {
     /// `None` while it is at rest: then `rest` is all there is to it.
     pub(super) session: Option<Box<Session>>,
     pub(super) rest: Rest,
-    /// When the last message came, or the conversation began.
+    /// When the last message came, or waiting for one began.
     pub(super) heard: Instant,
     /// When something was last sent.
     pub(super) said: Instant,
