@@ -87,8 +87,7 @@ impl<S: Service> Turn<'_, S> {
     /// Whether everything that had come when the server began to stop has been given.
     fn is_drained(&self) -> bool {
         let flags = &self.line.flags;
-        let nothing_comes =
-            flags.drained || self.session.inbound.at_end() || self.line.is_broken();
+        let nothing_comes = flags.drained || self.session.inbound.at_end() || self.line.is_broken();
         flags.paused || !flags.backlog && nothing_comes
     }
 

@@ -225,9 +225,8 @@ fn ticks_come_whether_messages_do_or_not() {
 fn a_client_that_does_not_end_is_not_waited_for_for_ever() {
     for case in cases() {
         let limits = Limits { linger: SHORT, ..Limits::default() };
-        let served = case.start("lines", &limits, || {
-            |_: &[u8], reply: &mut Reply<'_>| reply.close()
-        });
+        let served =
+            case.start("lines", &limits, || |_: &[u8], reply: &mut Reply<'_>| reply.close());
         let mut client = served.client();
         client.send(b"go away").unwrap();
         served.ended(Ending::Stopped, 1);

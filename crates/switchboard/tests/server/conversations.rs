@@ -23,8 +23,7 @@ fn serve(
                 Arc::new(ours)
             }
         };
-        Conversation::over(stream, &"lines".parse().unwrap())
-            .with_timeouts(Timeouts::all(PATIENCE))
+        Conversation::over(stream, &"lines".parse().unwrap()).with_timeouts(Timeouts::all(PATIENCE))
     };
     std::thread::scope(|scope| {
         let serving = scope.spawn(|| server.serve_conversations(handler).unwrap());
@@ -35,7 +34,10 @@ fn serve(
 }
 
 fn threads() -> Vec<Case> {
-    [Over::Tcp, Over::Unix, Over::Pair].into_iter().map(|over| dispatchers(over).remove(0)).collect()
+    [Over::Tcp, Over::Unix, Over::Pair]
+        .into_iter()
+        .map(|over| dispatchers(over).remove(0))
+        .collect()
 }
 
 fn echo(conversation: &mut Conversation) -> Result<(), Error> {

@@ -86,8 +86,7 @@ impl Service for Afterwards {
 
 #[test]
 fn a_service_may_go_on_sending_after_it() {
-    let limits =
-        Limits { tick: Some(std::time::Duration::from_millis(5)), ..Limits::default() };
+    let limits = Limits { tick: Some(std::time::Duration::from_millis(5)), ..Limits::default() };
     for case in cases() {
         let served = case.start("lines", &limits, || Afterwards(0));
         let stream = served.connect();

@@ -92,8 +92,7 @@ fn loops_that_accept_at_once_do_not_pass_the_limit_together() {
 #[test]
 fn one_address_may_have_so_many() {
     for case in dispatchers(Over::Tcp) {
-        let limits =
-            Limits { conversations_per_address_max: Some(2), ..Limits::default() };
+        let limits = Limits { conversations_per_address_max: Some(2), ..Limits::default() };
         let served = case.start("lines", &limits, echo);
         let mut clients = [served.client(), served.client()];
         for client in &mut clients {

@@ -27,7 +27,7 @@ impl Service for Script {
                 let (answer, promise) = (message.to_vec(), reply.later());
                 std::thread::spawn(move || promise.send(answer));
             }
-            Some(b'8') => reply.send(&pattern(200_000))?,
+            Some(b'8') => reply.send(&pattern(60_000))?,
             Some(b'9') => reply.later().skip()?,
             Some(b'c') => reply.close(),
             Some(b'f') => return Err(Error::caller("told to fail")),
@@ -127,5 +127,5 @@ fn the_same_service_gives_the_same_bytes_and_endings() {
     }
     // The scripts are worth their name.
     let endings: std::collections::BTreeSet<_> = expected.iter().map(|(_, end)| end).collect();
-    assert!(endings.len() >= 4, "{endings:?}");
+    assert!(endings.len() >= 3, "{endings:?}");
 }

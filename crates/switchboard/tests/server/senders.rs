@@ -10,19 +10,17 @@ fn reachable(case: &Case, limits: &Limits, policy: SlowPeer) -> (Served, Noted<V
     let theirs = senders.clone();
     let served = case.start("u32be", limits, move || {
         let senders = theirs.clone();
-        move |message: &[u8], reply: &mut Reply<'_>| {
-            match message {
-                b"join" => {
-                    let sender = reply.sender(policy);
-                    senders.change(|senders| senders.push(sender));
-                    Ok(())
-                }
-                b"pause" => {
-                    reply.pause();
-                    reply.send(b"paused")
-                }
-                _ => reply.send(message),
+        move |message: &[u8], reply: &mut Reply<'_>| match message {
+            b"join" => {
+                let sender = reply.sender(policy);
+                senders.change(|senders| senders.push(sender));
+                Ok(())
             }
+            b"pause" => {
+                reply.pause();
+                reply.send(b"paused")
+            }
+            _ => reply.send(message),
         }
     });
     (served, senders)
@@ -152,9 +150,8 @@ fn who_waits_for_a_peer_that_leaves_is_told() {
         let (served, senders) = reachable(&case, &Limits::default(), SlowPeer::Wait);
         let (client, sender) = joined(&served, &senders);
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| {
-                (0..10_000).find_map(|_| sender.send(pattern(64 << 10)).err()).unwrap()
-            });
+            let waits = scope
+                .spawn(|| (0..10_000).find_map(|_| sender.send(pattern(64 << 10)).err()).unwrap());
             served.wait_for("a full queue", |stats| stats.queued_bytes > 512 << 10);
             client.abort();
             let error = waits.join().unwrap();
@@ -196,7 +193,9 @@ fn a_sender_of_a_conversation_that_is_over_errs() {
         assert!(sender.is_closed(), "{case}");
         let error = sender.send("too late").unwrap_err();
         assert_eq!(error.ending(), Some(Ending::Finished), "{case}: {error}");
-        (sender.resume(), sender.finish(), sender.close());
+        sender.resume();
+        sender.finish();
+        sender.close();
         // Its place is another's now, who must hear nothing of it.
         let (mut other, _) = joined(&served, &senders);
         assert!(sender.send("to whoever has its place").is_err(), "{case}");
@@ -211,7 +210,11 @@ fn a_sender_closes_and_finishes_behind_what_it_sent() {
             let (served, senders) = reachable(&case, &Limits::default(), SlowPeer::Wait);
             let (mut client, sender) = joined(&served, &senders);
             sender.send("last").unwrap();
-            if closes { sender.close() } else { sender.finish() }
+            if closes {
+                sender.close()
+            } else {
+                sender.finish()
+            }
             assert_eq!(&*client.recv().unwrap().unwrap(), b"last", "{case}");
             assert!(client.recv().unwrap().is_none(), "{case}");
             client.finish().unwrap();

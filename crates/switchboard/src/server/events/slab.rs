@@ -64,9 +64,8 @@ impl<T> Slab<T> {
     }
 
     pub(super) fn tokens(&self) -> impl Iterator<Item = Token> {
-        (0..).zip(&self.places).filter_map(|(index, place)| {
-            place.value.is_some().then(|| token(place.generation, index))
-        })
+        let taken = (0..).zip(&self.places).filter(|(_, place)| place.value.is_some());
+        taken.map(|(index, place)| token(place.generation, index))
     }
 }
 
@@ -75,11 +74,11 @@ fn token(generation: u32, index: u32) -> Token {
 }
 
 pub(super) fn index(token: Token) -> u32 {
-    (token & u64::from(u32::MAX)) as u32
+    u32::try_from(token & u64::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
 fn generation(token: Token) -> u32 {
-    (token >> 32) as u32
+    u32::try_from(token >> 32).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -90,7 +90,7 @@ impl Wheel {
 }
 
 fn slot(tick: u64) -> usize {
-    (tick % SLOTS as u64) as usize
+    usize::try_from(tick % SLOTS as u64).unwrap_or(0)
 }
 
 #[cfg(test)]
