@@ -3,6 +3,7 @@
 //! The same definitions give the help, the suggestions, the completions and the man pages.
 
 mod files;
+mod serving;
 mod talking;
 
 use std::time::Duration;
@@ -14,7 +15,8 @@ use switchboard_frame::{Fields, Protocol, Role};
 pub(crate) use crate::args::files::{
     CompletionsArgs, DecodeArgs, DemoArgs, EncodeArgs, FramesArgs, ManArgs,
 };
-pub(crate) use crate::args::talking::{SendArgs, ServeAction, ServeArgs, TalkArgs, TapArgs};
+pub(crate) use crate::args::serving::{ServeAction, ServeArgs};
+pub(crate) use crate::args::talking::{SendArgs, TalkArgs, TapArgs};
 use crate::exit::{Exit, Failure};
 use crate::units;
 

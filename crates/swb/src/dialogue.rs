@@ -291,7 +291,7 @@ pub(crate) fn outcome(over: Over, conversation: &Conversation) -> Result<(), Fai
     match over {
         Over::Finished => Ok(()),
         Over::Refused(error) => Err(Failure::new(Exit::BadFrame, error)),
-        Over::Broken(error) => Err(failure(&error, conversation)),
+        Over::Broken(error) => Err(Failure::new(Exit::of(&error), words(&error))),
         Over::TimedOut(time) => {
             let (name, number) = (conversation.transport().name(), next_message(conversation));
             let text = format!("timed out: {name}, message {number}: nothing moved for {time:?}");
@@ -301,17 +301,16 @@ pub(crate) fn outcome(over: Over, conversation: &Conversation) -> Result<(), Fai
     }
 }
 
-/// An error of a conversation, with the bytes around it when a frame is bad.
-pub(crate) fn failure(error: &Error, conversation: &Conversation) -> Failure {
+/// The words of an error, with the bytes around it when a frame is bad.
+pub(crate) fn words(error: &Error) -> String {
     let mut text = error.to_string();
-    if let Some(frame) = error.frame_error() {
-        let unread = conversation.session().inbound.unread();
-        if let Some(around) = crate::pump::around(unread, frame.offset(), frame.at()) {
-            text.push_str("; bytes around it: ");
-            text.push_str(&around);
-        }
+    if let (Some((offset, bytes)), Some(frame)) = (error.around(), error.frame_error())
+        && let Some(around) = crate::pump::around(bytes, offset, frame.at())
+    {
+        text.push_str("; bytes around it: ");
+        text.push_str(&around);
     }
-    Failure::new(Exit::of(error), text)
+    text
 }
 
 /// Messages over the limit that were passed over, and a stream that could be read no further.

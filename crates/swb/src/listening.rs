@@ -1,20 +1,31 @@
 //! Listening, and a thread for each conversation.
 //!
-//! `tap` and `serve` share it: where it listens is told, at most so many conversations at once are
-//! served while further ones wait at the listener, and the end waits for all of them.
+//! `tap` and the programs of `serve` share it: where it listens is told, at most so many
+//! conversations at once are served while further ones wait at the listener, and the end waits for
+//! all of them. What serves messages is the library's server; it shares only the listening.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use switchboard::limits::ACCEPT_PAUSE;
 use switchboard::transport::{Transport, Wait};
-use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper, limits};
+use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper};
 
 use crate::exit::{Exit, Failure};
 use crate::printer::Printer;
 
-/// The most conversations at once; each has a thread. Further ones wait at the listener.
-const CONVERSATIONS_MAX: u64 = 1024;
+/// The most conversations at once, unless told; each has a thread.
+pub(crate) const CONVERSATIONS_MAX: usize = 1024;
+
+/// How many conversations are served.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    /// So many, and then no more; without it until stopped.
+    pub(crate) in_all: Option<u64>,
+    /// Further ones wait at the listener.
+    pub(crate) at_once: usize,
+}
 
 /// Listens and tells where: on stderr, and with `print` alone on stdout.
 pub(crate) fn listen(
@@ -43,12 +54,12 @@ struct Active {
 
 #[derive(Default)]
 struct State {
-    now: u64,
+    now: usize,
     /// Why nothing can go on, from whichever conversation found it.
     failure: Option<Failure>,
 }
 
-/// Serves conversations until the stopper stops or `limit` of them were begun, then waits for those
+/// Serves conversations until the stopper stops or as many as may were begun, then waits for those
 /// under way. The first failure that concerns all of them ends everything at once.
 ///
 /// # Errors
@@ -56,7 +67,7 @@ struct State {
 pub(crate) fn converse<F>(
     listener: Listener,
     stopper: &Stopper,
-    limit: Option<u64>,
+    limits: Limits,
     printer: &Printer,
     serve: F,
 ) -> Result<u64, Failure>
@@ -66,15 +77,15 @@ where
     let active = Arc::new(Active::default());
     let serve = Arc::new(serve);
     let mut begun = 0;
-    while limit.is_none_or(|limit| begun < limit) {
-        active.wait_until(|state| state.now < CONVERSATIONS_MAX)?;
+    while limits.in_all.is_none_or(|limit| begun < limit) {
+        active.wait_until(|state| state.now < limits.at_once)?;
         let transport = match listener.accept(&Wait::FOREVER.or_stopped(stopper)) {
             Ok(transport) => transport,
             Err(error) if error.is_stopped() => break,
             Err(error) if error.is_exhausted() => {
                 printer.talk(&format!("swb: {error}"));
                 // The connection that waits would be found again at once.
-                active.pause(limits::ACCEPT_PAUSE)?;
+                active.pause(ACCEPT_PAUSE)?;
                 continue;
             }
             Err(error) => return Err(listen_failure(&error)),

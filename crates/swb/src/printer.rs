@@ -8,9 +8,15 @@ use std::env;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::termios::tcgetwinsize;
+
 use crate::exit::Failure;
+
+/// To the beginning of the line, and nothing on it.
+const CLEAR: &str = "\r\x1b[K";
 
 /// Bytes of output held before a write.
 const OUTPUT_BYTES: usize = 64 * 1024;
@@ -20,6 +26,8 @@ const OUTPUT_BYTES: usize = 64 * 1024;
 pub(crate) struct Printer {
     out: Arc<Mutex<BufWriter<File>>>,
     colour: bool,
+    /// A status line is shown, and whatever is said takes its place.
+    status: Arc<AtomicBool>,
 }
 
 /// The colours there are; nothing is said by colour alone.
@@ -39,7 +47,7 @@ impl Printer {
         let file = stdout.as_fd().try_clone_to_owned().map_err(|e| Failure::stdout(&e))?;
         let colour = stdout.is_terminal() && colour_wanted();
         let out = BufWriter::with_capacity(OUTPUT_BYTES, File::from(file));
-        Ok(Printer { out: Arc::new(Mutex::new(out)), colour })
+        Ok(Printer { out: Arc::new(Mutex::new(out)), colour, status: Arc::default() })
     }
 
     /// Writes one record to stdout, whole.
@@ -60,13 +68,20 @@ impl Printer {
 
     /// Says something to the person. A stderr that is gone is no reason to stop.
     pub(crate) fn talk(&self, text: &str) {
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let mut err = io::stderr().lock();
+        let clear = if self.status.swap(false, Ordering::Relaxed) { CLEAR } else { "" };
+        let _ = writeln!(err, "{clear}{text}");
     }
 
-    /// Shows a line that the next one replaces; an empty one takes it away. For a terminal.
+    /// Shows a line that the next one replaces; an empty one takes it away. For a terminal: it is
+    /// cut to the width, because a line that has wrapped cannot be taken back.
     pub(crate) fn status(&self, text: &str) {
         let mut err = io::stderr().lock();
-        let _ = write!(err, "\r\x1b[K{text}").and_then(|()| err.flush());
+        let columns = tcgetwinsize(&err).map_or(0, |size| usize::from(size.ws_col));
+        let columns = if columns == 0 { usize::MAX } else { columns - 1 };
+        let text: String = text.chars().take(columns).collect();
+        self.status.store(!text.is_empty(), Ordering::Relaxed);
+        let _ = write!(err, "{CLEAR}{text}").and_then(|()| err.flush());
     }
 
     /// `text` in a colour, on a terminal that wants colours.

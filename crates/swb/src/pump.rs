@@ -5,12 +5,10 @@
 
 use std::ops::Range;
 
+use switchboard::limits::AROUND_BYTES_MAX;
 use switchboard_frame::{
     Assembler, Decoder, Discarded, Field, Frame, FrameError, Framing, ReceiveBuffer, Step,
 };
-
-/// Bytes shown on each side of the byte at fault.
-const CONTEXT_BYTES: usize = 16;
 
 /// The receiving side of one direction.
 pub(crate) struct Pump {
@@ -173,8 +171,8 @@ pub(crate) fn describe(pump: &Pump, error: &FrameError) -> String {
 /// at offset `front`.
 pub(crate) fn around(bytes: &[u8], front: u64, at: u64) -> Option<String> {
     let at = usize::try_from(at.checked_sub(front)?).ok()?;
-    let from = at.min(bytes.len()).saturating_sub(CONTEXT_BYTES);
-    let to = at.saturating_add(1 + CONTEXT_BYTES).min(bytes.len());
+    let from = at.min(bytes.len()).saturating_sub(AROUND_BYTES_MAX);
+    let to = at.saturating_add(1 + AROUND_BYTES_MAX).min(bytes.len());
     let mut text = String::new();
     for (index, byte) in bytes.iter().enumerate().take(to).skip(from) {
         if !text.is_empty() {

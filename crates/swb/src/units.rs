@@ -23,6 +23,29 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a duration is written 250ms, 5s, 2m or 1h".to_owned())
 }
 
+/// Reads a duration that is not zero, of something that ends when it has passed.
+///
+/// # Errors
+/// As [`duration`], and zero.
+pub(crate) fn patience(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("it must be more than 0".to_owned()),
+        time => Ok(time),
+    }
+}
+
+/// Reads a number of something of which there has to be one.
+///
+/// # Errors
+/// Not a number, more than fits, or zero.
+pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("a number is written in digits: 100".to_owned()),
+    }
+}
+
 /// Reads a size in bytes: digits and nothing, `k`, `m`, `g`, `KiB`, `MiB` or `GiB`, which are
 /// powers of 1024.
 ///
@@ -58,6 +81,19 @@ pub(crate) fn chunk(text: &str) -> Result<usize, String> {
 /// A size in bytes, as a person reads it.
 pub(crate) fn bytes(number: u64) -> String {
     count(number, "byte")
+}
+
+/// A size as a person takes it in: `115 bytes`, `4.1 MiB`.
+pub(crate) fn rounded(number: u64) -> String {
+    let mut scaled = number as f64;
+    let mut unit = "";
+    for larger in ["KiB", "MiB", "GiB", "TiB"] {
+        if scaled < 1024.0 {
+            break;
+        }
+        (scaled, unit) = (scaled / 1024.0, larger);
+    }
+    if unit.is_empty() { bytes(number) } else { format!("{scaled:.1} {unit}") }
 }
 
 /// `1 message`, `2 messages`, `3 replies`.
@@ -103,5 +139,14 @@ mod tests {
             assert!(size(wrong).is_err(), "{wrong}");
         }
         assert!(chunk("0").is_err());
+    }
+
+    #[test]
+    fn sizes_for_a_person() {
+        assert_eq!(rounded(1), "1 byte");
+        assert_eq!(rounded(1023), "1023 bytes");
+        assert_eq!(rounded(1536), "1.5 KiB");
+        assert_eq!(rounded(5 << 40), "5.0 TiB");
+        assert_eq!(rounded(5 << 50), "5120.0 TiB");
     }
 }

@@ -265,7 +265,9 @@ impl Decoder {
         if let Err(error) = &result {
             run.error = Some(error.clone());
         }
-        self.busy = !matches!(result, Ok(Step::Frame(_) | Step::End));
+        // Without a byte of the next frame there is nothing to go on with.
+        let is_edge = bytes.is_empty() && matches!(result, Ok(Step::Need(_)));
+        self.busy = !is_edge && !matches!(result, Ok(Step::Frame(_) | Step::End));
         self.busy |= run.open.is_some() || run.discarding.is_some();
         self.run = Some(run);
         result

@@ -27,12 +27,41 @@ impl Preset {
         }
     }
 
+    /// The message by which `writer` says that it is still there, where the protocol has one that
+    /// is always the same: of `amqp`, `bgp`, `bittorrent`, and the client of `mqtt`.
+    ///
+    /// ```
+    /// use switchboard_frame::{Role, preset};
+    ///
+    /// let mqtt = preset("mqtt").unwrap();
+    /// assert_eq!(mqtt.heartbeat(Role::Client), Some(&b"\xc0\x00"[..])); // PINGREQ
+    /// assert_eq!(mqtt.heartbeat(Role::Server), None);
+    /// ```
+    #[must_use]
+    pub fn heartbeat(&self, writer: Role) -> Option<&'static [u8]> {
+        match (self.name, writer) {
+            // AMQP 0-9-1, section 4.2.7: a frame of type 8 on channel 0, and nothing in it.
+            ("amqp", _) => Some(b"\x08\0\0\0\0\0\0\xce"),
+            // RFC 4271, section 4.4: a KEEPALIVE is a header alone.
+            ("bgp", _) => Some(&BGP_KEEPALIVE),
+            // BEP 3: a message of length 0.
+            ("bittorrent", _) => Some(b""),
+            // MQTT 3.1.1, section 3.12: only the client asks.
+            ("mqtt", Role::Client) => Some(b"\xc0\0"),
+            _ => None,
+        }
+    }
+
     /// Whether both directions are framed alike, so that the name alone is a framing.
     #[must_use]
     pub fn is_symmetric(&self) -> bool {
         self.client == self.server
     }
 }
+
+/// A marker of ones, the length 19, type 4.
+const BGP_KEEPALIVE: [u8; 19] =
+    *b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\x13\x04";
 
 /// Every preset, by name.
 #[must_use]

@@ -1,6 +1,6 @@
 //! Every preset reads, prints and draws.
 
-use switchboard_frame::{Framing, Protocol, Role, preset, presets};
+use switchboard_frame::{Decoder, Encoder, Framing, Protocol, Role, Step, preset, presets};
 
 #[test]
 fn every_preset_reads_in_both_directions() {
@@ -39,4 +39,24 @@ fn the_names_of_the_table_are_there() {
         assert!(preset(name).is_some(), "{name}");
     }
     assert!(preset("postgres-client").is_none());
+}
+
+/// Each can be sent as it is, once the conversation has begun.
+#[test]
+fn heartbeats_are_messages_of_their_protocols() {
+    let mut count = 0;
+    for preset in presets() {
+        for role in [Role::Client, Role::Server] {
+            if let Some(heartbeat) = preset.heartbeat(role) {
+                let framing = Framing::parse(preset.framing(role)).unwrap();
+                let mut wire = Vec::new();
+                Encoder::settled(&framing).unwrap().encode(heartbeat, &mut wire).unwrap();
+                let frame = Decoder::settled(&framing, 0).step(&wire, false).unwrap();
+                let Step::Frame(frame) = frame else { panic!("{}: {frame:?}", preset.name) };
+                assert_eq!((&wire[frame.message], frame.whole.end), (heartbeat, wire.len()));
+                count += 1;
+            }
+        }
+    }
+    assert_eq!(count, 7);
 }

@@ -1,6 +1,11 @@
 //! What can go wrong, by whose fault: [`Error`].
 
+mod around;
+
+mod kind;
+
 use crate::Ending;
+use kind::{Kind, kind_of};
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
@@ -19,27 +24,6 @@ pub enum Fault {
     System,
     /// A limit or a deadline that this side set.
     Limit,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Frame(FrameErrorKind),
-    Finished,
-    Reset,
-    PeerDead,
-    Refused,
-    Unreachable,
-    Unresolved,
-    TimedOut,
-    Stopped,
-    Interrupted,
-    Limit,
-    Caller,
-    AddressInUse,
-    AddressUnavailable,
-    Permission,
-    Exhausted,
-    System,
 }
 
 /// What went wrong, with the endpoint, the message and the byte where they are known. One word
@@ -61,6 +45,8 @@ struct Inner {
     byte_offset: Option<u64>,
     advice: Option<String>,
     partial: Arc<[u8]>,
+    /// Where in the stream they begin, and the bytes around the fault.
+    around: Option<(u64, Arc<[u8]>)>,
     attempts: Arc<[Attempt]>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -252,6 +238,7 @@ impl Error {
                 byte_offset: None,
                 advice: None,
                 partial: Arc::new([]),
+                around: None,
                 attempts: Arc::new([]),
                 source: None,
             }),
@@ -276,6 +263,17 @@ impl Error {
     pub fn io(what: impl Into<String>, error: io::Error) -> Error {
         let kind = kind_of(&error);
         Error::new(kind, what).with_source(error)
+    }
+
+    /// What the system said of a stream that had been there, while doing `what`. As
+    /// [`io`](Self::io); but a peer to which no way leads any more is a peer found dead.
+    #[must_use]
+    pub fn stream(what: impl Into<String>, error: io::Error) -> Error {
+        let mut error = Error::io(what, error);
+        if error.inner.kind == Kind::Unreachable {
+            error.inner.kind = Kind::PeerDead;
+        }
+        error
     }
 
     /// The peer ended its stream where that was not expected: `what` says so.
@@ -381,27 +379,6 @@ impl Error {
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Error {
         self.inner.source = Some(Arc::new(source));
         self
-    }
-}
-
-fn kind_of(error: &io::Error) -> Kind {
-    if rustix::io::Errno::from_io_error(error).is_some_and(crate::sys::is_exhaustion) {
-        return Kind::Exhausted;
-    }
-    match error.kind() {
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe => Kind::Reset,
-        io::ErrorKind::ConnectionRefused => Kind::Refused,
-        io::ErrorKind::TimedOut => Kind::PeerDead,
-        io::ErrorKind::HostUnreachable
-        | io::ErrorKind::NetworkUnreachable
-        | io::ErrorKind::NetworkDown => Kind::Unreachable,
-        io::ErrorKind::AddrInUse => Kind::AddressInUse,
-        io::ErrorKind::AddrNotAvailable => Kind::AddressUnavailable,
-        io::ErrorKind::PermissionDenied => Kind::Permission,
-        io::ErrorKind::InvalidInput => Kind::Caller,
-        _ => Kind::System,
     }
 }
 

@@ -86,7 +86,8 @@ pub const QUEUE_MARK_BYTES: usize = 64 * 1024;
 /// goes with it.
 pub const PARKED_BYTES_MAX: usize = 8 * 1024;
 
-/// How many small buffers a loop keeps for what conversations leave unfinished.
+/// How many small buffers, and how many states of conversations, a loop keeps for the next ones
+/// that leave something unfinished.
 pub const PARKED_MAX: usize = 64;
 
 /// The most bytes that a blocked `send` reads ahead.
@@ -113,11 +114,6 @@ pub const MESSAGES_PER_TURN: usize = 1024;
 
 /// The most connections that are accepted before the open conversations have their turn.
 pub const ACCEPTS_PER_TURN: usize = 64;
-
-/// The most bytes that a server which stops still reads from one peer, to answer what had come: as
-/// much as the kernel holds, and an end for a peer that never stops sending (`tcp_rmem` of Linux
-/// is 6 MiB by default).
-pub const STOP_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Bytes queued to one peer at which nothing more is read from it.
 pub const QUEUE_HIGH_BYTES: usize = 256 * 1024;
@@ -156,3 +152,14 @@ pub const EXHAUSTED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most errors of single connections that one look for a connection passes over.
 pub const ACCEPT_ERRORS_MAX: u32 = 1024;
+
+/// The most bytes that a conversation still reads once its server was told to stop: more than a
+/// system holds of what was received and nobody has read yet.
+pub const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The most bytes that an error shows on each side of the one at which a framing broke.
+pub const AROUND_BYTES_MAX: usize = 16;
+
+/// The most events that one [`Poller::wait`](crate::Poller::wait) takes from the system; the rest
+/// stays there and comes first the next time.
+pub const POLL_EVENTS_MAX: usize = 1024;

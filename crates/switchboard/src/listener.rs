@@ -134,6 +134,11 @@ impl Listener {
         }
     }
 
+    /// Whether others may listen on its port, see [`another`](Self::another).
+    pub(crate) fn shares_port(&self) -> bool {
+        self.options.reuse_port
+    }
+
     /// One more listener on the same addresses and port, with the same options: the kernel spreads
     /// new connections over all of them, each with a backlog of its own.
     ///

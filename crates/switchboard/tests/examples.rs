@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::thread;
-use switchboard::Conversation;
+use switchboard::{Conversation, Received};
 
 /// The built example: beside the folder of this test's own program.
 fn example(name: &str, args: &[&str]) -> Command {
@@ -65,7 +65,16 @@ impl Drop for Listening {
 
 #[test]
 fn echo_answers_and_request_asks() {
-    let echo = Listening::start("echo", &["127.0.0.1:0", "netstring"]);
+    for dispatcher in switchboard::Dispatch::NAMES {
+        echo_answers(dispatcher);
+    }
+    let (_, err, code) = told(&output("echo", &["127.0.0.1:0", "lines", "fibres"]));
+    assert_eq!(code, 1);
+    assert_eq!(err, "echo: no dispatcher is called fibres: write threads or events\n");
+}
+
+fn echo_answers(dispatcher: &str) {
+    let echo = Listening::start("echo", &["127.0.0.1:0", "netstring", dispatcher]);
     let (out, err, code) = told(&output("request", &[&echo.endpoint, "netstring", "hello"]));
     assert_eq!((&*out, &*err, code), ("hello\n", "", 0));
 
@@ -79,6 +88,47 @@ fn echo_answers_and_request_asks() {
     client.finish().unwrap();
     let replies: Vec<Vec<u8>> = client.messages().map(Result::unwrap).collect();
     assert_eq!(replies, [&b"one"[..], b"", b"three"]);
+}
+
+#[test]
+fn what_one_says_all_hear() {
+    for dispatcher in switchboard::Dispatch::NAMES {
+        let room = Listening::start("chat_room", &["127.0.0.1:0", dispatcher]);
+        let enter = || Conversation::connect(&room.endpoint, "lines").unwrap();
+        let hear = |guest: &mut Conversation| {
+            String::from_utf8(guest.recv_owned().unwrap().unwrap()).unwrap()
+        };
+        let mut first = enter();
+        let first_name = first.local().unwrap().to_string();
+        assert_eq!(hear(&mut first), format!("{first_name}: hello"));
+        let mut second = enter();
+        let second_name = second.local().unwrap().to_string();
+        assert_eq!(hear(&mut second), format!("{second_name}: hello"));
+        assert_eq!(hear(&mut first), format!("{second_name}: hello"));
+
+        first.send(b"anybody here?").unwrap();
+        for guest in [&mut first, &mut second] {
+            assert_eq!(hear(guest), format!("{first_name}: anybody here?"));
+        }
+        second.close().unwrap();
+        assert_eq!(hear(&mut first), format!("{second_name}: gone (finished)"));
+    }
+}
+
+#[test]
+fn slow_work_holds_nobody_up() {
+    let server = Listening::start("slow_work", &["127.0.0.1:0", "2"]);
+    let connect = || Conversation::connect(&server.endpoint, "lines").unwrap();
+    let mut slow = connect();
+    // A prime of 61 bits: its divisors are looked for longer than this test takes.
+    slow.send_many(["91", "2305843009213693951", "15"]).unwrap();
+    assert_eq!(slow.recv_owned().unwrap().unwrap(), b"7");
+    let mut quick = connect();
+    for (number, divisor) in [("91", "7"), ("13", "13"), ("x", "that is no number"), ("9", "3")] {
+        assert_eq!(&*quick.request(number.as_bytes()).unwrap(), divisor.as_bytes());
+    }
+    // The answer for 15 is there, and waits behind the one before it.
+    assert!(matches!(slow.try_recv().unwrap(), Received::Pending));
 }
 
 #[test]
@@ -133,6 +183,36 @@ fn chat_carries_lines_both_ways_and_says_goodbye() {
     drop(first_in);
     assert_eq!(second.wait().unwrap().code(), Some(0));
     assert_eq!(first.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_room_of_many_is_served_in_one_thread() {
+    let room = Listening::start("select_chat", &["127.0.0.1:0"]);
+    let enter = || {
+        let mut guest = Conversation::connect(&room.endpoint, "lines").unwrap();
+        assert_eq!(&*guest.recv().unwrap().unwrap(), b"welcome");
+        guest
+    };
+    let mut guests: Vec<Conversation> = (0..20).map(|_| enter()).collect();
+    // Lines that come together are all heard: those behind the first wait in a buffer.
+    guests[0].send_many(["one", "two", "three"]).unwrap();
+    for guest in &mut guests[1..] {
+        for line in ["one", "two", "three"] {
+            assert_eq!(&*guest.recv().unwrap().unwrap(), line.as_bytes());
+        }
+    }
+    // One leaves, one breaks off, one breaks the framing: the others go on.
+    guests.remove(0).finish().unwrap();
+    guests.remove(1).abort();
+    guests[1].transport().write(&[b'x'; 2_000_000]).unwrap();
+    drop(guests.remove(1));
+    guests[2].send(b"still here").unwrap();
+    for at in [0, 1, 16] {
+        assert_eq!(&*guests[at].recv().unwrap().unwrap(), b"still here");
+    }
+    let mut last = enter();
+    last.send(b"hello").unwrap();
+    assert_eq!(&*guests[0].recv().unwrap().unwrap(), b"hello");
 }
 
 /// A web server for one request: gives what the client wrote, answers with `answer`, closes.

@@ -1,10 +1,9 @@
-//! The verbs that talk: `talk`, `send`, `serve`, `tap`.
+//! The verbs that talk: `talk`, `send`, `tap`.
 
-use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
-use switchboard::{Endpoint, Timeouts};
+use clap::Args;
+use switchboard::Endpoint;
 
 use crate::args::{ConnectionArgs, FieldArgs, FramingArgs};
 use crate::units;
@@ -92,99 +91,6 @@ pub(crate) struct SendArgs {
     /// How long nothing may move
     #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "30s")]
     pub(crate) timeout: Duration,
-}
-
-/// Serve: echo, discard, reply, or run a program for each conversation.
-///
-/// echo, discard and reply TEXT serve whole messages and need --frame. exec runs CMD for each
-/// conversation, with the socket itself as its stdin and stdout and the UCSPI environment (PROTO,
-/// TCPLOCALIP, TCPLOCALPORT, TCPREMOTEIP, TCPREMOTEPORT; UNIXLOCALPATH, UNIXREMOTEEUID,
-/// UNIXREMOTEEGID, UNIXREMOTEPID, ..).
-///
-/// Where it listens is told on stderr, and with --print-endpoint on stdout. Goes on until
-/// interrupted: once answers what has come and ends, twice aborts.
-#[derive(Args)]
-#[command(subcommand_value_name = "WHAT", subcommand_help_heading = "What")]
-#[command(disable_help_subcommand = true)]
-#[command(after_long_help = "Examples:
-  swb serve :7000 echo --frame u32be
-  swb serve unix:/run/app.sock --frame lines reply 'not today'
-  swb serve 127.0.0.1:0 --print-endpoint exec cat -n")]
-pub(crate) struct ServeArgs {
-    /// Where to listen: host:port, :port, unix:/path
-    #[arg(value_name = "ENDPOINT")]
-    pub(crate) endpoint: Endpoint,
-
-    #[command(subcommand)]
-    pub(crate) action: ServeAction,
-
-    /// The framing or protocol: a name or a string, see 'swb frames'
-    #[arg(short = 'f', long, value_name = "FRAMING", global = true)]
-    pub(crate) frame: Option<String>,
-
-    /// The largest message body; replaces the framing's own limit
-    #[arg(long, value_name = "SIZE", value_parser = units::size, global = true)]
-    pub(crate) max: Option<u64>,
-
-    /// How long a conversation may be silent [default: 5m]
-    #[arg(long, value_name = "TIME", value_parser = units::duration, global = true)]
-    pub(crate) idle: Option<Duration>,
-
-    /// End after so many conversations
-    #[arg(long, value_name = "N", global = true)]
-    pub(crate) count: Option<u64>,
-
-    /// Print where it listens on stdout too
-    #[arg(long, global = true)]
-    pub(crate) print_endpoint: bool,
-}
-
-/// What is served.
-#[derive(Subcommand)]
-pub(crate) enum ServeAction {
-    /// Send every message back
-    Echo,
-    /// Read every message and answer nothing
-    Discard,
-    /// Answer every message with TEXT
-    Reply {
-        /// The answer, with escapes, or @FILE
-        #[arg(value_name = "TEXT", allow_hyphen_values = true)]
-        text: String,
-    },
-    /// Run a program for each conversation
-    Exec {
-        /// The program and its arguments; options of serve stand before it
-        #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
-        #[arg(allow_hyphen_values = true)]
-        command: Vec<OsString>,
-    },
-}
-
-impl ServeArgs {
-    /// The framing, if one was given.
-    pub(crate) fn framing(&self) -> Option<FramingArgs> {
-        self.frame.clone().map(|frame| FramingArgs { frame, max: self.max })
-    }
-
-    /// The defaults, with the idle time given.
-    pub(crate) fn timeouts(&self) -> Timeouts {
-        let mut timeouts = Timeouts::default();
-        if self.idle.is_some() {
-            timeouts.idle = self.idle;
-        }
-        timeouts
-    }
-
-    /// An option that is about messages, if one was given.
-    pub(crate) fn framing_option(&self) -> Option<&'static str> {
-        let given = [
-            (self.frame.is_some(), "--frame"),
-            (self.max.is_some(), "--max"),
-            (self.idle.is_some(), "--idle"),
-        ];
-        given.into_iter().find_map(|(given, name)| given.then_some(name))
-    }
 }
 
 /// Stand between clients and a server, and show the messages.

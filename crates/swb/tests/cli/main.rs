@@ -9,5 +9,6 @@ mod frames;
 mod manners;
 mod send;
 mod serve;
+mod serve_dispatch;
 mod support;
 mod tap;

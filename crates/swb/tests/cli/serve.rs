@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use crate::support::{Dir, Running, read_to_end, run};
 
 /// Sends `bytes`, half-closes, and reads to the end.
-fn exchange(server: &Running, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn exchange(server: &Running, bytes: &[u8]) -> Vec<u8> {
     let mut client = server.connect();
     client.write_all(bytes).unwrap();
     client.shutdown(Shutdown::Write).unwrap();
@@ -152,11 +152,13 @@ fn exec_reads_to_the_half_close_and_failures_are_told() {
 
 #[test]
 fn options_about_messages_do_not_go_with_exec() {
-    for option in [["--frame", "lines"], ["--max", "1k"], ["--idle", "1s"]] {
-        let args = ["serve", option[0], option[1], "127.0.0.1:0", "exec", "cat"];
-        let ran = run(&args, b"");
+    for option in
+        ["--frame=lines", "--max=1k", "--idle=1s", "--dispatch=threads", "--loops=1", "--stats"]
+    {
+        let ran = run(&["serve", option, "127.0.0.1:0", "exec", "cat"], b"");
         assert_eq!((ran.exit, ran.text()), (2, ""));
-        let expected = format!("swb: {} does not go with exec: ", option[0]);
+        let name = option.split('=').next().unwrap();
+        let expected = format!("swb: {name} does not go with exec: ");
         assert!(ran.stderr.starts_with(&expected), "{}", ran.stderr);
     }
     let ran = run(&["serve", "127.0.0.1:0", "echo"], b"");

@@ -105,8 +105,13 @@ impl Running {
     /// Sends a SIGINT and waits until it is told; what was told before it.
     pub(crate) fn interrupt_told(&mut self) -> String {
         self.interrupt();
+        self.told("swb: interrupted: ")
+    }
+
+    /// Waits until something is told on stderr; that, and all before it.
+    pub(crate) fn told(&mut self, part: &str) -> String {
         let mut told = String::new();
-        while !told.contains("swb: interrupted: ") {
+        while !told.contains(part) {
             assert!(self.stderr.read_line(&mut told).unwrap() > 0, "{told}");
         }
         told

@@ -14,8 +14,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A connection that is being made: put its descriptor among the would-be writers, and call
-/// [`finish`](Self::finish) when it is ready.
+/// A connection that is being made: put it among the writers of [`select`](crate::select()), or its
+/// descriptor into a loop of your own, and call [`finish`](Self::finish) when it is ready.
 ///
 /// ```
 /// # let server = std::net::TcpListener::bind("127.0.0.1:0")?;

@@ -87,7 +87,7 @@ impl Link {
     }
 
     pub(super) fn error(&self, what: &str, error: io::Error) -> Error {
-        Error::io(what, error).at_endpoint(self.transport.name())
+        Error::stream(what, error).at_endpoint(self.transport.name())
     }
 
     /// Reads and throws away until the peer's end, within the limits of lingering.

@@ -9,6 +9,7 @@
 //! never blocks.
 
 mod link;
+mod ready;
 mod receive;
 mod send;
 mod split;

@@ -162,10 +162,7 @@ impl Conversation {
     /// An ending that is told again at every later call.
     #[cold]
     pub(super) fn ended(&mut self, error: Error) -> Error {
-        let error = match error.is_truncated() {
-            true => error.with_partial(self.session.inbound.partial()),
-            false => error,
-        };
+        let error = self.session.inbound.shown(error);
         self.receive_error = Some(error.clone());
         error
     }

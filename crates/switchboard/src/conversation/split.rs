@@ -9,14 +9,14 @@ use switchboard_frame::{Fields, Framing, Protocol, Role};
 /// The half that receives; see [`Conversation::split`].
 #[derive(Debug)]
 pub struct ReceivingHalf {
-    conversation: Conversation,
+    pub(super) conversation: Conversation,
 }
 
 /// The half that sends; see [`Conversation::split`]. It writes through: nothing is queued in it
 /// between two calls but what [`queue`](Self::queue) was asked to.
 #[derive(Debug)]
 pub struct SendingHalf {
-    conversation: Conversation,
+    pub(super) conversation: Conversation,
 }
 
 impl Conversation {

@@ -5,4 +5,4 @@
 //! ## In the reference
 //!
 //! [`Listener`](crate::Listener), [`ListenOptions`](crate::ListenOptions),
-//! [`AcceptCounts`](crate::AcceptCounts), [`serve`](crate::serve), [`limits`](crate::limits).
+//! [`AcceptCounts`](crate::AcceptCounts), [`Server`](crate::Server), [`limits`](crate::limits).

@@ -22,6 +22,7 @@
 //! |---|---|---|
 //! | H1 | a client connects, asks, reads the answer, is gone | [`connecting`] |
 //! | H2 | a server binds, listens with a backlog; low ports are reserved | [`listening`] |
+//! | H3 | the main loop gives it to a thread, a process, or a loop | [`dispatching`], [`events`] |
 //! | H4 | a server socket only makes client sockets | [`listening`] |
 //! | H5 | the two sockets are peers; who speaks first is yours to say | [`peers`] |
 //! | H6 | on one machine: pipes, or a socket on loopback | [`local`] |
@@ -37,23 +38,33 @@
 //! | H16 | a length of five digits may come in pieces | [`split_reads`] |
 //! | H17 | `send` does not get rid of everything in one pass | [`partial_sends`] |
 //! | H18 | byte order; text is often smaller | [`byte_order`] |
+//! | H19 | shut down, then close; the reply to a half-close | [`closing`] |
+//! | H20 | the other side comes down hard; no killing, no locks | [`dead_peers`] |
+//! | H21 | lists of would-be readers, writers, errors, and a timeout | [`select`](mod@select) |
+//! | | what a loop that never blocks has to see to | [`events`] |
+//! | H22 | on Unix select works with files too | [`select`](mod@select) |
 //!
 //! Past the how-to: [`own_decoder`], for formats that no framing string can say.
 //!
-//! Not here yet: servers of processes and of events (H3), goodbyes over TLS (H19), peers that die
-//! hard (H20), `select` (H21, H22).
+//! Not here yet: servers of processes (H3), goodbyes over TLS (H19).
 //!
-//! Programs to start from are in `examples/`: `echo`, `request`, `chat`, `fetch` and
-//! `larger_than_memory`, each under sixty lines. Tests named `tests/..` are those of this crate.
+//! Programs to start from are in `examples/`: `echo`, `request`, `chat`, `chat_room`,
+//! `select_chat`, `slow_work`, `fetch` and `larger_than_memory`, each under sixty lines. Tests
+//! named `tests/..` are those of this crate.
 
 pub mod batching;
 pub mod byte_order;
+pub mod closing;
 pub mod connecting;
+pub mod dead_peers;
+pub mod dispatching;
 pub mod endings;
+pub mod events;
 pub mod framing_choices;
 pub mod listening;
 pub mod local;
 pub mod own_decoder;
 pub mod partial_sends;
 pub mod peers;
+pub mod select;
 pub mod split_reads;

@@ -7,7 +7,8 @@ use super::line::{Line, Phase};
 use super::shared::Shared;
 use super::stats::Counters;
 use super::turn::Turn;
-use crate::session::{Buffers, Session};
+use crate::session::{Buffers, Session, park};
+use crate::sys::Clock;
 use crate::transport::{Interest, Transport};
 use crate::{Ending, Error};
 use std::io;
@@ -41,11 +42,13 @@ pub(super) struct Bench {
     pub(super) shared: Arc<Shared>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) counters: Arc<Counters>,
-    /// The time at which this turn began.
+    /// The time at which this turn began, or at which its messages were handled.
     pub(super) now: Instant,
+    clock: Clock,
     pub(super) buffers: Buffers,
-    /// A session at rest, for the next conversation whose own is.
-    resident: Option<Box<Session>>,
+    /// Sessions at rest, for the next conversations whose own are.
+    #[expect(clippy::vec_box, reason = "they go to and from lines, which have them boxed")]
+    residents: Vec<Box<Session>>,
 }
 
 /// How a turn left its conversation.
@@ -59,18 +62,25 @@ pub(super) enum Next {
 }
 
 impl Bench {
-    pub(super) fn new(setup: &Arc<Setup>, shared: &Arc<Shared>, now: Instant) -> io::Result<Bench> {
+    pub(super) fn new(setup: &Arc<Setup>, shared: &Arc<Shared>, clock: Clock) -> io::Result<Bench> {
         let bench = Bench {
             setup: Arc::clone(setup),
             shared: Arc::clone(shared),
             inbox: Arc::new(Inbox::new()?),
             counters: Arc::default(),
-            now,
+            now: clock(),
+            clock,
             buffers: Buffers::default(),
-            resident: None,
+            residents: Vec::new(),
         };
         shared.enter(&bench.inbox, Some(&bench.counters));
         Ok(bench)
+    }
+
+    /// Looks at the clock.
+    pub(super) fn tell_time(&mut self) -> Instant {
+        self.now = (self.clock)();
+        self.now
     }
 
     /// Has a conversation do what it can without waiting: read once when `ready` says so, give its
@@ -84,12 +94,15 @@ impl Bench {
     ) -> Next {
         let mut session = self.session_of(line);
         session.lend(&mut self.buffers);
+        let (received, sent) = (session.inbound.messages(), session.outbound.messages());
         let mut turn = Turn { line, session: &mut session, service, bench: self, token };
         let again = turn.run(ready);
         let due = turn.due();
         let queued = turn.queued();
         let wanted = turn.wanted();
         self.account(line, queued);
+        self.counters.messages_received.add(session.inbound.messages() - received);
+        self.counters.messages_sent.add(session.outbound.messages() - sent);
         line.due = due;
         if !again {
             // Else what it waits for is only put off, and watching goes on as it was.
@@ -99,7 +112,9 @@ impl Bench {
         match session.rest() {
             Some(rest) => {
                 line.rest = rest;
-                self.resident.get_or_insert(session);
+                // Its peer was slow once; that is no reason to be large for ever.
+                line.extras.take_if(|extras| extras.is_blank());
+                park(&mut self.residents, session);
             }
             None => line.session = Some(session),
         }
@@ -118,7 +133,7 @@ impl Bench {
         if !line.flags.opened && !self.setup.rests_at_start {
             return Box::new(Session::new(protocol, Role::Server));
         }
-        let resident = self.resident.take();
+        let resident = self.residents.pop();
         let mut session =
             resident.unwrap_or_else(|| Box::new(Session::resting(protocol, Role::Server)));
         session.resume(&line.rest);
@@ -139,28 +154,17 @@ impl Bench {
         *counted = queued;
     }
 
-    /// Makes the service of a conversation. One that cannot be made is the end of that conversation.
-    pub(super) fn make<S>(
-        &self,
-        make: impl FnOnce() -> S,
-        transport: &Arc<dyn Transport>,
-    ) -> Option<S> {
+    /// Makes the service of a conversation. One that cannot be made is the end of it.
+    pub(super) fn make<S>(&self, make: impl FnOnce() -> S, transport: &dyn Transport) -> Option<S> {
         let _in_service = InService::enter();
         let made = catch_unwind(AssertUnwindSafe(make)).ok();
         if made.is_none() {
             self.counters.panicked.add(1);
-            self.counters.ended(Ending::Stopped);
             let error = Error::caller("a service could not be made: it panicked");
-            tell(&**transport, Ending::Stopped, Some(&error));
-            self.leave(&**transport);
+            self.ended(transport, Ending::Stopped, Some(&error));
+            self.leave(transport);
         }
         made
-    }
-
-    fn leave(&self, transport: &dyn Transport) {
-        if self.shared.door.leave(transport) {
-            self.shared.wake_all();
-        }
     }
 
     /// The conversation is over: tells the service, and gives up its place.
@@ -177,8 +181,7 @@ impl Bench {
             // It finished well as far as it spoke, and did not take what it was told.
             (ending, error) = (deaf.ending().unwrap_or(Ending::Reset), Some(deaf));
         }
-        self.counters.ended(ending);
-        tell(&*line.transport, ending, error.as_ref());
+        self.ended(&*line.transport, ending, error.as_ref());
         let poisoned = line.flags.poisoned;
         let told = line.flags.opened && !poisoned;
         let data = extras.data;
@@ -193,6 +196,19 @@ impl Bench {
         self.counters.panicked.add(u64::from(closed.is_err() && !poisoned));
         self.leave(&*line.transport);
     }
+
+    /// Counts and tells an ending.
+    pub(super) fn ended(&self, transport: &dyn Transport, ending: Ending, error: Option<&Error>) {
+        self.counters.ended(ending);
+        tell(transport, ending, error);
+    }
+
+    /// Gives the place of a conversation up.
+    pub(super) fn leave(&self, transport: &dyn Transport) {
+        if self.shared.door.leave(transport) {
+            self.shared.wake_all();
+        }
+    }
 }
 
 impl Drop for Bench {
@@ -202,7 +218,7 @@ impl Drop for Bench {
 }
 
 /// Tells whoever traces how a conversation has ended.
-pub(super) fn tell(transport: &dyn Transport, ending: Ending, error: Option<&Error>) {
+fn tell(transport: &dyn Transport, ending: Ending, error: Option<&Error>) {
     let peer = tracing::field::debug(transport);
     match error {
         Some(error) if ending != Ending::Stopped => {

@@ -49,10 +49,7 @@ pub(super) fn converse<H>(
     counters.messages_sent.add(session.outbound.messages());
     counters.bytes_received.add(session.inbound.received());
     counters.bytes_sent.add(session.outbound.bytes());
-    counters.ended(ended);
-    super::bench::tell(&*peer, ended, told.as_ref());
     drop(conversation);
-    if bench.shared.door.leave(&*peer) {
-        bench.shared.wake_all();
-    }
+    bench.ended(&*peer, ended, told.as_ref());
+    bench.leave(&*peer);
 }

@@ -9,10 +9,13 @@ use std::str::FromStr;
 ///
 /// | | *threads* | *events* |
 /// |---|---|---|
-/// | a conversation costs | a thread: a stack, and a switch for each message | a few hundred bytes |
+/// | a conversation costs | a thread: a stack, a switch for each message | a few hundred bytes |
 /// | a slow handler holds up | its own conversation | all conversations of its loop |
-/// | at a time | [`THREADS_MAX`](limits::THREADS_MAX) | [`CONVERSATIONS_MAX`](limits::CONVERSATIONS_MAX) |
+/// | at a time | [`THREADS_MAX`] | [`CONVERSATIONS_MAX`] |
 /// | to wait inside a handler | yes | no: [`later`](super::Reply::later) |
+///
+/// [`THREADS_MAX`]: limits::THREADS_MAX
+/// [`CONVERSATIONS_MAX`]: limits::CONVERSATIONS_MAX
 ///
 /// The names are read from strings too:
 ///
@@ -63,7 +66,9 @@ impl Dispatch {
         Dispatch { kind: Kind::Events { loops } }
     }
 
-    /// The most threads at a time, each with one conversation. Of *threads*; the others have none.
+    /// The most threads at a time, each with one conversation:
+    /// [`THREADS_MAX`](limits::THREADS_MAX) if nothing is said. Of *threads*; the others keep as
+    /// they are. [`serve`](super::Server::serve) refuses 0.
     #[must_use]
     pub fn with_threads_max(mut self, threads: usize) -> Dispatch {
         if let Kind::Threads { threads_max, .. } = &mut self.kind {
@@ -72,7 +77,8 @@ impl Dispatch {
         self
     }
 
-    /// The stack of each thread, in bytes; the system has a least size of its own. Of *threads*.
+    /// The stack of each thread, in bytes: [`THREAD_STACK_BYTES`](limits::THREAD_STACK_BYTES) if
+    /// nothing is said. The system has a least size of its own. Of *threads*.
     #[must_use]
     pub fn with_stack_bytes(mut self, bytes: usize) -> Dispatch {
         if let Kind::Threads { stack_bytes, .. } = &mut self.kind {
@@ -81,7 +87,8 @@ impl Dispatch {
         self
     }
 
-    /// How many loops, each in a thread of its own. Of *events*.
+    /// How many loops, each in a thread of its own (the first in that which serves): one for each
+    /// processor if nothing is said. Of *events*. [`serve`](super::Server::serve) refuses 0.
     #[must_use]
     pub fn with_loops(mut self, count: usize) -> Dispatch {
         if let Kind::Events { loops } = &mut self.kind {

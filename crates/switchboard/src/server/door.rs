@@ -241,3 +241,82 @@ fn address(transport: &dyn Transport) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::os::fd::BorrowedFd;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    /// A system without descriptors, and a client that waits.
+    #[derive(Debug, Default)]
+    struct Nothing {
+        calls: AtomicU64,
+    }
+
+    impl Accept for Nothing {
+        fn try_accept(&self) -> Result<Option<Arc<dyn Transport>>, Error> {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            let error = io::Error::from(rustix::io::Errno::MFILE);
+            Err(Error::io("cannot accept on", error))
+        }
+
+        fn turn_away(&self) -> Result<bool, Error> {
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            Ok(true)
+        }
+
+        fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+            Vec::new()
+        }
+    }
+
+    /// Loops that try whenever the door lets them, and how often the system was called.
+    fn calls_within(time: Duration, loops: usize) -> (Door, u64) {
+        let (door, listener) = (Door::new(), Nothing::default());
+        let begin = crate::deadline::now();
+        for ms in 0..u64::try_from(time.as_millis()).unwrap() {
+            let now = begin + Duration::from_millis(ms);
+            for _ in 0..loops {
+                if door.entrance(now) == Entrance::Open {
+                    let error = listener.try_accept().unwrap_err();
+                    door.failed(&listener, error, now).unwrap();
+                }
+            }
+        }
+        let calls = listener.calls.load(Ordering::Relaxed);
+        (door, calls)
+    }
+
+    #[test]
+    fn without_descriptors_accept_is_called_eight_times_a_second() {
+        for loops in [1, 4] {
+            let (door, calls) = calls_within(Duration::from_secs(4), loops);
+            assert_eq!(calls, 4 * 8, "{loops} loops");
+            assert_eq!(door.refused.load(Ordering::Relaxed), 0);
+        }
+    }
+
+    #[test]
+    fn after_a_while_one_client_at_a_time_is_turned_away() {
+        let (door, calls) = calls_within(limits::EXHAUSTED_PATIENCE, 2);
+        assert_eq!((calls, door.refused.load(Ordering::Relaxed)), (5 * 8, 0));
+        // From then on each look is a call that fails and one that turns away.
+        let (door, calls) = calls_within(limits::EXHAUSTED_PATIENCE + Duration::from_secs(2), 2);
+        assert_eq!((calls, door.refused.load(Ordering::Relaxed)), (7 * 8, 8));
+    }
+
+    #[test]
+    fn the_patience_begins_anew_when_a_descriptor_was_free_in_between() {
+        let (door, _) = calls_within(limits::EXHAUSTED_PATIENCE, 1);
+        door.recovered();
+        let listener = Nothing::default();
+        let later = crate::deadline::now() + limits::EXHAUSTED_PATIENCE;
+        assert_eq!(door.entrance(later), Entrance::Open);
+        door.failed(&listener, listener.try_accept().unwrap_err(), later).unwrap();
+        assert_eq!(door.refused.load(Ordering::Relaxed), 0);
+        assert_eq!(door.entrance(later), Entrance::Paused(later + limits::ACCEPT_PAUSE));
+    }
+}

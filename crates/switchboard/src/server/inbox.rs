@@ -95,7 +95,7 @@ pub(super) enum Post {
 impl Post {
     /// It is taken though there is no room for messages: it makes some, or needs none.
     fn is_urgent(&self) -> bool {
-        matches!(self, Post::Answer { .. } | Post::Overflow)
+        matches!(self, Post::Answer { .. } | Post::Resume | Post::Overflow)
     }
 
     fn bytes(&self) -> usize {
@@ -205,6 +205,7 @@ impl Mailbox {
                 SlowPeer::Disconnect => {
                     self.shut(&mut mail);
                     self.put(&mut mail, Post::Overflow);
+                    mail.is_closed = true;
                     return Err(Error::limit("the peer is slow and its queue is full")
                         .with_advice("its conversation is ended, as the policy says"));
                 }

@@ -62,12 +62,12 @@ pub(super) struct Flags {
     pub(super) finishing: bool,
     /// It has been told.
     pub(super) half_closed: bool,
-    /// The peer is waited for, and nothing else: its clocks run.
-    pub(super) listens: bool,
-    /// The server stops, and what had come till then has been read.
-    pub(super) drained: bool,
+    /// A message came, and what it is answered with is not delivered yet.
+    pub(super) owes: bool,
     /// A post may be in the mailbox.
     pub(super) mail: bool,
+    /// What had come before the server was told to stop has been read.
+    pub(super) drained: bool,
     /// The service panicked, and is not called any more.
     pub(super) poisoned: bool,
 }
@@ -87,13 +87,11 @@ pub(super) struct Extras {
     /// The peer takes nothing any more: what is sent is dropped.
     pub(super) deaf: Option<Error>,
     pub(super) ending: Option<(Ending, Option<Error>)>,
-    /// Bytes that the decoder asked for.
-    pub(super) need: usize,
-    /// Bytes read since the server began to stop.
-    pub(super) drained_bytes: usize,
     /// Bytes of this conversation in the server's count of what is queued.
     pub(super) counted: usize,
     pub(super) ticks_at: Option<Instant>,
+    /// Bytes read since the server was told to stop.
+    pub(super) drained_bytes: usize,
     pub(super) lingers_until: Option<Instant>,
     pub(super) lingers_bytes: usize,
 }
@@ -165,6 +163,18 @@ impl Line {
         if told.is_none() || ended_well && error.is_some() {
             *told = Some((ending, error));
         }
+    }
+}
+
+impl Extras {
+    /// Whether there is nothing in it that a new one would not have.
+    pub(super) fn is_blank(&self) -> bool {
+        let Extras { held, held_bytes, mailbox, data, broken, deaf, ending, counted, .. } = self;
+        let is_settled = held.is_empty() && *held_bytes == 0 && *counted == 0;
+        let is_well = broken.is_none() && deaf.is_none() && ending.is_none();
+        // Who has promised something has a mailbox.
+        let is_bare = mailbox.is_none() && data.is_none() && self.ticks_at.is_none();
+        is_settled && is_well && is_bare && self.drained_bytes == 0 && self.lingers_until.is_none()
     }
 }
 

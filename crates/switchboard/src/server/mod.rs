@@ -37,10 +37,13 @@ mod reply;
 mod sender;
 mod service;
 mod shared;
+#[cfg(test)]
+mod simulator;
 mod stats;
 mod threads;
 mod turn;
 
+pub use bytes::Bytes;
 pub use dispatch::Dispatch;
 pub use limits::{Heartbeat, Limits};
 pub use reply::Reply;
@@ -62,6 +65,30 @@ use switchboard_frame::Protocol;
 
 /// Where a service is served: listeners, a protocol, a dispatcher, limits. See the
 /// [module](self).
+///
+/// ```
+/// use std::time::Duration;
+/// use switchboard::server::{Limits, Reply, Server};
+/// use switchboard::{Dispatch, ListenOptions, Listener, Stopper, Timeouts};
+///
+/// let options = ListenOptions::default().with_backlog(1024);
+/// let timeouts = Timeouts::all(Duration::from_secs(30));
+/// let stopper = Stopper::new().map_err(|error| switchboard::Error::io("cannot stop", error))?;
+/// let server = Server::new("lines max=64KiB")?
+///     .listen("127.0.0.1:0")? // And, made with options of one's own:
+///     .with_listener(Listener::bind(&"127.0.0.1:0".parse().unwrap(), &options)?)
+///     .with_dispatch(Dispatch::threads().with_threads_max(32))
+///     .with_limits(Limits { timeouts, ..Limits::default() })
+///     .with_stopper(&stopper);
+/// assert_eq!(server.endpoints().len(), 2);
+/// stopper.stop(); // From a signal handler, say.
+/// let stats = server.serve(|| |message: &[u8], reply: &mut Reply<'_>| reply.send(message))?;
+/// assert_eq!(stats.accepted, 0);
+/// # Ok::<(), switchboard::Error>(())
+/// ```
+///
+/// It listens from the moment it is told to, and accepts once it [serves](Self::serve): who
+/// connects before that waits in the backlog. Dropped, it listens no longer.
 #[derive(Debug)]
 pub struct Server {
     protocol: Protocol,
@@ -97,10 +124,12 @@ impl Server {
         }
     }
 
-    /// Listens on an endpoint, and on those given before.
+    /// Listens on an endpoint, and on those given before, with the default
+    /// [`ListenOptions`].
     ///
     /// # Errors
-    /// The string is no endpoint; or as [`Listener::bind`].
+    /// The string is no endpoint; or as [`Listener::bind`]: the address is in use, reserved, or not
+    /// of this machine.
     pub fn listen(self, endpoint: &str) -> Result<Server, Error> {
         let parsed = endpoint.parse::<Endpoint>();
         let endpoint = parsed.map_err(|error| Error::caller("cannot listen").with_source(error))?;
@@ -114,7 +143,7 @@ impl Server {
         self
     }
 
-    /// How conversations are driven.
+    /// How conversations are driven; [`Dispatch::threads`] if nothing is said.
     #[must_use]
     pub fn with_dispatch(self, dispatch: Dispatch) -> Server {
         Server { dispatch, ..self }
@@ -152,12 +181,18 @@ impl Server {
         Handle { shared: Arc::clone(&self.shared), endpoints: self.endpoints().into() }
     }
 
-    /// Serves until stopped. `make` makes the service of each conversation.
+    /// Serves in the thread that calls it, until [stopped](Handle::stop) or until
+    /// [so many conversations](Self::with_conversations_in_all) are over. Gives what was done.
+    ///
+    /// `make` makes the service of each conversation, in the thread that drives it: the service
+    /// stays there and need not be `Send`; what `make` captures is shared. Should it panic, that
+    /// conversation is closed before it begins.
     ///
     /// # Errors
     /// A limit that cannot be, by its name, before anything is served. A listener is broken, or the
-    /// system has no descriptor for a loop; what was open is then closed.
-    pub fn serve<S: Service>(self, make: impl Fn() -> S + Send + Sync) -> Result<Stats, Error> {
+    /// system has no descriptor for a loop; what was open is then closed, and this returns when
+    /// that is done. What goes wrong in a conversation is told to [`Service::closed`] and counted.
+    pub fn serve<S: Service>(mut self, make: impl Fn() -> S + Send + Sync) -> Result<Stats, Error> {
         let token = AtomicU64::new(0);
         let prepared = self.prepare()?;
         match &self.dispatch.kind {
@@ -173,7 +208,9 @@ impl Server {
 
     /// Serves with a function that is given a blocking [`Conversation`] and waits as it likes. When
     /// it returns `Ok` the conversation is [closed](Conversation::close), so that the peer loses
-    /// nothing. A stop ends every call of it that waits, with the ending `stopped`.
+    /// nothing; after an error it is dropped. A stop ends every call of it that waits, with the
+    /// ending `stopped`. Of [`Limits`], those of counts, sizes and timeouts hold for it; ticks,
+    /// heartbeats and queues are of services alone.
     ///
     /// ```
     /// use switchboard::Conversation;
@@ -199,7 +236,7 @@ impl Server {
     /// # Errors
     /// As [`serve`](Self::serve); and the dispatcher is *events*, whose loops must not be kept
     /// waiting.
-    pub fn serve_conversations<H>(self, handler: H) -> Result<Stats, Error>
+    pub fn serve_conversations<H>(mut self, handler: H) -> Result<Stats, Error>
     where
         H: Fn(&mut Conversation) -> Result<(), Error> + Send + Sync,
     {
@@ -215,16 +252,17 @@ impl Server {
         })
     }
 
-    /// Serves in threads of its own, until [`Running::stop`].
+    /// Serves in threads of its own, until [`Running::stop`]; otherwise as [`serve`](Self::serve).
     ///
     /// # Errors
-    /// A limit that cannot be, by its name; no thread is to be had.
+    /// A limit that cannot be, by its name; no thread is to be had. What serving says later is told
+    /// by [`Running::stop`] and [`Running::join`].
     pub fn start<S, F>(self, make: F) -> Result<Running, Error>
     where
         S: Service + 'static,
         F: Fn() -> S + Send + Sync + 'static,
     {
-        self.limits.check()?;
+        self.limits.check(&self.protocol)?;
         let handle = self.handle();
         let thread = std::thread::Builder::new().name("switchboard server".to_owned());
         let thread = thread.spawn(move || self.serve(make));
@@ -232,8 +270,8 @@ impl Server {
         Ok(Running { handle, thread: Some(thread) })
     }
 
-    fn prepare(&self) -> Result<Prepared, Error> {
-        self.limits.check()?;
+    fn prepare(&mut self) -> Result<Prepared, Error> {
+        self.limits.check(&self.protocol)?;
         let (open_max, loops) = match &self.dispatch.kind {
             Kind::Threads { threads_max, .. } => (*threads_max, 1),
             Kind::Events { loops } => (usize::MAX, *loops),
@@ -246,43 +284,43 @@ impl Server {
         self.shared.door.set(&self.limits, open_max, self.conversations_in_all);
         self.shared.set_queued_max(self.limits.queued_bytes_in_all_max);
         let setup = Arc::new(Setup::new(&self.protocol, &self.limits));
-        let listeners: Vec<Arc<dyn Accept>> =
-            self.listeners.iter().map(|listener| Arc::clone(listener) as _).collect();
-        Ok(Prepared { setup, listeners })
+        Ok(Prepared { setup, listeners: std::mem::take(&mut self.listeners) })
     }
 }
 
 /// What is ready to be driven.
 struct Prepared {
     setup: Arc<Setup>,
-    listeners: Vec<Arc<dyn Accept>>,
+    listeners: Vec<Arc<Listener>>,
 }
 
 impl Prepared {
     fn threads(
-        &self,
+        self,
         server: &Server,
         stack_bytes: usize,
         work: impl Fn(Arc<dyn crate::Transport>, &mut bench::Bench) + Sync,
     ) -> Result<Stats, Error> {
         let pool = threads::Pool::new(&self.setup, &server.shared, stack_bytes, work);
-        pool.run(&self.listeners, server.stopper.as_ref())?;
-        Ok(server.handle().stats())
+        let listeners = self.listeners.into_iter().map(|listener| listener as _).collect();
+        pool.run(listeners, server.stopper.as_ref())?;
+        Ok(server.shared.stats())
     }
 
     fn events<S: Service>(
-        &self,
+        mut self,
         server: &Server,
         loops: usize,
         make: &(impl Fn() -> S + Send + Sync),
     ) -> Result<Stats, Error> {
-        let (setup, shared, stopper) = (&self.setup, &server.shared, server.stopper.as_ref());
-        let run = |listeners: &[Arc<dyn Accept>]| {
-            let backend = crate::sys::Epoll::new();
-            let backend =
-                backend.map_err(|error| Error::io("cannot start an event loop", error))?;
-            let ran = events::Loop::new(backend, setup, shared, listeners, stopper, make)
-                .and_then(|mut the_loop| the_loop.run());
+        let (setup, shared, stopper) = (Arc::clone(&self.setup), &server.shared, &server.stopper);
+        let fail = |error| Error::io("cannot start an event loop", error);
+        let run = |listeners| {
+            let backend = crate::sys::Epoll::new().map_err(fail);
+            let ran = backend.and_then(|backend| {
+                let stopper = stopper.as_ref();
+                events::Loop::new(backend, &setup, shared, listeners, stopper, make)?.run()
+            });
             if ran.is_err() {
                 // The other loops end too: who called is to hear of it.
                 shared.stop();
@@ -290,20 +328,49 @@ impl Prepared {
             ran
         };
         std::thread::scope(|scope| {
-            let others: Vec<_> = (1..loops).map(|_| scope.spawn(|| run(&self.listeners))).collect();
-            let mut ran = run(&self.listeners);
+            let mut others = Vec::new();
+            let mut ran = Ok(());
+            for _ in 1..loops {
+                let thread = std::thread::Builder::new().name("switchboard loop".to_owned());
+                let listeners = self.for_another_loop();
+                let run = &run;
+                let spawned = listeners.and_then(|listeners| {
+                    thread.spawn_scoped(scope, move || run(listeners)).map_err(fail)
+                });
+                match spawned {
+                    Ok(thread) => others.push(thread),
+                    Err(error) => ran = Err(error),
+                }
+            }
+            let listeners = self.listeners.drain(..).map(|listener| listener as _).collect();
+            if ran.is_err() {
+                shared.stop();
+            } else {
+                ran = run(listeners);
+            }
             for other in others {
-                let result = other.join();
                 let panicked = |_| Err(Error::caller("an event loop has panicked"));
-                ran = ran.and(result.unwrap_or_else(panicked));
+                ran = ran.and(other.join().unwrap_or_else(panicked));
             }
             ran
         })?;
-        Ok(server.handle().stats())
+        Ok(server.shared.stats())
+    }
+
+    /// The listeners of one more loop: the same, or, where they share their port, sockets of its
+    /// own, over which the kernel spreads the connections.
+    fn for_another_loop(&self) -> Result<Vec<Arc<dyn Accept>>, Error> {
+        let one = |listener: &Arc<Listener>| match listener.shares_port() {
+            true => listener.another().map(|another| Arc::new(another) as Arc<dyn Accept>),
+            false => Ok(Arc::clone(listener) as _),
+        };
+        self.listeners.iter().map(one).collect()
     }
 }
 
-/// A server that serves in the background. Dropped, it is stopped, and waited for.
+/// A server that serves in the background; made by [`Server::start`].
+///
+/// Dropped, it is stopped, and waited for: that can take as long as [`Handle::stop`] says.
 #[derive(Debug)]
 pub struct Running {
     handle: Handle,
@@ -332,7 +399,9 @@ impl Running {
         self.wait()
     }
 
-    /// Waits until serving ends by itself.
+    /// Waits until serving ends by itself: after
+    /// [`with_conversations_in_all`](Server::with_conversations_in_all), a [`Handle::stop`] from
+    /// elsewhere, or an error.
     ///
     /// # Errors
     /// What serving said.

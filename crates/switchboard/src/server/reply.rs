@@ -101,13 +101,7 @@ impl Reply<'_> {
 
     #[inline]
     fn queued(&self, result: Result<(), EncodeError>) -> Result<(), Error> {
-        match result {
-            Ok(()) => {
-                self.bench.counters.messages_sent.add(1);
-                Ok(())
-            }
-            Err(error) => Err(self.cannot_send(error)),
-        }
+        result.map_err(|error| self.cannot_send(error))
     }
 
     #[cold]
@@ -203,7 +197,9 @@ impl Reply<'_> {
 
     /// Goes on reading.
     pub fn resume(&mut self) {
-        self.line.flags.paused = false;
+        if std::mem::take(&mut self.line.flags.paused) {
+            self.line.heard = self.bench.now;
+        }
     }
 
     /// The peer's endpoint, when it has one that says something.

@@ -7,17 +7,23 @@ use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
 
-/// What becomes of a message for a peer that takes nothing, once its queue is full.
+/// What becomes of a message for a peer that takes nothing, once its queue is full: a megabyte
+/// ([`SENDER_BYTES_MAX`](crate::limits::SENDER_BYTES_MAX)) or 65,536 messages
+/// ([`SENDER_MESSAGES_MAX`](crate::limits::SENDER_MESSAGES_MAX)), or the server's queues together
+/// ([`queued_bytes_in_all_max`](super::Limits::queued_bytes_in_all_max)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SlowPeer {
-    /// The sender waits until there is room. Inside a service that is an error: it would keep its
-    /// own loop, or the one that is to make room, waiting for ever.
+    /// The sender waits until there is room, or the conversation is over: at most about as long as
+    /// [`Timeouts::stall`](crate::Timeouts::stall) for a peer that takes nothing. For threads that
+    /// serve no conversation. Inside a service it is an error: it would keep its own loop, or the
+    /// one that is to make room, waiting for ever.
     Wait,
-    /// The message is dropped, and counted by [`Sender::dropped`].
+    /// The message is dropped, which is no error, and counted by [`Sender::dropped`].
     DropNewest,
     /// The oldest message of the queue is dropped for it, and counted.
     DropOldest,
-    /// The conversation is ended.
+    /// The message is refused, and the conversation ended, as `stopped`, without delivering what is
+    /// queued.
     Disconnect,
 }
 
@@ -69,9 +75,9 @@ impl Sender {
     /// conversations is held once.
     ///
     /// # Errors
-    /// The conversation is over ([`Error::ending`] is `finished`). Its queue is full, and the policy
-    /// is to wait, inside a service, or to disconnect. A message that the framing cannot carry ends
-    /// the conversation: it is found out there.
+    /// The conversation is over ([`Error::ending`] is `finished`). Its queue is full, and the
+    /// policy is to wait, inside a service, or to disconnect. A message that the framing cannot
+    /// carry ends the conversation: it is found out there.
     pub fn send(&self, message: impl Into<Bytes>) -> Result<(), Error> {
         self.mailbox.send(message.into(), self.policy)
     }
@@ -92,7 +98,7 @@ impl Sender {
         let _ = self.mailbox.post(Post::Close);
     }
 
-    /// Whether the conversation is over.
+    /// Whether the conversation is over: nothing sent now would arrive.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.mailbox.is_closed()

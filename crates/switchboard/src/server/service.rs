@@ -13,7 +13,8 @@ use crate::{Ending, Error};
 ///
 /// let server = Server::new("lines")?.listen("127.0.0.1:0")?;
 /// let running = server.start(|| |message: &[u8], reply: &mut Reply<'_>| reply.send(message))?;
-/// let mut client = switchboard::Conversation::connect(&running.endpoints()[0].to_string(), "lines")?;
+/// let endpoint = running.endpoints()[0].to_string();
+/// let mut client = switchboard::Conversation::connect(&endpoint, "lines")?;
 /// assert_eq!(&*client.request(b"echo me")?, b"echo me");
 /// client.close()?;
 /// running.stop()?;
@@ -36,7 +37,8 @@ use crate::{Ending, Error};
 ///     }
 ///
 ///     fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-///         let number = std::str::from_utf8(&message).ok().and_then(|text| text.parse::<u64>().ok());
+///         let text = std::str::from_utf8(&message).ok();
+///         let number = text.and_then(|text| text.parse::<u64>().ok());
 ///         match number.and_then(|number| self.0.checked_add(number)) {
 ///             Some(sum) => self.0 = sum,
 ///             None => return reply.send(b"that is no number, or too large"),
@@ -109,6 +111,7 @@ where
     F: FnMut(&[u8], &mut Reply<'_>) -> R,
     R: Outcome,
 {
+    #[inline]
     fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
         self(message.bytes(), reply).outcome()
     }

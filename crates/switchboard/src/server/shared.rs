@@ -76,6 +76,11 @@ impl Shared {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_any_raised(&self) -> bool {
+        self.workers().inboxes.iter().any(|inbox| inbox.is_raised())
+    }
+
     /// The place kept for a connection is not needed.
     pub(super) fn nobody_came(&self) {
         if self.door.nobody_came() {
@@ -129,7 +134,7 @@ impl Shared {
         self.adopted.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
-    fn stats(&self) -> Stats {
+    pub(super) fn stats(&self) -> Stats {
         let workers = self.workers();
         let mut stats = workers.past.clone();
         for counters in &workers.counters {
@@ -149,10 +154,17 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Stops the server: nothing more is accepted; whole messages that have come are answered, what
-    /// is queued or promised is delivered, and every conversation is closed. The call that serves
-    /// returns when that is done. Not for signal handlers; see
-    /// [`Server::with_stopper`](super::Server::with_stopper).
+    /// Stops the server, and returns at once. Nothing more is accepted. Every conversation has one
+    /// more turn, in which the whole messages that are there, as many as are one turn's
+    /// ([`messages_per_turn`](super::Limits::messages_per_turn)), are given to its service; then it
+    /// is closed, with all that is queued or promised delivered. The call that serves returns when
+    /// that is done.
+    ///
+    /// A peer that takes nothing, and an answer that was promised and does not come, are given up
+    /// after [`Timeouts::stall`](crate::Timeouts::stall); one that does not end, after
+    /// [`Limits::linger`](super::Limits::linger). A method of a service that waits is waited for.
+    ///
+    /// Not for signal handlers; see [`Server::with_stopper`](super::Server::with_stopper).
     pub fn stop(&self) {
         self.shared.stop();
     }
@@ -170,8 +182,25 @@ impl Handle {
     }
 
     /// Has the server serve a stream that it did not accept: one end of a
-    /// [`pair`](crate::transport::pair()), a program, an inherited descriptor. It needs no place at
-    /// the limits, and begins with the server's next turn.
+    /// [`pair`](crate::transport::pair()), a program, an inherited descriptor. It is let in at the
+    /// limits too, and begins once the server serves.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use switchboard::transport::pair;
+    /// use switchboard::{Conversation, Reply, Server};
+    ///
+    /// // A server that listens nowhere: for a test of a service, without a network.
+    /// let running = Server::new("lines")?
+    ///     .start(|| |message: &[u8], reply: &mut Reply<'_>| reply.send(message))?;
+    /// let (ours, theirs) = pair()?;
+    /// running.handle().adopt(Arc::new(theirs))?;
+    /// let mut client = Conversation::over(Arc::new(ours), &"lines".parse()?);
+    /// assert_eq!(&*client.request(b"hello")?, b"hello");
+    /// client.close()?;
+    /// running.stop()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The server is stopping, or has as many adopted streams waiting as it may have

@@ -57,7 +57,7 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
     /// Accepts until the server stops or shuts, then sees the open conversations to their end.
     pub(super) fn run(
         &self,
-        listeners: &[Arc<dyn Accept>],
+        listeners: Vec<Arc<dyn Accept>>,
         stopper: Option<&Stopper>,
     ) -> Result<(), Error> {
         thread::scope(|scope| {
@@ -97,7 +97,7 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
 
     fn thread(&self) {
         let Some(first) = self.next(false) else { return };
-        let bench = Bench::new(self.setup, self.shared, deadline::now());
+        let bench = Bench::new(self.setup, self.shared, Box::new(deadline::now));
         let Ok(mut bench) = bench else {
             tracing::warn!("there is no descriptor for a thread of a conversation");
             if self.shared.door.leave(&*first) {
@@ -135,7 +135,8 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
 /// Accepts for the pool.
 struct Acceptor<'a> {
     shared: &'a Arc<Shared>,
-    listeners: &'a [Arc<dyn Accept>],
+    /// Dropped when nobody is let in any more: nobody is to wait in a queue that nobody empties.
+    listeners: Vec<Arc<dyn Accept>>,
     stopper: Option<&'a Stopper>,
     inbox: Arc<Inbox>,
 }
@@ -143,7 +144,7 @@ struct Acceptor<'a> {
 impl<'a> Acceptor<'a> {
     fn new(
         shared: &'a Arc<Shared>,
-        listeners: &'a [Arc<dyn Accept>],
+        listeners: Vec<Arc<dyn Accept>>,
         stopper: Option<&'a Stopper>,
     ) -> Result<Acceptor<'a>, Error> {
         let inbox = Inbox::new().map_err(|error| Error::io("cannot start to accept", error))?;
@@ -177,7 +178,7 @@ impl<'a> Acceptor<'a> {
 
     /// Accepts what waits. Until when to do so no more.
     fn accept(&self, hand: &impl Fn(Arc<dyn Transport>)) -> Result<Until, Error> {
-        for listener in self.listeners {
+        for listener in &self.listeners {
             for _ in 0..limits::ACCEPTS_PER_TURN {
                 match self.shared.door.entrance(deadline::now()) {
                     Entrance::Open => {}
@@ -256,8 +257,8 @@ pub(super) fn converse<S: Service>(
     bench: &mut Bench,
     token: u64,
 ) {
-    let Some(mut service) = bench.make(make, &transport) else { return };
-    bench.now = deadline::now();
+    bench.tell_time();
+    let Some(mut service) = bench.make(make, &*transport) else { return };
     let mut line = Line::new(transport, bench.now);
     let mut ready = Interest::NONE;
     let mut tokens = Vec::new();
@@ -275,7 +276,7 @@ pub(super) fn converse<S: Service>(
                 }
             },
         }
-        bench.now = deadline::now();
+        bench.tell_time();
         if bench.inbox.is_raised() {
             bench.inbox.take(&mut tokens);
             // Late mail of the thread's last conversation has another token.

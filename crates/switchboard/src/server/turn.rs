@@ -13,6 +13,7 @@
 //! is queued to a peer that does not take it is bounded: nothing is read from it meanwhile.
 
 mod clocks;
+mod drain;
 mod mail;
 
 use super::bench::Bench;
@@ -44,29 +45,39 @@ impl<S: Service> Turn<'_, S> {
             self.write();
         }
         let late = self.line.due.is_some_and(|due| due <= self.bench.now);
-        let stopping = self.bench.shared.is_stopping();
         // A clock that has run out while bytes lay there unread has not run out.
-        if (ready.read || late || stopping) && self.wants_bytes() {
-            self.read(stopping);
+        let stopping = self.bench.shared.is_stopping();
+        let looked = (ready.read || late || stopping) && self.wants_bytes();
+        if looked {
+            let bytes = self.read();
+            if stopping {
+                self.drained(bytes);
+            }
         }
         let worked = {
             let _in_service = InService::enter();
-            catch_unwind(AssertUnwindSafe(|| self.work(stopping)))
+            catch_unwind(AssertUnwindSafe(|| self.work()))
         };
         if worked.is_err() {
             self.panicked();
         }
         self.write();
-        self.listen();
+        if self.line.flags.owes && self.queued() == 0 && self.line.held() == 0 {
+            // From here on it is the peer's turn to say something: no clock of it ran till now.
+            self.line.flags.owes = false;
+            self.line.heard = self.bench.now;
+            self.session.inbound.restart_clock();
+        }
         if late {
-            self.expire();
+            self.expire(looked);
         }
         self.settle();
-        self.line.flags.backlog && self.wants_messages() || stopping && self.wants_bytes()
+        let flags = &self.line.flags;
+        flags.backlog && self.wants_messages() || flags.mail && !flags.full || self.drains()
     }
 
     /// Everything in which the service has a part.
-    fn work(&mut self, stopping: bool) {
+    fn work(&mut self) {
         if !self.line.flags.opened {
             self.line.flags.opened = true;
             if let Some(tick) = self.bench.setup.limits.tick {
@@ -79,16 +90,7 @@ impl<S: Service> Turn<'_, S> {
         }
         self.clocks();
         self.deliver();
-        if stopping && self.is_drained() {
-            self.line.close(Ending::Stopped, None);
-        }
-    }
-
-    /// Whether everything that had come when the server began to stop has been given.
-    fn is_drained(&self) -> bool {
-        let flags = &self.line.flags;
-        let nothing_comes = flags.drained || self.session.inbound.at_end() || self.line.is_broken();
-        flags.paused || !flags.backlog && nothing_comes
+        self.stop();
     }
 
     /// Calls the service, and ends the conversation if it says so.
@@ -135,41 +137,46 @@ impl<S: Service> Turn<'_, S> {
             && self.line.held() < self.bench.setup.limits.later_max
     }
 
-    fn read(&mut self, stopping: bool) {
-        let need = self.line.extras.as_ref().map_or(1, |extras| extras.need).max(1);
+    /// Reads once. How many bytes: none is the end, or that there are none yet.
+    fn read(&mut self) -> usize {
+        let need = self.session.inbound.needed();
         loop {
             let inbound = &mut self.session.inbound;
             match inbound.read_from(&*self.line.transport, need, &mut self.bench.buffers) {
                 Ok(bytes) => {
                     self.bench.counters.bytes_received.add(bytes as u64);
-                    if stopping {
-                        let extras = self.line.extras();
-                        extras.drained_bytes = extras.drained_bytes.saturating_add(bytes);
-                        self.line.flags.drained = extras.drained_bytes >= limits::STOP_BYTES_MAX;
-                    }
-                    return;
+                    return bytes;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.line.flags.drained = stopping;
-                    return;
-                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return 0,
                 Err(error) => {
                     let number = self.session.inbound.messages() + 1;
                     let error = self.io("cannot receive from", error).at_message(number);
-                    self.line.extras().broken = Some(error);
-                    return;
+                    let partial = self.session.inbound.partial();
+                    self.line.extras().broken = Some(error.with_partial(partial));
+                    return 0;
                 }
             }
         }
     }
 
     fn io(&self, what: &str, error: io::Error) -> Error {
-        Error::io(what, error).at_endpoint(self.line.transport.name())
+        Error::stream(what, error).at_endpoint(self.line.transport.name())
     }
 
     /// Gives the service the messages that are there, within the bounds of a turn.
     fn deliver(&mut self) {
+        let before = self.session.inbound.messages();
+        self.deliver_some();
+        if self.session.inbound.messages() > before {
+            // The service may have taken its time, and its peer has not been silent meanwhile.
+            self.line.heard = self.bench.tell_time();
+            self.line.flags.owes = true;
+        }
+    }
+
+    fn deliver_some(&mut self) {
+        let mark = self.bench.setup.limits.queue_high_bytes.min(limits::QUEUE_MARK_BYTES);
         let mut left = self.bench.setup.limits.messages_per_turn;
         self.line.flags.backlog = true;
         while self.wants_messages() && left > 0 {
@@ -177,16 +184,16 @@ impl<S: Service> Turn<'_, S> {
                 Ok(Event::Message) => {
                     left -= 1;
                     self.message();
-                    if self.session.outbound.pending() >= limits::QUEUE_MARK_BYTES {
+                    if self.session.outbound.pending() >= mark {
                         self.write();
                     }
                 }
                 Ok(Event::Discarded(_)) => self.bench.counters.messages_discarded.add(1),
-                Ok(Event::Need(need)) => {
+                Ok(Event::Need(_)) => {
                     if self.session.inbound.go_on(&mut self.bench.buffers) {
                         continue;
                     }
-                    return self.all_given(need.get());
+                    return self.all_given();
                 }
                 Ok(Event::Finished) => {
                     self.line.flags.backlog = false;
@@ -204,6 +211,7 @@ impl<S: Service> Turn<'_, S> {
                     {
                         error = reset.at_message(number);
                     }
+                    let error = self.session.inbound.shown(error);
                     self.line.flags.backlog = false;
                     self.line.close(error.ending().unwrap_or(Ending::BadPrefix), Some(error));
                     return;
@@ -223,8 +231,6 @@ impl<S: Service> Turn<'_, S> {
 
     #[inline]
     fn message(&mut self) {
-        self.line.heard = self.bench.now;
-        self.bench.counters.messages_received.add(1);
         let (message, sending) = self.session.message_and_sending();
         let (line, bench, token) = (&mut *self.line, &*self.bench, self.token);
         let mut reply = Reply { sending, line, bench, token };
@@ -237,17 +243,13 @@ impl<S: Service> Turn<'_, S> {
     }
 
     /// No whole message is left.
-    fn all_given(&mut self, need: usize) {
+    fn all_given(&mut self) {
         self.line.flags.backlog = false;
-        let begun = self.session.inbound.has_begun();
-        if begun || self.line.extras.is_some() {
-            let extras = self.line.extras();
-            extras.need = if begun { need } else { 1 };
-            if let Some(error) = extras.broken.clone() {
-                // Nobody is there to be answered any more.
-                self.drop_held();
-                self.line.close(error.ending().unwrap_or(Ending::Reset), Some(error));
-            }
+        let broken = self.line.extras.as_ref().and_then(|extras| extras.broken.clone());
+        if let Some(error) = broken {
+            // Nobody is there to be answered any more.
+            self.drop_held();
+            self.line.close(error.ending().unwrap_or(Ending::Reset), Some(error));
         }
     }
 

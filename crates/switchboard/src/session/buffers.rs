@@ -169,8 +169,8 @@ impl Outbound {
     }
 }
 
-/// Keeps a buffer for the next session that wants one.
-fn park<B>(parked: &mut Vec<B>, buffer: B) {
+/// Keeps something for the next conversation that wants one, unless many are kept already.
+pub(crate) fn park<B>(parked: &mut Vec<B>, buffer: B) {
     if parked.len() < limits::PARKED_MAX {
         parked.push(buffer);
     }

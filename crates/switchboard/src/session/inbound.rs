@@ -1,6 +1,7 @@
 //! The receiving direction: bytes in, messages out.
 
 use super::Timeouts;
+use crate::Error;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::{Deref, Range};
@@ -31,11 +32,16 @@ pub struct Inbound {
     /// Bytes at the front of the buffer that the message given last lies in.
     held: usize,
     given: Given,
+    /// Bytes that the decoder asked for last; 0 before it has.
+    need: usize,
     /// Where the message at hand, or given last, begins in the stream.
     message_offset: u64,
     messages: u64,
     discarded: u64,
     at_end: bool,
+    /// The decoder has seen all that is here and asked for more: until something comes, or the
+    /// framing changes, a poll would say the same again.
+    seen: bool,
     /// Of a frame that is being passed on before it is whole: what is still to come of it.
     streaming: Option<Streaming>,
     /// Since when more of a message already begun is waited for, and how far the stream had come
@@ -75,10 +81,12 @@ impl Inbound {
             assembler: Assembler::new(),
             held: 0,
             given: Given::Nothing,
+            need: 0,
             message_offset: 0,
             messages: 0,
             discarded: 0,
             at_end: false,
+            seen: false,
             streaming: None,
             waiting_since: None,
         }
@@ -102,6 +110,17 @@ impl Inbound {
         self.at_end
     }
 
+    /// Whether a poll may give something although nothing more arrives: a message, an ending, an
+    /// error.
+    ///
+    /// `false` is certain. `true` is certain at the end of the stream; before it, it says that
+    /// there are bytes which the decoder has not looked at since they came. They may turn out to be
+    /// half a message: the poll that finds that out makes this `false`.
+    #[must_use]
+    pub fn may_be_ready(&self) -> bool {
+        self.at_end || !self.seen && !self.unread().is_empty()
+    }
+
     /// What has arrived of a message that is not whole: its fragments' bodies so far and the bytes
     /// not yet understood.
     #[must_use]
@@ -109,6 +128,16 @@ impl Inbound {
         let mut partial = self.assembler.collected().to_vec();
         partial.extend_from_slice(&self.buffer.unread()[self.held..]);
         partial
+    }
+
+    /// An error of the framing with what there is to show for it.
+    #[cold]
+    pub(crate) fn shown(&self, error: Error) -> Error {
+        let error = match error.is_truncated() {
+            true => error.with_partial(self.partial()),
+            false => error,
+        };
+        error.with_around(self.decoder.offset(), self.unread())
     }
 
     /// Bytes received that no message was made of yet.
@@ -123,6 +152,7 @@ impl Inbound {
         self.release();
         self.decoder.set_framing(framing);
         self.assembler.reset();
+        self.seen = false;
     }
 
     pub(crate) fn space(&mut self, need: usize) -> &mut [u8] {
@@ -130,8 +160,14 @@ impl Inbound {
         self.buffer.spare_mut(need)
     }
 
+    /// How many bytes the next read is to bring at least, as far as is known.
+    pub(crate) fn needed(&self) -> usize {
+        if self.has_begun() { self.need.max(1) } else { 1 }
+    }
+
     pub(crate) fn handle_received(&mut self, bytes: usize) {
         self.buffer.filled(bytes);
+        self.seen = false;
     }
 
     pub(crate) fn handle_end(&mut self) {
@@ -148,6 +184,7 @@ impl Inbound {
         self.given = Given::Nothing;
     }
 
+    #[inline]
     pub(crate) fn poll(&mut self) -> Result<Event, FrameError> {
         self.release();
         loop {
@@ -186,6 +223,8 @@ impl Inbound {
                 }
                 Step::Need(need) => {
                     self.buffer.scanned();
+                    self.seen = true;
+                    self.need = need.get();
                     return Ok(Event::Need(need));
                 }
                 Step::End => return Ok(Event::Finished),
@@ -195,6 +234,7 @@ impl Inbound {
 
     /// The message that the last poll told.
     #[must_use]
+    #[inline]
     pub fn message(&self) -> Message<'_> {
         let unread = self.buffer.unread();
         let bytes = match &self.given {
@@ -232,6 +272,7 @@ impl Inbound {
         // No message has been given: where the other stream's last one began says nothing here.
         self.message_offset = offset;
         (self.messages, self.discarded) = (messages, discarded);
+        self.message_offset = offset;
         self.waiting_since = None;
     }
 
@@ -263,6 +304,7 @@ impl Inbound {
         let offset = self.decoder.offset();
         let taken = self.decoder.take_over(self.buffer.unread())?;
         self.streaming = Some(Streaming { offset, pos: 0, whole: taken.whole });
+        self.seen = false;
         self.message_offset = offset;
         self.messages += 1;
         Some(taken.message)

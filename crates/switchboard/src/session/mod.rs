@@ -20,7 +20,7 @@ mod outbound;
 mod rest;
 mod sending;
 
-pub(crate) use buffers::Buffers;
+pub(crate) use buffers::{Buffers, park};
 pub use inbound::{Event, Inbound, Message};
 pub use outbound::{Outbound, Unsent};
 pub(crate) use rest::Rest;
@@ -39,10 +39,10 @@ pub struct Timeouts {
     /// From the moment that more of a message already begun has to be waited for until it is whole,
     /// and what [`rate_min`](Self::rate_min) adds to it.
     pub message: Option<Duration>,
-    /// Bytes a second at which a message begun must come at least, once
-    /// [`message`](Self::message) has passed: so many bytes buy a second more. A large message over
-    /// a slow link is let through, and a peer that sends a byte now and then is not. `None`: however
-    /// much comes, the time stays the same.
+    /// Bytes a second at which a message begun must come at least, once [`message`](Self::message)
+    /// has passed: so many bytes buy a second more. A large message over a slow link is let
+    /// through, and a peer that sends a byte now and then is not. `None`: however much comes, the
+    /// time stays the same.
     pub rate_min: Option<NonZeroU32>,
     /// For the first byte of the next message, from when waiting for it begins.
     pub idle: Option<Duration>,
@@ -169,6 +169,7 @@ impl Session {
     }
 
     /// The message that the last poll told, and what can be sent while it is looked at.
+    #[inline]
     pub(crate) fn message_and_sending(&mut self) -> (Message<'_>, Sending<'_>) {
         let Session { role, inbound, outbound, coupler, next_inbound, switched, notice } = self;
         let role = *role;
@@ -178,7 +179,9 @@ impl Session {
 
     /// What can be sent.
     pub(crate) fn sending(&mut self) -> Sending<'_> {
-        self.message_and_sending().1
+        let Session { role, outbound, coupler, next_inbound, switched, notice, .. } = self;
+        let role = *role;
+        Sending { role, outbound, coupler, next_inbound, switched, notice }
     }
 
     /// Room for the next read from the transport, at least one byte.
@@ -200,6 +203,7 @@ impl Session {
     ///
     /// # Errors
     /// The stream breaks the framing; the same error at every later call.
+    #[inline]
     pub fn poll(&mut self) -> Result<Event, FrameError> {
         if let Some(framing) = self.next_inbound.take() {
             self.inbound.set_framing(&framing);
@@ -209,6 +213,13 @@ impl Session {
             self.observe(self.role.other());
         }
         Ok(event)
+    }
+
+    /// Whether a poll could tell something new.
+    pub(crate) fn may_be_ready(&self) -> bool {
+        // Another framing may find a message in what the last one saw no end of.
+        self.inbound.may_be_ready()
+            || self.next_inbound.is_some() && !self.inbound.unread().is_empty()
     }
 
     /// The message that the last [`poll`](Self::poll) told.

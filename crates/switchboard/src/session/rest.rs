@@ -47,3 +47,26 @@ impl Session {
         self.outbound.resume(rest.messages_sent, rest.bytes_sent);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Event;
+
+    /// A loop uses the session of one conversation for the next, which has not come so far.
+    #[test]
+    fn a_session_goes_on_at_the_beginning_of_another_stream() {
+        let protocol: Protocol = "u32be".parse().unwrap();
+        let mut session = Session::new(&protocol, Role::Server);
+        let two = b"\0\0\0\x01a\0\0\0\x01b";
+        session.receive_space(two.len())[..two.len()].copy_from_slice(two);
+        session.handle_received(two.len());
+        while session.poll().unwrap() == Event::Message {}
+        assert!(session.rest().is_some());
+        session.resume(&Rest::default());
+        // What a service that speaks first asks for.
+        let (message, mut sending) = session.message_and_sending();
+        assert_eq!((message.number(), message.frame_bytes()), (0, 0));
+        sending.queue(b"hello").unwrap();
+    }
+}

@@ -1,6 +1,6 @@
 //! The backend of Linux: `epoll`, level-triggered.
 
-use super::{Backend, Found};
+use super::{Backend, Clock, Readiness};
 use crate::deadline;
 use crate::transport::{Interest, Transport};
 use rustix::buffer::spare_capacity;
@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The most that one wait tells; the rest is told by the next.
 const EVENTS_PER_WAIT: usize = 256;
@@ -46,8 +46,8 @@ impl Epoll {
 }
 
 impl Backend for Epoll {
-    fn now(&self) -> Instant {
-        deadline::now()
+    fn clock(&self) -> Clock {
+        Box::new(deadline::now)
     }
 
     fn watch(
@@ -104,7 +104,7 @@ impl Backend for Epoll {
         Ok(epoll::delete(&self.descriptor, descriptor)?)
     }
 
-    fn wait(&mut self, found: &mut Vec<Found>, timeout: Option<Duration>) -> io::Result<()> {
+    fn wait(&mut self, found: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()> {
         found.clear();
         self.events.clear();
         // A duration past what the kernel's type holds is as good as for ever.
@@ -120,7 +120,7 @@ impl Backend for Epoll {
                 read: hung_up || flags.contains(epoll::EventFlags::IN),
                 write: hung_up || flags.contains(epoll::EventFlags::OUT),
             };
-            Found { key: event.data.u64(), ready }
+            Readiness { key: event.data.u64(), ready }
         }));
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! Waiting for descriptors: the one blocking call of this crate, and the one place that sees
-//! `EINTR` from it.
+//! Waiting for a descriptor or two, as every call that blocks does; waiting for many is in `many`
+//! and `queue`. Nobody outside these three sees `EINTR`.
 
 use crate::transport::{Interrupt, Wait};
 use crate::{Stopper, deadline};
@@ -75,29 +75,34 @@ fn poll_once(
 ) -> Result<bool, Errno> {
     // A duration past what the kernel's type holds is as good as for ever: 292 billion years.
     let timeout = timeout.and_then(|left| Timespec::try_from(left).ok());
-    // Two watches and a stopper is the common case and needs no allocation.
-    if let [a] = watches {
-        let Some(stopper) = stopper else {
-            return poll_array([as_poll(a)], &mut [a], timeout);
-        };
-        return poll_array([as_poll(a), stop_poll(stopper)], &mut [a], timeout);
+    let polls = watches.iter().map(as_poll).chain(stopper.map(stop_poll));
+    let count = polls.clone().count();
+    // A thread waits between two messages: for so few as it waits for, that allocates nothing.
+    if count <= FEW
+        && let Some(first) = polls.clone().next()
+    {
+        let mut array: [PollFd<'_>; FEW] = std::array::from_fn(|_| first.clone());
+        for (place, one) in array.iter_mut().zip(polls) {
+            *place = one;
+        }
+        return poll_all(&mut array[..count], watches, timeout);
     }
-    let mut polled: Vec<PollFd<'_>> = watches.iter().map(as_poll).collect();
-    polled.extend(stopper.map(stop_poll));
-    let count = poll(&mut polled, timeout.as_ref())?;
-    for (watch, polled) in watches.iter_mut().zip(&polled) {
-        note(watch, polled.revents());
-    }
-    Ok(count > 0)
+    let mut polled: Vec<PollFd<'_>> = polls.collect();
+    poll_all(&mut polled, watches, timeout)
 }
 
-fn poll_array<const N: usize>(
-    mut polled: [PollFd<'_>; N],
-    watches: &mut [&mut Watch<'_>],
+/// Descriptors that are polled out of an array: both directions of a transport, a mailbox, a
+/// stopper.
+const FEW: usize = 4;
+
+/// `polled` has the watches first.
+fn poll_all(
+    polled: &mut [PollFd<'_>],
+    watches: &mut [Watch<'_>],
     timeout: Option<Timespec>,
 ) -> Result<bool, Errno> {
-    let count = poll(&mut polled, timeout.as_ref())?;
-    for (watch, polled) in watches.iter_mut().zip(&polled) {
+    let count = poll(polled, timeout.as_ref())?;
+    for (watch, polled) in watches.iter_mut().zip(polled) {
         note(watch, polled.revents());
     }
     Ok(count > 0)

@@ -73,7 +73,8 @@ impl Faults {
     }
 
     /// Holds writes back to send them together with the next ones. They go out before this side
-    /// waits or finishes, and when [`limits::FAULT_GLUE_BYTES_MAX`] have gathered.
+    /// waits or finishes, and when [`limits::FAULT_GLUE_BYTES_MAX`] have gathered. `select` is no
+    /// wait of this side: it moves nothing.
     #[must_use]
     pub fn glue(self, per_mille: u16) -> Faults {
         Faults { glue: per_mille, ..self }
@@ -253,6 +254,10 @@ impl Transport for Faulty {
                 other => return Ok(other),
             }
         }
+    }
+
+    fn holds_input(&self) -> bool {
+        self.inner.holds_input()
     }
 
     fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {

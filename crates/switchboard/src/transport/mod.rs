@@ -114,6 +114,13 @@ pub trait Transport: Send + Sync + fmt::Debug {
         wait_on(self.read_descriptor(), self.write_descriptor(), interest, until)
     }
 
+    /// Whether this transport itself holds bytes that a read would give at once: the descriptor
+    /// does not show them, and whoever waits on descriptors would miss them. Only a transport that
+    /// buffers has any.
+    fn holds_input(&self) -> bool {
+        false
+    }
+
     /// What to poll for reading. `None`: always ready.
     fn read_descriptor(&self) -> Option<BorrowedFd<'_>>;
 

@@ -130,6 +130,10 @@ impl<F: Fn(TraceEvent<'_>) + Send + Sync> Transport for Trace<F> {
         self.inner.wait(interest, until)
     }
 
+    fn holds_input(&self) -> bool {
+        self.inner.holds_input()
+    }
+
     fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.inner.read_descriptor()
     }

@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod closed;
 mod connect;
 mod endpoint;
 mod help;

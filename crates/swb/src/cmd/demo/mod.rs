@@ -1,6 +1,7 @@
 //! `swb demo`: the main job on a bare machine, checked to the byte.
 //!
-//! Servers that echo, one for each of eight framings, on free loopback ports and Unix sockets.
+//! Servers that echo in eight framings, each once under threads and once under event loops, on free
+//! loopback ports and Unix sockets.
 //! Clients talk to them through a link that cuts every read and write at random, glues others
 //! together and interrupts calls. Conversations half-close and read on; some peers vanish or reset
 //! in the middle of a message. Everything is compared with what was sent.
@@ -21,9 +22,13 @@ use crate::printer::Printer;
 use framings::FRAMINGS;
 use round::Tally;
 use server::EchoServer;
+use switchboard::server::Dispatch;
 
 /// How often the progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
+
+/// Event loops of each server that has them.
+const LOOPS: usize = 2;
 
 pub(crate) fn run(args: &DemoArgs, printer: &Printer) -> Outcome {
     let directory = scratch_directory()?;
@@ -36,11 +41,10 @@ pub(crate) fn run(args: &DemoArgs, printer: &Printer) -> Outcome {
 fn in_directory(args: &DemoArgs, printer: &Printer, directory: &std::path::Path) -> Outcome {
     let seed = args.seed.unwrap_or_else(seed_from_clock);
     printer.talk(&format!(
-        "echo servers in eight framings; a link that cuts, glues and interrupts (seed {seed})"
+        "echo servers in eight framings, under threads and events; a link that cuts, glues and \
+         interrupts (seed {seed})"
     ));
-    let servers: Result<Vec<EchoServer>, Failure> =
-        FRAMINGS.iter().map(|framing| EchoServer::start(framing, directory)).collect();
-    let servers = servers?;
+    let servers = start_servers(directory)?;
     let started = Instant::now();
     let tallies: Vec<Arc<Tally>> = servers.iter().map(|_| Arc::new(Tally::default())).collect();
     let over = AtomicBool::new(false);
@@ -72,8 +76,20 @@ fn in_directory(args: &DemoArgs, printer: &Printer, directory: &std::path::Path)
         wrong.extend(server.check(tally));
     }
     printer.data(table(&servers, &tallies, elapsed).as_bytes())?;
-    drop(servers);
+    wrong.extend(servers.into_iter().filter_map(EchoServer::stop));
     conclude(printer, &tallies, &wrong, seed)
+}
+
+/// Each framing under each dispatcher.
+fn start_servers(directory: &std::path::Path) -> Result<Vec<EchoServer>, Failure> {
+    let mut servers = Vec::new();
+    for framing in &FRAMINGS {
+        // More than one loop on any machine, and not a hundred on a large one.
+        for dispatch in [Dispatch::threads(), Dispatch::events().with_loops(LOOPS)] {
+            servers.push(EchoServer::start(framing, dispatch, directory)?);
+        }
+    }
+    Ok(servers)
 }
 
 /// Rounds of conversations until the time is over; then the first that went wrong.
@@ -82,7 +98,7 @@ fn client(server: &EchoServer, tally: &Tally, seed: u64, deadline: Instant) -> R
     // At least one round of every kind, however short the time.
     while round < round::KINDS || Instant::now() < deadline {
         round::run(server, tally, seed.wrapping_add(round), round)
-            .map_err(|why| format!("{}: {why}", server.framing.spec))?;
+            .map_err(|why| format!("{} under {}: {why}", server.framing.spec, server.dispatch))?;
         round += 1;
     }
     Ok(())
@@ -112,15 +128,22 @@ fn show_progress(printer: &Printer, tallies: &[Arc<Tally>], started: Instant, ov
 
 fn table(servers: &[EchoServer], tallies: &[Arc<Tally>], elapsed: Duration) -> String {
     let mut text = format!(
-        "{:<24} {:<9} {:>9} {:>8} {:>8}   {}\n",
-        "framing", "over", "messages", "MiB", "per s", "endings (finished/truncated/reset)"
+        "{:<22} {:<5} {:<8} {:>9} {:>8} {:>8}   {}\n",
+        "framing",
+        "over",
+        "under",
+        "messages",
+        "MiB",
+        "per s",
+        "endings (finished/truncated/reset)"
     );
-    let mut row = |name: &str, over: &str, messages: u64, bytes: u64, endings: [u64; 3]| {
+    let mut row = |names: [&str; 3], messages: u64, bytes: u64, endings: [u64; 3]| {
+        let [name, over, under] = names;
         let mib = bytes as f64 / (1024.0 * 1024.0);
         let rate = messages as f64 / elapsed.as_secs_f64();
         let [finished, truncated, reset] = endings;
         let line = format!(
-            "{name:<24} {over:<9} {messages:>9} {mib:>8.1} {rate:>8.0}   \
+            "{name:<22} {over:<5} {under:<8} {messages:>9} {mib:>8.1} {rate:>8.0}   \
              {finished}/{truncated}/{reset}\n"
         );
         text.push_str(&line);
@@ -128,14 +151,16 @@ fn table(servers: &[EchoServer], tallies: &[Arc<Tally>], elapsed: Duration) -> S
     let mut sums = (0, 0, [0; 3]);
     for (server, tally) in servers.iter().zip(tallies) {
         let endings = server.endings();
-        row(server.framing.spec, server.over(), tally.messages(), tally.bytes(), endings);
+        let under = server.dispatch.to_string();
+        let names = [server.framing.spec, server.over(), &under];
+        row(names, tally.messages(), tally.bytes(), endings);
         sums.0 += tally.messages();
         sums.1 += tally.bytes();
         for (sum, count) in sums.2.iter_mut().zip(endings) {
             *sum += count;
         }
     }
-    row("all", "", sums.0, sums.1, sums.2);
+    row(["all", "", ""], sums.0, sums.1, sums.2);
     text
 }
 

@@ -5,17 +5,15 @@ use super::round::Tally;
 use crate::exit::{Exit, Failure};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use switchboard::{
-    Conversation, Ending, Endpoint, Error, ListenOptions, Listener, ServeOptions, Stopper, serve,
-};
+use switchboard::server::{Dispatch, Reply, Running, Server, Service};
+use switchboard::{Ending, Endpoint, Error, Message};
 
 pub(super) struct EchoServer {
     pub(super) framing: &'static DemoFraming,
     pub(super) endpoint: Endpoint,
+    pub(super) dispatch: Dispatch,
     seen: Arc<Mutex<Seen>>,
-    stopper: Stopper,
-    thread: Option<JoinHandle<()>>,
+    running: Running,
 }
 
 /// How the conversations ended, as the server was told.
@@ -31,35 +29,36 @@ struct Seen {
 impl EchoServer {
     pub(super) fn start(
         framing: &'static DemoFraming,
+        dispatch: Dispatch,
         directory: &Path,
     ) -> Result<EchoServer, Failure> {
         let cannot_listen = |error: Error| Failure::new(Exit::Unreachable, error);
         let endpoint = if framing.unix {
-            format!("unix:{}", directory.join(framing.spec).display())
+            let name = format!("{}-{dispatch}", framing.spec);
+            format!("unix:{}", directory.join(name).display())
         } else {
             "tcp://127.0.0.1:0".to_owned()
         };
-        let endpoint: Endpoint = endpoint.parse().map_err(Failure::usage)?;
-        let listener = Listener::bind(&endpoint, &ListenOptions::default());
-        let listener = listener.map_err(cannot_listen)?;
-        let endpoint = listener.endpoints().into_iter().next().unwrap_or(endpoint);
         let protocol = framing.protocol().map_err(Failure::usage)?;
-        let stopper = Stopper::new();
-        let stopper = stopper.map_err(|error| cannot_listen(Error::io("no stopper", error)))?;
-        let options = ServeOptions { stopper: Some(stopper.clone()), ..ServeOptions::default() };
+        let server = Server::of(&protocol).with_dispatch(dispatch.clone());
+        let server = server.listen(&endpoint).map_err(cannot_listen)?;
         let seen = Arc::new(Mutex::new(Seen::default()));
         let notes = Arc::clone(&seen);
-        let thread = std::thread::spawn(move || {
-            let served = serve(&listener, &protocol, &options, |conversation| {
-                let result = echo(conversation);
-                note(&notes, result.as_ref().err());
-                result
-            });
-            if let Err(error) = served {
-                note(&notes, Some(&error));
-            }
-        });
-        Ok(EchoServer { framing, endpoint, seen, stopper, thread: Some(thread) })
+        let running = server.start(move || Echo(Arc::clone(&notes))).map_err(cannot_listen)?;
+        let endpoint = running.endpoints().first().cloned();
+        let endpoint = endpoint.ok_or_else(|| Failure::usage("a server listens nowhere"))?;
+        Ok(EchoServer { framing, endpoint, dispatch, seen, running })
+    }
+
+    /// Ends it; what it did not do.
+    pub(super) fn stop(self) -> Option<String> {
+        let spec = format!("{} under {}", self.framing.spec, self.dispatch);
+        let why = match self.running.stop() {
+            Ok(stats) if stats.open == 0 && stats.panicked == 0 => return None,
+            Ok(stats) => format!("the server ended as {stats:?}"),
+            Err(error) => error.to_string(),
+        };
+        Some(format!("{spec}: {why}"))
     }
 
     pub(super) fn over(&self) -> &'static str {
@@ -75,7 +74,7 @@ impl EchoServer {
     /// Whether the server was told every ending as the client made it.
     pub(super) fn check(&self, tally: &Tally) -> Vec<String> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let spec = self.framing.spec;
+        let spec = format!("{} under {}", self.framing.spec, self.dispatch);
         let mut wrong: Vec<String> = seen
             .other
             .iter()
@@ -109,32 +108,22 @@ impl EchoServer {
     }
 }
 
-fn echo(conversation: &mut Conversation) -> Result<(), Error> {
-    while let Some(message) = conversation.recv_owned()? {
-        conversation.queue(&message)?;
-    }
-    Ok(())
-}
+/// Sends every message back, and notes how it ended.
+struct Echo(Arc<Mutex<Seen>>);
 
-fn note(seen: &Mutex<Seen>, error: Option<&Error>) {
-    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    match error.and_then(Error::ending) {
-        None if error.is_none() => seen.finished += 1,
-        Some(Ending::Truncated) => {
-            let partial = error.map(|error| error.partial().to_vec()).unwrap_or_default();
-            seen.partials.push(partial);
-        }
-        Some(Ending::Reset) => seen.resets += 1,
-        _ => seen.other.extend(error.map(ToString::to_string)),
+impl Service for Echo {
+    fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+        reply.send(&message)
     }
-}
 
-impl Drop for EchoServer {
-    fn drop(&mut self) {
-        self.stopper.stop();
-        if let Some(thread) = self.thread.take() {
-            // A panic in it has been told as conversations that are missing.
-            let _ = thread.join();
+    fn closed(&mut self, ending: Ending, error: Option<&Error>) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match (ending, error) {
+            (Ending::Finished, None) => seen.finished += 1,
+            (Ending::Truncated, Some(error)) => seen.partials.push(error.partial().to_vec()),
+            (Ending::Reset, Some(_)) => seen.resets += 1,
+            (_, Some(error)) => seen.other.push(error.to_string()),
+            (ending, None) => seen.other.push(format!("an ending: {ending}")),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::args::TapArgs;
 use crate::cmd::tap::show::Show;
 use crate::cmd::tap::watch::{Count, Watch};
 use crate::exit::{Failure, Outcome};
-use crate::listening;
+use crate::listening::{self, CONVERSATIONS_MAX, Limits};
 use crate::printer::Printer;
 use crate::signals::Interrupts;
 use crate::units;
@@ -36,7 +36,8 @@ pub(crate) fn run(args: &TapArgs, printer: &Printer) -> Outcome {
     });
     let each = Arc::clone(&tap);
     let stopper = interrupts.stopper();
-    let begun = listening::converse(listener, stopper, args.count, printer, move |n, client| {
+    let limits = Limits { in_all: args.count, at_once: CONVERSATIONS_MAX };
+    let begun = listening::converse(listener, stopper, limits, printer, move |n, client| {
         each.conversation(n, &*client)
     })?;
     printer.flush()?;

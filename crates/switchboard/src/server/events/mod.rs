@@ -21,7 +21,7 @@ use super::door::{Entered, Entrance};
 use super::inbox::Token;
 use super::line::Line;
 use super::shared::Shared;
-use crate::sys::{Backend, Found};
+use crate::sys::{Backend, Readiness};
 use crate::transport::{Interest, Transport};
 use crate::{Error, Stopper, deadline, limits};
 use slab::Slab;
@@ -42,7 +42,8 @@ pub(super) struct Loop<'a, B, S, F> {
     backend: B,
     bench: Bench,
     make: &'a F,
-    listeners: &'a [Arc<dyn Accept>],
+    /// Dropped when nobody is let in any more: nobody is to wait in a queue that nobody empties.
+    listeners: Vec<Arc<dyn Accept>>,
     listening: Listening,
     /// Until it has stopped.
     stopper: Option<&'a Stopper>,
@@ -51,7 +52,7 @@ pub(super) struct Loop<'a, B, S, F> {
     /// Conversations that could go on at once, in the order of their turns.
     ready: Vec<Token>,
     /// Buffers of the loop itself.
-    found: Vec<Found>,
+    found: Vec<Readiness>,
     turns: Vec<Token>,
     expired: Vec<u32>,
     has_stopped: bool,
@@ -80,26 +81,25 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         mut backend: B,
         setup: &Arc<Setup>,
         shared: &Arc<Shared>,
-        listeners: &'a [Arc<dyn Accept>],
+        listeners: Vec<Arc<dyn Accept>>,
         stopper: Option<&'a Stopper>,
         make: &'a F,
     ) -> Result<Self, Error> {
-        let now = backend.now();
         let fail = |error| Error::io("cannot start an event loop", error);
-        let bench = Bench::new(setup, shared, now).map_err(fail)?;
+        let bench = Bench::new(setup, shared, backend.clock()).map_err(fail)?;
         backend.watch_descriptor(bench.inbox.as_fd(), INBOX, false).map_err(fail)?;
         if let Some(stopper) = stopper {
             backend.watch_descriptor(stopper.as_fd(), STOPPER, false).map_err(fail)?;
         }
         Ok(Loop {
             backend,
+            wheel: Wheel::new(bench.now),
             bench,
             make,
             listeners,
             listening: Listening::Off,
             stopper,
             lines: Slab::new(),
-            wheel: Wheel::new(now),
             ready: Vec::new(),
             found: Vec::new(),
             turns: Vec::new(),
@@ -110,14 +110,20 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
 
     /// Serves until the server is stopped and the last conversation is over.
     pub(super) fn run(&mut self) -> Result<(), Error> {
-        self.look_around()?;
+        self.begin_rounds()?;
         while !self.is_over() {
             self.round()?;
         }
         Ok(())
     }
 
-    fn is_over(&self) -> bool {
+    /// To be called once, before the first round.
+    pub(super) fn begin_rounds(&mut self) -> Result<(), Error> {
+        self.look_around()
+    }
+
+    /// Whether there is nothing left to do, and nothing to come.
+    pub(super) fn is_over(&self) -> bool {
         let shared = &self.bench.shared;
         let is_shut = || shared.door.look(self.bench.now) == Entrance::Shut;
         self.lines.len() == 0 && (shared.is_stopping() || is_shut())
@@ -128,14 +134,14 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         let timeout = match self.ready.is_empty() {
             true => {
                 let due = deadline::earlier(self.wheel.next(), self.listening.until());
-                due.map(|due| due.saturating_duration_since(self.backend.now()))
+                due.map(|due| due.saturating_duration_since(self.bench.tell_time()))
             }
             false => Some(std::time::Duration::ZERO),
         };
         let mut found = std::mem::take(&mut self.found);
         let waited = self.backend.wait(&mut found, timeout);
         waited.map_err(|error| Error::io("cannot wait for events", error))?;
-        self.bench.now = self.backend.now();
+        self.bench.tell_time();
         for one in &found {
             self.found(*one)?;
         }
@@ -148,7 +154,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         Ok(())
     }
 
-    fn found(&mut self, found: Found) -> Result<(), Error> {
+    fn found(&mut self, found: Readiness) -> Result<(), Error> {
         match found.key {
             INBOX => {
                 let mut tokens = std::mem::take(&mut self.turns);
@@ -185,7 +191,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         if self.bench.shared.is_stopping() {
             if !self.has_stopped {
                 self.has_stopped = true;
-                self.stop_listening();
+                self.shut();
                 let tokens: Vec<Token> = self.lines.tokens().collect();
                 for token in tokens {
                     self.turn(token, Interest::READ);
@@ -203,16 +209,19 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
     }
 
     fn accept(&mut self, listener: usize) -> Result<(), Error> {
-        let listeners = self.listeners;
-        let Some(listener) = listeners.get(listener) else { return Ok(()) };
+        let Some(listener) = self.listeners.get(listener).cloned() else { return Ok(()) };
         for _ in 0..limits::ACCEPTS_PER_TURN {
             if self.listening != Listening::On {
                 return Ok(());
             }
             match self.bench.shared.door.entrance(self.bench.now) {
                 Entrance::Open => {}
-                Entrance::Full | Entrance::Shut => {
+                Entrance::Full => {
                     self.stop_listening();
+                    return Ok(());
+                }
+                Entrance::Shut => {
+                    self.shut();
                     return Ok(());
                 }
                 Entrance::Paused(until) => {
@@ -229,7 +238,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
                 Err(error) => {
                     self.bench.shared.nobody_came();
                     let door = &self.bench.shared.door;
-                    let until = door.failed(&**listener, error, self.bench.now)?;
+                    let until = door.failed(&*listener, error, self.bench.now)?;
                     self.pause(until);
                 }
             }
@@ -244,7 +253,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             Entered::Yes => {}
         }
         tracing::debug!(peer = tracing::field::debug(&transport), "a conversation has begun");
-        let Some(service) = self.bench.make(self.make, &transport) else { return };
+        let Some(service) = self.bench.make(self.make, &*transport) else { return };
         let line = Line::new(transport, self.bench.now);
         let served = Served { line, service, looked_at: None, is_ready: false };
         let token = self.lines.insert(served);
@@ -332,8 +341,12 @@ impl<B: Backend, S, F> Loop<'_, B, S, F> {
     fn listen(&mut self) -> Result<(), Error> {
         match self.bench.shared.door.look(self.bench.now) {
             Entrance::Open => {}
-            Entrance::Full | Entrance::Shut => {
+            Entrance::Full => {
                 self.listening = Listening::Off;
+                return Ok(());
+            }
+            Entrance::Shut => {
+                self.shut();
                 return Ok(());
             }
             Entrance::Paused(until) => {
@@ -341,7 +354,7 @@ impl<B: Backend, S, F> Loop<'_, B, S, F> {
                 return Ok(());
             }
         }
-        for (key, listener) in (LISTENERS..).zip(self.listeners) {
+        for (key, listener) in (LISTENERS..).zip(&self.listeners) {
             for descriptor in listener.descriptors() {
                 let watched = self.backend.watch_descriptor(descriptor, key, true);
                 watched.map_err(|error| Error::io("cannot watch a listener", error))?;
@@ -353,7 +366,7 @@ impl<B: Backend, S, F> Loop<'_, B, S, F> {
 
     fn stop_listening(&mut self) {
         if self.listening == Listening::On {
-            for listener in self.listeners {
+            for listener in &self.listeners {
                 for descriptor in listener.descriptors() {
                     // It was watched, and the system can always forget.
                     let _ = self.backend.unwatch_descriptor(descriptor);
@@ -361,6 +374,12 @@ impl<B: Backend, S, F> Loop<'_, B, S, F> {
             }
         }
         self.listening = Listening::Off;
+    }
+
+    /// Nobody is let in any more.
+    fn shut(&mut self) {
+        self.stop_listening();
+        self.listeners.clear();
     }
 
     fn pause(&mut self, until: Instant) {

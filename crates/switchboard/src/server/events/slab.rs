@@ -73,12 +73,13 @@ fn token(generation: u32, index: u32) -> Token {
     u64::from(generation) << 32 | u64::from(index)
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "the generation above it is masked away")]
 pub(super) fn index(token: Token) -> u32 {
-    u32::try_from(token & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+    (token & u64::from(u32::MAX)) as u32
 }
 
 fn generation(token: Token) -> u32 {
-    u32::try_from(token >> 32).unwrap_or(u32::MAX)
+    (token >> 32) as u32
 }
 
 #[cfg(test)]

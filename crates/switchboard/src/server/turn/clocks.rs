@@ -1,4 +1,4 @@
-//! The clocks of a conversation: ticks, heartbeats, and how long a peer is waited for.
+//! The clocks of a conversation: when to look again, and what happens when one has run out.
 
 use super::Turn;
 use crate::server::Service;
@@ -62,40 +62,30 @@ impl<S: Service> Turn<'_, S> {
         self.session.outbound.stall_deadline(&timeouts, self.bench.now, false)
     }
 
-    /// Notes whether the peer is waited for now. While it was this side that kept it waiting, by a
-    /// pause, an answer that took its time or what had to be delivered first, no clock of the peer
-    /// ran: they begin anew.
-    pub(super) fn listen(&mut self) {
-        let listens = self.line.phase == Phase::Open
-            && self.queued() == 0
-            && self.line.held() == 0
-            && (self.wants_bytes() || self.session.inbound.at_end());
-        if listens && !self.line.flags.listens {
-            self.line.heard = self.bench.now;
-            self.session.inbound.restart_clock();
-        }
-        self.line.flags.listens = listens;
-    }
-
     /// When a peer that says nothing is given up.
     fn silence(&mut self) -> Option<Instant> {
         let timeouts = self.bench.setup.limits.timeouts;
-        if !self.line.flags.listens || self.line.phase != Phase::Open {
+        if self.line.phase != Phase::Open || self.line.flags.owes {
             return None;
         }
-        let from = match self.session.inbound.at_end() {
-            false if self.session.inbound.has_begun() => {
-                return self.session.inbound.poll_deadline(&timeouts, self.bench.now);
+        let wants_bytes = self.wants_bytes();
+        let inbound = &mut self.session.inbound;
+        let from = match inbound.at_end() {
+            // The service goes on alone, as long as it has something to say.
+            true => self.line.heard.max(self.line.said),
+            // What it does not want to hear it cannot miss.
+            false if !wants_bytes => return None,
+            false if inbound.has_begun() => {
+                return inbound.poll_deadline(&timeouts, self.bench.now);
             }
             false => self.line.heard,
-            // The service goes on alone: as long as it has something to say.
-            true => self.line.heard.max(self.line.said),
         };
         timeouts.idle.and_then(|idle| from.checked_add(idle))
     }
 
-    /// Ends the conversation if one of its clocks has run out.
-    pub(super) fn expire(&mut self) {
+    /// Ends the conversation if one of its clocks has run out. Silence is only what was `looked`
+    /// for in this turn.
+    pub(super) fn expire(&mut self, looked: bool) {
         let now = self.bench.now;
         let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         let name = self.line.transport.name();
@@ -103,7 +93,7 @@ impl<S: Service> Turn<'_, S> {
             let error = Error::timed_out("waiting to send to").at_endpoint(name);
             self.line.close(Ending::TimedOut, Some(error));
             self.line.phase = Phase::Over;
-        } else if is_over(self.silence()) {
+        } else if (looked || self.session.inbound.at_end()) && is_over(self.silence()) {
             let what = match self.session.inbound.has_begun() {
                 true => "waiting for the rest of a message from",
                 false => "waiting for a message from",

@@ -27,7 +27,10 @@ impl<S: Service> Turn<'_, S> {
             match post {
                 Post::Message(message) => self.send_of_its_own(&message),
                 Post::Answer { number, answer } => self.keep_promise(number, answer),
-                Post::Resume => self.line.flags.paused = false,
+                Post::Resume => self.call(|_, reply| {
+                    reply.resume();
+                    Ok(())
+                }),
                 Post::Close => self.call(|_, reply| {
                     reply.close();
                     Ok(())
@@ -60,15 +63,12 @@ impl<S: Service> Turn<'_, S> {
         queue: impl FnOnce(&mut Sending<'_>) -> Result<(), EncodeError>,
     ) -> bool {
         let queued = queue(&mut self.session.sending());
-        match queued {
-            Ok(()) => self.bench.counters.messages_sent.add(1),
-            Err(error) => {
-                let name = self.line.transport.name();
-                let number = self.session.outbound.messages() + 1;
-                let error = Error::caller("cannot send to").with_source(error);
-                self.fail(error.at_endpoint(name).at_message(number));
-                return false;
-            }
+        if let Err(error) = queued {
+            let name = self.line.transport.name();
+            let number = self.session.outbound.messages() + 1;
+            let error = Error::caller("cannot send to").with_source(error);
+            self.fail(error.at_endpoint(name).at_message(number));
+            return false;
         }
         true
     }

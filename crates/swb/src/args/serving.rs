@@ -1,0 +1,163 @@
+//! `serve`.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
+use switchboard::server::Dispatch;
+use switchboard::{Endpoint, Timeouts};
+
+use crate::args::FramingArgs;
+use crate::exit::Failure;
+use crate::units;
+
+/// Serve: echo, discard, reply, or run a program for each conversation.
+///
+/// echo, discard and reply TEXT serve whole messages and need --frame. exec runs CMD for each
+/// conversation, with the socket itself as its stdin and stdout and the UCSPI environment (PROTO,
+/// TCPLOCALIP, TCPLOCALPORT, TCPREMOTEIP, TCPREMOTEPORT; UNIXLOCALPATH, UNIXREMOTEEUID,
+/// UNIXREMOTEEGID, UNIXREMOTEPID, ..).
+///
+/// Messages are served under a dispatcher: 'events' drives any number of conversations from a few
+/// loops, one for each processor or --loops; 'threads' gives each conversation a thread. The
+/// answers are the same.
+///
+/// Where it listens is told on stderr, and with --print-endpoint on stdout. A conversation that
+/// does not end well is told on stderr with its number, and touches no other. Goes on until
+/// interrupted: once answers what has come and ends, twice aborts.
+#[derive(Args)]
+#[command(subcommand_value_name = "WHAT", subcommand_help_heading = "What")]
+#[command(disable_help_subcommand = true)]
+#[command(after_long_help = "Examples:
+  swb serve :7000 echo --frame u32be
+  swb serve :7000 echo --frame u32be --dispatch events --loops 2 --stats
+  swb serve :7000 discard --frame lines --max-conversations 100 --idle 30s
+  swb serve unix:/run/app.sock --frame lines reply 'not today'
+  swb serve 127.0.0.1:0 --print-endpoint exec cat -n")]
+pub(crate) struct ServeArgs {
+    /// Where to listen: host:port, :port, unix:/path
+    #[arg(value_name = "ENDPOINT")]
+    pub(crate) endpoint: Endpoint,
+
+    #[command(subcommand)]
+    pub(crate) action: ServeAction,
+
+    /// The framing or protocol: a name or a string, see 'swb frames'
+    #[arg(short = 'f', long, value_name = "FRAMING", global = true)]
+    pub(crate) frame: Option<String>,
+
+    /// The largest message body; replaces the framing's own limit
+    #[arg(long, value_name = "SIZE", value_parser = units::size, global = true)]
+    pub(crate) max: Option<u64>,
+
+    /// How long a conversation may be silent [default: 5m]
+    #[arg(long, value_name = "TIME", value_parser = units::patience, global = true)]
+    pub(crate) idle: Option<Duration>,
+
+    /// How conversations are driven: threads or events [default: events]
+    #[arg(long, value_name = "HOW", value_parser = dispatch(), hide_possible_values = true)]
+    #[arg(global = true)]
+    pub(crate) dispatch: Option<Dispatch>,
+
+    /// Event loops, each in a thread [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = units::at_least_one, global = true)]
+    pub(crate) loops: Option<usize>,
+
+    /// The most at a time; further ones wait to be accepted
+    ///
+    /// Without it 10000 under events, 256 under threads, and 1024 programs.
+    #[arg(long, value_name = "N", value_parser = units::at_least_one, global = true)]
+    pub(crate) max_conversations: Option<usize>,
+
+    /// End after so many conversations
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(global = true)]
+    pub(crate) count: Option<u64>,
+
+    /// Tell each second what was done, on stderr
+    #[arg(long, global = true)]
+    pub(crate) stats: bool,
+
+    /// Print where it listens on stdout too
+    #[arg(long, global = true)]
+    pub(crate) print_endpoint: bool,
+}
+
+/// What is served.
+#[derive(Subcommand)]
+pub(crate) enum ServeAction {
+    /// Send every message back
+    Echo,
+    /// Read every message and answer nothing
+    Discard,
+    /// Answer every message with TEXT
+    Reply {
+        /// The answer, with escapes, or @FILE
+        #[arg(value_name = "TEXT", allow_hyphen_values = true)]
+        text: String,
+    },
+    /// Run a program for each conversation
+    Exec {
+        /// The program and its arguments; options of serve stand before it
+        #[arg(value_name = "CMD", required = true, trailing_var_arg = true)]
+        #[arg(allow_hyphen_values = true)]
+        command: Vec<OsString>,
+    },
+}
+
+/// The dispatchers there are, by name.
+fn dispatch() -> impl TypedValueParser<Value = Dispatch> {
+    PossibleValuesParser::new(Dispatch::NAMES).try_map(|name| name.parse::<Dispatch>())
+}
+
+impl ServeArgs {
+    /// The framing, if one was given.
+    pub(crate) fn framing(&self) -> Option<FramingArgs> {
+        self.frame.clone().map(|frame| FramingArgs { frame, max: self.max })
+    }
+
+    /// The defaults, with the idle time given.
+    pub(crate) fn timeouts(&self) -> Timeouts {
+        let mut timeouts = Timeouts::default();
+        if self.idle.is_some() {
+            timeouts.idle = self.idle;
+        }
+        timeouts
+    }
+
+    /// The dispatcher, with as many threads or loops as were asked for.
+    ///
+    /// # Errors
+    /// Loops for a dispatcher that has none.
+    pub(crate) fn dispatcher(&self) -> Result<Dispatch, Failure> {
+        let dispatch = self.dispatch.clone().unwrap_or_else(Dispatch::events);
+        if self.loops.is_some() && dispatch.to_string() != Dispatch::events().to_string() {
+            return Err(Failure::usage(format_args!(
+                "--loops does not go with --dispatch {dispatch}, which has no loops: \
+                 leave one of the two out"
+            )));
+        }
+        let dispatch = match self.max_conversations {
+            Some(conversations) => dispatch.with_threads_max(conversations),
+            None => dispatch,
+        };
+        Ok(match self.loops {
+            Some(loops) => dispatch.with_loops(loops),
+            None => dispatch,
+        })
+    }
+
+    /// An option that is about messages or how they are served, if one was given.
+    pub(crate) fn option_about_messages(&self) -> Option<&'static str> {
+        let given = [
+            (self.frame.is_some(), "--frame"),
+            (self.max.is_some(), "--max"),
+            (self.idle.is_some(), "--idle"),
+            (self.dispatch.is_some(), "--dispatch"),
+            (self.loops.is_some(), "--loops"),
+            (self.stats, "--stats"),
+        ];
+        given.into_iter().find_map(|(given, name)| given.then_some(name))
+    }
+}

@@ -1,0 +1,128 @@
+//! `swb serve .. echo`, `discard`, `reply`: whole messages, under any dispatcher.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use switchboard::server::{Limits, Reply, Server, Service, Stats};
+use switchboard::{Ending, Error, Message, limits};
+
+use super::stats;
+use crate::args::ServeArgs;
+use crate::dialogue;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::listening;
+use crate::printer::Printer;
+use crate::signals::Interrupts;
+use crate::units;
+
+/// What is done with a message.
+pub(super) enum Action {
+    Echo,
+    Discard,
+    Reply(Vec<u8>),
+}
+
+pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outcome {
+    let Some(framing) = &args.framing() else {
+        return Err(Failure::usage("serve needs --frame, to know what a message is"));
+    };
+    let mut server = Server::of(&framing.protocol()?)
+        .with_dispatch(args.dispatcher()?)
+        .with_limits(limits(args));
+    if let Some(count) = args.count {
+        server = server.with_conversations_in_all(count);
+    }
+    let interrupts = Interrupts::watch("answering what has come", printer)?;
+    let listener = listening::listen(&args.endpoint, args.print_endpoint, printer)?;
+    let server = server.with_listener(listener).with_stopper(interrupts.stopper());
+    let served = serve(server, args.stats, action, printer).map_err(|error| {
+        // Else it is the listener that is broken.
+        let own = error.is_caller() || error.is_exhausted();
+        Failure::new(if own { Exit::Usage } else { Exit::Unreachable }, error)
+    })?;
+    printer.talk(&summary(&served));
+    Ok(interrupts.exit())
+}
+
+fn limits(args: &ServeArgs) -> Limits {
+    let most = args.max.map_or(0, |max| usize::try_from(max).unwrap_or(usize::MAX));
+    Limits {
+        conversations_max: args.max_conversations.unwrap_or(limits::CONVERSATIONS_MAX),
+        // Whatever may come may be sent back, behind what is still queued.
+        queued_bytes_max: most
+            .saturating_add(limits::QUEUE_HIGH_BYTES)
+            .max(limits::QUEUED_BYTES_MAX),
+        timeouts: args.timeouts(),
+        ..Limits::default()
+    }
+}
+
+/// Serves to the end, and tells meanwhile what goes on when that is wanted.
+fn serve(server: Server, tells: bool, action: &Action, printer: &Printer) -> Result<Stats, Error> {
+    let handle = server.handle();
+    let begun = AtomicU64::new(0);
+    let make = || {
+        let number = begun.fetch_add(1, Ordering::Relaxed) + 1;
+        Conversation { number, action, printer }
+    };
+    thread::scope(|scope| {
+        // However serving ends, the channel closes with it, and then the teller ends.
+        let (_serving, over) = mpsc::channel();
+        if tells {
+            let handle = &handle;
+            scope.spawn(move || stats::tell(handle, printer, &over));
+        }
+        server.serve(make)
+    })
+}
+
+/// A conversation that is served.
+struct Conversation<'a> {
+    /// From 1, in the order in which they began.
+    number: u64,
+    action: &'a Action,
+    printer: &'a Printer,
+}
+
+impl Service for Conversation<'_> {
+    fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+        match self.action {
+            Action::Echo => reply.send(&message),
+            Action::Discard => Ok(()),
+            Action::Reply(text) => reply.send(text),
+        }
+    }
+
+    fn closed(&mut self, _ending: Ending, error: Option<&Error>) {
+        if let Some(error) = error {
+            let (number, words) = (self.number, dialogue::words(error));
+            self.printer.talk(&format!("swb: conversation {number}: {words}"));
+        }
+    }
+}
+
+/// `2 conversations, 3 messages`, and behind it whatever did not go as it should.
+fn summary(served: &Stats) -> String {
+    let mut text = format!(
+        "{}, {}",
+        units::count(served.accepted, "conversation"),
+        units::count(served.messages_received, "message")
+    );
+    let well = [Ending::Finished, Ending::Stopped];
+    let endings = served.endings.iter().filter(|(ending, _)| !well.contains(ending));
+    let mut others: Vec<_> = endings.map(|(ending, count)| format!("{ending} {count}")).collect();
+    for (what, count) in [
+        ("discarded", served.messages_discarded),
+        ("refused", served.refused),
+        ("errors of accept", served.accept_errors),
+    ] {
+        if count > 0 {
+            others.push(format!("{what} {count}"));
+        }
+    }
+    if !others.is_empty() {
+        text.push_str(&format!("; {}", others.join(", ")));
+    }
+    text
+}

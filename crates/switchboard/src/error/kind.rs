@@ -1,0 +1,46 @@
+//! The kinds of errors, and which kind it is that the system says.
+
+use std::io;
+use switchboard_frame::ErrorKind as FrameErrorKind;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Frame(FrameErrorKind),
+    Finished,
+    Reset,
+    PeerDead,
+    Refused,
+    Unreachable,
+    Unresolved,
+    TimedOut,
+    Stopped,
+    Interrupted,
+    Limit,
+    Caller,
+    AddressInUse,
+    AddressUnavailable,
+    Permission,
+    Exhausted,
+    System,
+}
+
+pub(super) fn kind_of(error: &io::Error) -> Kind {
+    if rustix::io::Errno::from_io_error(error).is_some_and(crate::sys::is_exhaustion) {
+        return Kind::Exhausted;
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe => Kind::Reset,
+        io::ErrorKind::ConnectionRefused => Kind::Refused,
+        io::ErrorKind::TimedOut => Kind::PeerDead,
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown => Kind::Unreachable,
+        io::ErrorKind::AddrInUse => Kind::AddressInUse,
+        io::ErrorKind::AddrNotAvailable => Kind::AddressUnavailable,
+        io::ErrorKind::PermissionDenied => Kind::Permission,
+        io::ErrorKind::InvalidInput => Kind::Caller,
+        _ => Kind::System,
+    }
+}

@@ -1,0 +1,33 @@
+//! What a conversation still does once the server has been told to stop.
+//!
+//! Everything that had come is answered: what is buffered, and what the system has received and
+//! nobody has read yet. A peer that goes on sending is no reason to go on for ever: see
+//! [`DRAIN_BYTES_MAX`].
+
+use super::Turn;
+use crate::Ending;
+use crate::limits::DRAIN_BYTES_MAX;
+use crate::server::Service;
+
+impl<S: Service> Turn<'_, S> {
+    /// Whether something may lie in the system that came before the stop.
+    pub(super) fn drains(&self) -> bool {
+        self.bench.shared.is_stopping() && !self.line.flags.drained && self.wants_bytes()
+    }
+
+    /// So many bytes were read after the stop; none is all there was.
+    pub(super) fn drained(&mut self, bytes: usize) {
+        let extras = self.line.extras();
+        extras.drained_bytes = extras.drained_bytes.saturating_add(bytes);
+        self.line.flags.drained = bytes == 0 || extras.drained_bytes >= DRAIN_BYTES_MAX;
+    }
+
+    /// Closes if the server is stopping and everything that had come is given.
+    pub(super) fn stop(&mut self) {
+        let flags = &self.line.flags;
+        let goes_on = flags.backlog && (flags.full || self.wants_messages());
+        if self.bench.shared.is_stopping() && !goes_on && !self.drains() {
+            self.line.close(Ending::Stopped, None);
+        }
+    }
+}

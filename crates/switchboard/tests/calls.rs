@@ -1,0 +1,159 @@
+//! System calls of a server a message, counted by strace: one receive, one send and one wait for a
+//! message at a time; next to none for many in flight. The server is this program again, since what
+//! is counted is the whole process: what two runs differ by is what their messages took.
+
+#![expect(clippy::print_stdout, reason = "a count is shown, not only held against its bound")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::process::{Command, Stdio};
+use switchboard::{Dispatch, Reply, Server};
+
+const SERVES: &str = "SWITCHBOARD_CALLS_SERVES";
+const BODY_BYTES: usize = 64;
+
+/// Calls by name.
+type Calls = BTreeMap<String, i64>;
+
+#[derive(Clone, Copy)]
+struct Load {
+    dispatch: &'static str,
+    conversations: usize,
+    in_flight: usize,
+}
+
+/// The server, when this program is started as one; it ends with its standard input.
+#[test]
+fn serves() {
+    let Ok(dispatch) = std::env::var(SERVES) else { return };
+    let server = Server::new("u32be").unwrap().listen("127.0.0.1:0").unwrap();
+    let dispatch = dispatch.parse::<Dispatch>().unwrap().with_loops(1);
+    let echo = || |message: &[u8], reply: &mut Reply<'_>| reply.send(message);
+    let running = server.with_dispatch(dispatch).start(echo).unwrap();
+    println!("\nport {}", running.endpoints()[0].port().unwrap());
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    running.stop().unwrap();
+}
+
+/// What a server calls from its beginning to its end, with so many rounds in between.
+fn calls(load: Load, rounds: usize) -> Calls {
+    let Load { dispatch, in_flight, .. } = load;
+    let name = format!("switchboard-calls-{}-{dispatch}-{in_flight}-{rounds}", std::process::id());
+    let summary = std::env::temp_dir().join(name);
+    let mut traced = Command::new("strace")
+        .args(["-f", "-c", "-o"])
+        .arg(&summary)
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "serves", "--nocapture"])
+        .env(SERVES, dispatch)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(traced.stdout.take().unwrap()).lines();
+    let port = lines.find_map(|line| line.unwrap().strip_prefix("port ")?.parse::<u16>().ok());
+    converse(load, port.unwrap(), rounds);
+    drop(traced.stdin.take());
+    lines.for_each(drop);
+    assert!(traced.wait().unwrap().success());
+    let text = std::fs::read_to_string(&summary).unwrap();
+    std::fs::remove_file(&summary).unwrap();
+    parse(&text)
+}
+
+/// Of lines like `34.21    0.000121   7    17    2 recvfrom`, in which the errors may be missing.
+fn parse(summary: &str) -> Calls {
+    let call = |line: &str| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let name = *columns.last()?;
+        let calls = columns.get(3)?.parse().ok()?;
+        (name != "total").then(|| (name.to_owned(), calls))
+    };
+    summary.lines().filter_map(call).collect()
+}
+
+fn converse(load: Load, port: u16, rounds: usize) {
+    let mut frame = u32::try_from(BODY_BYTES).unwrap().to_be_bytes().to_vec();
+    frame.resize(4 + BODY_BYTES, b'm');
+    let sent = frame.repeat(load.in_flight);
+    let mut received = vec![0; sent.len()];
+    let connect = |_| TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut clients: Vec<TcpStream> = (0..load.conversations).map(connect).collect();
+    for _ in 0..rounds {
+        clients.iter_mut().for_each(|client| client.write_all(&sent).unwrap());
+        for client in &mut clients {
+            client.read_exact(&mut received).unwrap();
+            assert!(received == sent);
+        }
+    }
+    // Each run ends with the same calls: the server has seen the end before it is stopped.
+    for client in &mut clients {
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(client.read(&mut received).unwrap(), 0);
+    }
+}
+
+/// What so many rounds more take.
+fn calls_of_rounds(load: Load, rounds: usize) -> Calls {
+    let (few, mut many) = (calls(load, 20), calls(load, 20 + rounds));
+    for (name, calls) in few {
+        *many.entry(name).or_default() -= calls;
+    }
+    many.retain(|_, calls| *calls != 0);
+    many
+}
+
+fn sum(calls: &Calls, names: &[&str]) -> i64 {
+    calls.iter().filter(|(name, _)| names.contains(&name.as_str())).map(|(_, calls)| calls).sum()
+}
+
+/// Says why not, and fails where nothing may be skipped.
+fn can_trace() -> bool {
+    let traced = Command::new("strace").args(["-c", "-o", "/dev/null", "true"]).output();
+    let why = match traced {
+        Ok(output) if output.status.success() => return true,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => format!("{error}; scripts/install brings it"),
+    };
+    println!("skipped: strace cannot trace here: {why}");
+    assert!(std::env::var_os("SWITCHBOARD_NO_SKIP").is_none(), "strace: {why}");
+    false
+}
+
+#[test]
+fn a_message_at_a_time_takes_a_receive_a_send_and_a_wait() {
+    if !can_trace() {
+        return;
+    }
+    for dispatch in Dispatch::NAMES {
+        let rounds = 1000;
+        let load = Load { dispatch, conversations: 1, in_flight: 1 };
+        let calls = calls_of_rounds(load, rounds);
+        println!("{dispatch}, {rounds} messages, 1 in flight: {calls:?}");
+        let rounds = i64::try_from(rounds).unwrap();
+        assert_eq!(sum(&calls, &["recvfrom", "recvmsg"]), rounds, "{calls:?}");
+        assert_eq!(sum(&calls, &["sendto", "sendmsg"]), rounds, "{calls:?}");
+        // Threads that start and stop meet each other or do not, and clocks run out.
+        let all = calls.values().sum::<i64>();
+        assert!((all - 3 * rounds).abs() <= rounds / 100, "{dispatch}: {calls:?}");
+    }
+}
+
+#[test]
+fn a_message_of_many_in_flight_takes_next_to_none() {
+    if !can_trace() {
+        return;
+    }
+    let load = Load { dispatch: "events", conversations: 32, in_flight: 64 };
+    let rounds = 50;
+    let calls = calls_of_rounds(load, rounds);
+    let messages = i64::try_from(rounds * load.conversations * load.in_flight).unwrap();
+    let all = calls.values().sum::<i64>();
+    let each = all as f64 / messages as f64;
+    println!(
+        "events, 64 in flight: {all} calls for {messages} messages, {each:.4} each: {calls:?}"
+    );
+    assert!(100 * all <= 4 * messages, "{each:.4} calls a message: {calls:?}");
+}
