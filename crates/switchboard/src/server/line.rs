@@ -152,12 +152,17 @@ impl Line {
         extras.held.push_back(held);
     }
 
-    /// No more messages are given from here on. The first reason is the one that is told.
+    /// No more messages are given from here on. The first error is what is told: a conversation
+    /// that was closed in good order and then could not be brought to its end did not end well.
     pub(super) fn close(&mut self, ending: Ending, error: Option<Error>) {
         if self.phase == Phase::Open {
             self.phase = Phase::Closing;
         }
-        self.extras().ending.get_or_insert((ending, error));
+        let told = &mut self.extras().ending;
+        let ended_well = told.as_ref().is_none_or(|(_, error)| error.is_none());
+        if told.is_none() || ended_well && error.is_some() {
+            *told = Some((ending, error));
+        }
     }
 }
 

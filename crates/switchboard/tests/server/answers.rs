@@ -9,8 +9,11 @@ pub(crate) fn echo() -> impl Fn(&[u8], &mut Reply<'_>) -> Result<(), Error> {
     |message, reply| reply.send(message)
 }
 
-/// Framings, and what makes a message of each out of any bytes.
-fn framings() -> Vec<(&'static str, fn(&[u8]) -> Vec<u8>)> {
+/// Makes a message of a framing out of any bytes.
+type MessageOf = fn(&[u8]) -> Vec<u8>;
+
+/// Framings, and what makes a message of each.
+fn framings() -> Vec<(&'static str, MessageOf)> {
     fn as_it_is(body: &[u8]) -> Vec<u8> {
         body.to_vec()
     }

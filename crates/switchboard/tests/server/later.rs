@@ -99,6 +99,23 @@ fn a_promise_that_is_dropped_ends_the_conversation_behind_what_came_before() {
 }
 
 #[test]
+fn a_peer_that_had_finished_has_not_finished_well_without_its_answer() {
+    for case in cases() {
+        let (served, promises) = promising(&case, &Limits::default());
+        let stream = served.connect();
+        write_all(&*stream, b"a\nb\n").unwrap();
+        stream.finish().unwrap();
+        // Two that may be known before the end is, or behind it.
+        let mut left = taken(&promises, 2);
+        served.wait_for("the end", |stats| stats.bytes_received == 4);
+        drop(left.pop());
+        left.pop().unwrap().1.send("A").unwrap();
+        assert_eq!(read_to_end(&*stream, 100).unwrap(), b"A\n", "{case}");
+        assert_eq!(served.ended(Ending::Stopped, 1).failed, 1, "{case}");
+    }
+}
+
+#[test]
 fn an_answer_that_cannot_be_framed_is_not_made_up_for_by_the_next() {
     for case in cases() {
         let (served, promises) = promising(&case, &Limits::default());

@@ -8,11 +8,15 @@
 
 mod answers;
 mod clocks;
+mod conversations;
 mod endings;
+mod fairness;
+mod faults;
 mod half_close;
 mod help;
 mod later;
 mod limits;
 mod panics;
+mod same;
 mod senders;
 mod stop;

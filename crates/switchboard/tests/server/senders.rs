@@ -193,7 +193,9 @@ fn a_sender_of_a_conversation_that_is_over_errs() {
         assert!(sender.is_closed(), "{case}");
         let error = sender.send("too late").unwrap_err();
         assert_eq!(error.ending(), Some(Ending::Finished), "{case}: {error}");
-        (sender.resume(), sender.finish(), sender.close());
+        sender.resume();
+        sender.finish();
+        sender.close();
         // Its place is another's now, who must hear nothing of it.
         let (mut other, _) = joined(&served, &senders);
         assert!(sender.send("to whoever has its place").is_err(), "{case}");

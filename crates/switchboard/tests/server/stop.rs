@@ -154,3 +154,33 @@ fn a_server_that_was_stopped_before_it_began_serves_nobody() {
         assert_eq!(server.serve(echo).unwrap().accepted, 0, "{case}");
     }
 }
+
+#[test]
+fn what_waits_behind_promises_is_answered_after_a_stop_too() {
+    let limits = Limits { later_max: 2, ..Limits::default() };
+    for case in cases() {
+        let promises = Noted::<Vec<switchboard::server::Pending>>::new();
+        let theirs = promises.clone();
+        let served = case.start("lines", &limits, move || {
+            let promises = theirs.clone();
+            move |_: &[u8], reply: &mut Reply<'_>| {
+                let promise = reply.later();
+                promises.change(|promises| promises.push(promise));
+            }
+        });
+        let stream = served.connect();
+        write_all(&*stream, b"a\nb\nc\nd\ne\n").unwrap();
+        promises.wait(|promises| promises.len() == 2);
+        served.wait_for("all of it", |stats| stats.bytes_received == 10);
+        served.running.handle().stop();
+        for number in 1..=5 {
+            promises.wait(|promises| !promises.is_empty());
+            let promise = promises.lock().remove(0);
+            promise.send(format!("answer {number}")).unwrap();
+        }
+        let received = decoded("lines", &read_to_end(&*stream, 100).unwrap());
+        assert_eq!(received.len(), 5, "{case}");
+        drop(stream);
+        served.stop();
+    }
+}

@@ -24,8 +24,9 @@ impl<S: Service> Turn<'_, S> {
 
     /// Closes if the server is stopping and everything that had come is given.
     pub(super) fn stop(&mut self) {
-        let flags = &self.line.flags;
-        let goes_on = flags.backlog && (flags.full || self.wants_messages());
+        // What a full queue or promised answers keep back comes to its turn; the time that a stall
+        // may take bounds both.
+        let goes_on = self.line.flags.backlog && !self.line.flags.paused;
         if self.bench.shared.is_stopping() && !goes_on && !self.drains() {
             self.line.close(Ending::Stopped, None);
         }
