@@ -265,6 +265,7 @@ mod tests {
             // Timeouts past what any system's types hold end at the event.
             drop(peer);
             for timeout in [Duration::MAX, Duration::from_secs(1 << 40)] {
+                assert_eq!(look(backend), [(KEY, Interest::BOTH)]);
                 assert_eq!(wait(backend, timeout), [(KEY, Interest::BOTH)]);
             }
         });

@@ -8,12 +8,14 @@
 //! | the event loop's backend | `epoll` | `mio` |
 //! | signals to be polled (`level`) | `counter`: eventfd | `pipe`: a pipe, a pair of sockets |
 //! | many descriptors in one wait | `queue`: epoll | `many`: poll |
+//! | the end of a child process | `child`: pidfd | asked again and again |
 //!
 //! Linux is what is tested, and there the right column too, with the feature `portable`. That the
 //! crate builds on any other system has not been seen. On Windows it does not: it is written over
 //! descriptors (`std::os::fd`), which Windows does not have.
 
 mod backend;
+mod child;
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(feature = "portable")))]
 mod counter;
 #[cfg(all(any(target_os = "linux", target_os = "android"), any(test, not(feature = "portable"))))]
@@ -41,6 +43,7 @@ pub(crate) use self::mio::Mio as SystemBackend;
 #[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
 use self::pipe as signal;
 pub(crate) use backend::{Backend, Readiness};
+pub(crate) use child::process_descriptor;
 pub(crate) use errors::{AcceptTrouble, accept_trouble, is_exhaustion};
 pub(crate) use inherited::{replace, take};
 pub(crate) use level::{Gate, Level};
