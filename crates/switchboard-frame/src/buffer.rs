@@ -15,6 +15,9 @@ use core::fmt;
 /// What a buffer begins with when the first byte is to be read, in bytes.
 const CAPACITY_MIN: usize = 4 * 1024;
 
+/// What the memory for a few bytes from elsewhere is a multiple of, in bytes.
+const CAPACITY_STEP: usize = 64;
+
 /// What a buffer grows to without a larger message, in bytes.
 const CAPACITY_MAX: usize = 64 * 1024;
 
@@ -108,11 +111,21 @@ impl ReceiveBuffer {
         self.check();
     }
 
-    /// Appends bytes that were received elsewhere.
+    /// Appends bytes that were received elsewhere. An empty buffer takes no more memory than a few
+    /// of them need, where a read would want room for more: half a message put aside stays small.
     pub fn extend(&mut self, bytes: &[u8]) {
+        if self.is_empty() && self.bytes.len() <= CAPACITY_MAX {
+            (self.consumed, self.scanned, self.filled) = (0, 0, 0);
+            if bytes.len() < CAPACITY_MIN {
+                self.grow(bytes.len().next_multiple_of(CAPACITY_STEP));
+            }
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
-            let spare = self.spare_mut(rest.len());
+            if self.bytes.len() - self.filled < rest.len() {
+                self.make_room(rest.len());
+            }
+            let spare = &mut self.bytes[self.filled..];
             let taken = spare.len().min(rest.len());
             spare[..taken].copy_from_slice(&rest[..taken]);
             self.filled(taken);
@@ -171,7 +184,7 @@ impl ReceiveBuffer {
         let wanted = unread.saturating_add(need);
         let target = match len {
             // A first read is small, so that a connection that only announces costs little.
-            0 => CAPACITY_MIN,
+            _ if len < CAPACITY_MIN => CAPACITY_MIN,
             // Reads that fill the buffer want a larger one.
             _ if was_full => wanted.max(len.saturating_mul(2)),
             _ if unread == len || unread >= CAPACITY_MIN => wanted,

@@ -34,6 +34,18 @@ fn an_announcement_alone_costs_one_small_buffer() {
 }
 
 #[test]
+fn what_is_put_aside_takes_what_it_needs_and_a_read_has_room() {
+    let mut buffer = ReceiveBuffer::new();
+    buffer.extend(&[0, 255, 255]);
+    assert_eq!(buffer.capacity(), 64);
+    buffer.consume(3);
+    buffer.extend(&[7; 64]);
+    assert_eq!((buffer.capacity(), buffer.unread()), (64, &[7; 64][..]));
+    assert!(buffer.spare_mut(1).len() >= 4000);
+    assert_eq!(buffer.unread(), [7; 64]);
+}
+
+#[test]
 fn grows_to_twice_what_came_and_gives_it_back() {
     let mut buffer = ReceiveBuffer::new();
     let need = 4 << 20;

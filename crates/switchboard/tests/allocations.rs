@@ -96,16 +96,15 @@ fn allocations(case: Case, dispatch: Dispatch, rounds: usize) -> u64 {
     let sent = frame.repeat(case.in_flight + 1);
     let (cut, bytes) = (case.cut_bytes, frame.len() * case.in_flight);
     // From where in a message to where in a later one each write goes.
-    let writes = match case.alternates {
-        false => vec![cut..cut + bytes],
-        true => vec![0..cut + bytes, cut..frame.len()],
-    };
+    let through = [cut..cut + bytes, 0..0];
+    let to_and_fro = [0..cut + bytes, cut..frame.len()];
+    let writes = if case.alternates { &to_and_fro[..] } else { &through[..1] };
     let mut received = vec![0; bytes];
     if !case.alternates {
         clients.iter_mut().for_each(|client| client.write_all(&frame[..cut]).unwrap());
     }
     let mut round = || {
-        for write in &writes {
+        for write in writes {
             for client in &mut clients {
                 client.write_all(&sent[write.clone()]).unwrap();
             }

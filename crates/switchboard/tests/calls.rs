@@ -2,6 +2,7 @@
 //! message at a time; next to none for many in flight. The server is this program again, since what
 //! is counted is the whole process: what two runs differ by is what their messages took.
 
+#![expect(clippy::print_stdout, reason = "a count is shown, not only held against its bound")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
@@ -134,9 +135,11 @@ fn a_message_at_a_time_takes_a_receive_a_send_and_a_wait() {
         let rounds = i64::try_from(rounds).unwrap();
         assert_eq!(sum(&calls, &["recvfrom", "recvmsg"]), rounds, "{calls:?}");
         assert_eq!(sum(&calls, &["sendto", "sendmsg"]), rounds, "{calls:?}");
+        // Without epoll an event costs one call more, which makes a level of an edge.
+        let each = if cfg!(feature = "portable") && dispatch == "events" { 4 } else { 3 };
         // Threads that start and stop meet each other or do not, and clocks run out.
         let all = calls.values().sum::<i64>();
-        assert!((all - 3 * rounds).abs() <= rounds / 100, "{dispatch}: {calls:?}");
+        assert!((all - each * rounds).abs() <= rounds / 100, "{dispatch}: {calls:?}");
     }
 }
 

@@ -4,8 +4,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use switchboard::server::Handle;
+use switchboard::transport::Unix;
 use switchboard::{Dispatch, Reply, Server};
 
 #[global_allocator]
@@ -23,31 +28,65 @@ fn raise_descriptor_limit() -> u64 {
     limit.maximum.unwrap_or(u64::MAX)
 }
 
+/// A bare socket, which takes no memory of its own.
+enum Client {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Client {
+    /// Connects over TCP, or with a pair of sockets of which the server's takes little at once.
+    fn connect(handle: &Handle, is_tcp: bool) -> Client {
+        if is_tcp {
+            let port = handle.endpoints()[0].port().unwrap();
+            return Client::Tcp(TcpStream::connect(("127.0.0.1", port)).unwrap());
+        }
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        SockRef::from(&theirs).set_send_buffer_size(1).unwrap();
+        handle.adopt(Arc::new(Unix::from(theirs))).unwrap();
+        Client::Unix(ours)
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) {
+        match self {
+            Client::Tcp(stream) => stream.write_all(bytes).unwrap(),
+            Client::Unix(stream) => stream.write_all(bytes).unwrap(),
+        }
+    }
+
+    fn read_exact(&mut self, bytes: &mut [u8]) {
+        match self {
+            Client::Tcp(stream) => stream.read_exact(bytes).unwrap(),
+            Client::Unix(stream) => stream.read_exact(bytes).unwrap(),
+        }
+    }
+}
+
 /// Bytes that the server holds for each of the conversations, once each has had its message echoed,
 /// which it sent in these pieces.
-fn bytes_each(framing: &str, pieces: &[&[u8]]) -> usize {
+fn bytes_each(framing: &str, is_tcp: bool, pieces: &[&[u8]]) -> usize {
     let server = Server::new(framing).unwrap().listen("127.0.0.1:0").unwrap();
     let echo = || |message: &[u8], reply: &mut Reply<'_>| reply.send(message);
     let dispatch = Dispatch::events().with_loops(1);
     let running = server.with_dispatch(dispatch).start(echo).unwrap();
-    let port = running.endpoints()[0].port().unwrap();
+    let handle = running.handle();
     let message = pieces.concat();
     let mut echoed = vec![0; message.len()];
-    let mut exchange = |client: &mut TcpStream, unsent: &[u8]| {
-        client.write_all(unsent).unwrap();
-        client.read_exact(&mut echoed).unwrap();
+    let mut exchange = |client: &mut Client, unsent: &[u8]| {
+        client.write_all(unsent);
+        client.read_exact(&mut echoed);
         assert_eq!(echoed, message);
     };
-    let mut first = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    let mut fill = |clients: &mut Vec<TcpStream>| {
+    let mut first = Client::connect(handle, is_tcp);
+    let mut fill = |clients: &mut Vec<Client>| {
         while clients.len() < clients.capacity() {
-            clients.push(TcpStream::connect(("127.0.0.1", port)).unwrap());
+            clients.push(Client::connect(handle, is_tcp));
         }
         // Each has been accepted then.
         clients.iter_mut().for_each(|client| exchange(client, &message));
         let (last, earlier) = pieces.split_last().unwrap();
         for piece in earlier {
-            clients.iter_mut().for_each(|client| client.write_all(piece).unwrap());
+            clients.iter_mut().for_each(|client| client.write_all(piece));
             // Its answer comes behind the turns of the others, who have then read their piece.
             exchange(&mut first, &message);
         }
@@ -77,14 +116,17 @@ fn an_idle_conversation_is_small() {
         assert!(std::env::var_os("SWITCHBOARD_NO_SKIP").is_none(), "and nothing may be skipped");
         return;
     }
-    for (framing, pieces) in [
-        ("u32be", &[&b"\0\0\0\x05hello"[..]][..]),
-        ("mqtt", &[b"\x30\x05hello"]),
+    // More than the server's socket takes at once.
+    let large = [&[0, 0, 0x1b, 0x58][..], &[7; 7000][..]].concat();
+    for (framing, is_tcp, pieces) in [
+        ("u32be", true, &[&b"\0\0\0\x05hello"[..]][..]),
+        ("mqtt", true, &[b"\x30\x05hello"]),
         // What was unfinished for a while leaves nothing behind.
-        ("u32be", &[b"\0\0", b"\0\x05hel", b"lo"]),
-        ("lines", &[b"hel", b"lo\n"]),
+        ("u32be", true, &[b"\0\0", b"\0\x05hel", b"lo"]),
+        // Nor does a reply that the client takes only later.
+        ("u32be", false, &[&large, b""]),
     ] {
-        let bytes = bytes_each(framing, pieces);
+        let bytes = bytes_each(framing, is_tcp, pieces);
         println!("{framing}: {bytes} bytes for a conversation that is idle");
         assert!(bytes <= IDLE_BYTES_MAX, "{framing}: {bytes} bytes, {IDLE_BYTES_MAX} at most");
     }

@@ -8,6 +8,7 @@ use super::shared::Shared;
 use super::stats::Counters;
 use super::turn::Turn;
 use crate::session::{Buffers, Session, park};
+use crate::sys::Clock;
 use crate::transport::{Interest, Transport};
 use crate::{Ending, Error};
 use std::io;
@@ -41,8 +42,9 @@ pub(super) struct Bench {
     pub(super) shared: Arc<Shared>,
     pub(super) inbox: Arc<Inbox>,
     pub(super) counters: Arc<Counters>,
-    /// The time at which this turn began.
+    /// The time at which this turn began, or at which its messages were handled.
     pub(super) now: Instant,
+    clock: Clock,
     pub(super) buffers: Buffers,
     /// Sessions at rest, for the next conversations whose own are.
     #[expect(clippy::vec_box, reason = "they go to and from lines, which have them boxed")]
@@ -60,18 +62,25 @@ pub(super) enum Next {
 }
 
 impl Bench {
-    pub(super) fn new(setup: &Arc<Setup>, shared: &Arc<Shared>, now: Instant) -> io::Result<Bench> {
+    pub(super) fn new(setup: &Arc<Setup>, shared: &Arc<Shared>, clock: Clock) -> io::Result<Bench> {
         let bench = Bench {
             setup: Arc::clone(setup),
             shared: Arc::clone(shared),
             inbox: Arc::new(Inbox::new()?),
             counters: Arc::default(),
-            now,
+            now: clock(),
+            clock,
             buffers: Buffers::default(),
             residents: Vec::new(),
         };
         shared.enter(&bench.inbox, Some(&bench.counters));
         Ok(bench)
+    }
+
+    /// Looks at the clock.
+    pub(super) fn tell_time(&mut self) -> Instant {
+        self.now = (self.clock)();
+        self.now
     }
 
     /// Has a conversation do what it can without waiting: read once when `ready` says so, give its
@@ -103,6 +112,8 @@ impl Bench {
         match session.rest() {
             Some(rest) => {
                 line.rest = rest;
+                // Its peer was slow once; that is no reason to be large for ever.
+                line.extras.take_if(|extras| extras.is_blank());
                 park(&mut self.residents, session);
             }
             None => line.session = Some(session),
@@ -112,21 +123,6 @@ impl Bench {
             _ if again => Next::Again,
             _ => Next::Wait,
         }
-    }
-
-    /// Makes the service of a conversation. A panic gives its place up, and touches no other.
-    pub(super) fn make<S>(&self, transport: &dyn Transport, make: &impl Fn() -> S) -> Option<S> {
-        let _in_service = InService::enter();
-        let made = catch_unwind(AssertUnwindSafe(make)).ok();
-        if made.is_none() {
-            self.counters.panicked.add(1);
-            self.over(
-                transport,
-                Ending::Stopped,
-                Some(&Error::caller("no service was made: it panicked")),
-            );
-        }
-        made
     }
 
     fn session_of(&mut self, line: &mut Line) -> Box<Session> {
@@ -158,8 +154,21 @@ impl Bench {
         *counted = queued;
     }
 
+    /// Makes the service of a conversation. One that cannot be made is the end of it.
+    pub(super) fn make<S>(&self, make: impl FnOnce() -> S, transport: &dyn Transport) -> Option<S> {
+        let _in_service = InService::enter();
+        let made = catch_unwind(AssertUnwindSafe(make)).ok();
+        if made.is_none() {
+            self.counters.panicked.add(1);
+            let error = Error::caller("a service could not be made: it panicked");
+            self.ended(transport, Ending::Stopped, Some(&error));
+            self.leave(transport);
+        }
+        made
+    }
+
     /// The conversation is over: tells the service, and gives up its place.
-    pub(super) fn close<S: Service>(&self, mut line: Line, service: &mut S) {
+    pub(super) fn close<S: Service>(&self, mut line: Line, mut service: S) {
         let extras = line.extras.take().map(|extras| *extras).unwrap_or_default();
         if let Some(mailbox) = &extras.mailbox {
             mailbox.close();
@@ -172,18 +181,30 @@ impl Bench {
             // It finished well as far as it spoke, and did not take what it was told.
             (ending, error) = (deaf.ending().unwrap_or(Ending::Reset), Some(deaf));
         }
-        if !line.flags.poisoned && line.flags.opened {
-            let _in_service = InService::enter();
-            let closed = catch_unwind(AssertUnwindSafe(|| service.closed(ending, error.as_ref())));
-            self.counters.panicked.add(u64::from(closed.is_err()));
-        }
-        self.over(&*line.transport, ending, error.as_ref());
+        self.ended(&*line.transport, ending, error.as_ref());
+        let poisoned = line.flags.poisoned;
+        let told = line.flags.opened && !poisoned;
+        let data = extras.data;
+        let _in_service = InService::enter();
+        // What the user's values do when they are dropped is the user's code too.
+        let closed = catch_unwind(AssertUnwindSafe(move || {
+            if told {
+                service.closed(ending, error.as_ref());
+            }
+            drop((service, data));
+        }));
+        self.counters.panicked.add(u64::from(closed.is_err() && !poisoned));
+        self.leave(&*line.transport);
     }
 
-    /// Counts and tells an ending, and gives the place of the conversation up.
-    pub(super) fn over(&self, transport: &dyn Transport, ending: Ending, error: Option<&Error>) {
+    /// Counts and tells an ending.
+    pub(super) fn ended(&self, transport: &dyn Transport, ending: Ending, error: Option<&Error>) {
         self.counters.ended(ending);
         tell(transport, ending, error);
+    }
+
+    /// Gives the place of a conversation up.
+    pub(super) fn leave(&self, transport: &dyn Transport) {
         if self.shared.door.leave(transport) {
             self.shared.wake_all();
         }

@@ -50,5 +50,6 @@ pub(super) fn converse<H>(
     counters.bytes_received.add(session.inbound.received());
     counters.bytes_sent.add(session.outbound.bytes());
     drop(conversation);
-    bench.over(&*peer, ended, told.as_ref());
+    bench.ended(&*peer, ended, told.as_ref());
+    bench.leave(&*peer);
 }

@@ -29,6 +29,8 @@ pub(super) struct Door {
 struct State {
     accepted: u64,
     open: u64,
+    /// Places kept for whoever is at `accept` just now: several loops may be at once.
+    kept: u64,
     open_max: u64,
     /// After so many nobody is let in any more.
     accepted_max: Option<u64>,
@@ -71,6 +73,7 @@ impl Door {
             state: Mutex::new(State {
                 accepted: 0,
                 open: 0,
+                kept: 0,
                 open_max: u64::MAX,
                 accepted_max: None,
                 per_address_max: None,
@@ -95,7 +98,8 @@ impl Door {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether to accept now. While descriptors are out, who is told `Open` is the one that tries.
+    /// Whether to accept now. Who is told `Open` has a place kept, and calls [`enter`](Self::enter)
+    /// or [`nobody_came`](Self::nobody_came) next; while descriptors are out, nobody else tries.
     pub(super) fn entrance(&self, now: Instant) -> Entrance {
         self.ask(now, true)
     }
@@ -110,18 +114,29 @@ impl Door {
         if state.accepted_max.is_some_and(|max| state.accepted >= max) {
             return Entrance::Shut;
         }
-        if state.open >= state.open_max {
+        let is_last = state.accepted_max.is_some_and(|max| state.accepted + state.kept >= max);
+        if is_last || state.open + state.kept >= state.open_max {
             self.is_full.store(true, Ordering::Relaxed);
             return Entrance::Full;
         }
         match &mut state.exhausted {
-            Some(exhausted) if now < exhausted.until => Entrance::Paused(exhausted.until),
-            Some(exhausted) if tries => {
-                exhausted.until = now + limits::ACCEPT_PAUSE;
-                Entrance::Open
-            }
-            _ => Entrance::Open,
+            Some(exhausted) if now < exhausted.until => return Entrance::Paused(exhausted.until),
+            Some(exhausted) if tries => exhausted.until = now + limits::ACCEPT_PAUSE,
+            _ => {}
         }
+        state.kept += u64::from(tries);
+        Entrance::Open
+    }
+
+    /// The place that was kept is not needed. Whether someone else waits for one.
+    pub(super) fn nobody_came(&self) -> bool {
+        self.lock().kept -= 1;
+        self.is_full.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether nobody is inside.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().open == 0
     }
 
     /// Takes a place for a connection, if it may have one. An accepted one counts against the
@@ -131,6 +146,7 @@ impl Door {
             self.recovered();
         }
         let mut state = self.lock();
+        state.kept -= u64::from(is_accepted);
         if let Some(max) = state.per_address_max
             && let Some(address) = address(transport)
         {
@@ -146,7 +162,7 @@ impl Door {
         if state.accepted_max == Some(state.accepted) { Entered::Last } else { Entered::Yes }
     }
 
-    /// Gives the place back. Whether someone waits for one.
+    /// Gives the place back. Whether someone waits for one, or for the last to leave.
     pub(super) fn leave(&self, transport: &dyn Transport) -> bool {
         let mut state = self.lock();
         state.open -= 1;
@@ -159,7 +175,8 @@ impl Door {
                 state.addresses.remove(&address);
             }
         }
-        state.open < state.open_max && self.is_full.swap(false, Ordering::Relaxed)
+        let is_over = state.open == 0 && state.accepted_max.is_some_and(|m| state.accepted >= m);
+        is_over || state.open < state.open_max && self.is_full.swap(false, Ordering::Relaxed)
     }
 
     /// After an error of `accept`: until when to leave the listener alone.

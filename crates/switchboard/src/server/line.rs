@@ -19,7 +19,7 @@ pub(super) struct Line {
     /// `None` while it is at rest: then `rest` is all there is to it.
     pub(super) session: Option<Box<Session>>,
     pub(super) rest: Rest,
-    /// When the last message came, or the conversation began.
+    /// When the last message came, or waiting for one began.
     pub(super) heard: Instant,
     /// When something was last sent.
     pub(super) said: Instant,
@@ -158,6 +158,18 @@ impl Line {
             self.phase = Phase::Closing;
         }
         self.extras().ending.get_or_insert((ending, error));
+    }
+}
+
+impl Extras {
+    /// Whether there is nothing in it that a new one would not have.
+    pub(super) fn is_blank(&self) -> bool {
+        let Extras { held, held_bytes, mailbox, data, broken, deaf, ending, counted, .. } = self;
+        let is_settled = held.is_empty() && *held_bytes == 0 && *counted == 0;
+        let is_well = broken.is_none() && deaf.is_none() && ending.is_none();
+        // Who has promised something has a mailbox.
+        let is_bare = mailbox.is_none() && data.is_none() && self.ticks_at.is_none();
+        is_settled && is_well && is_bare && self.drained_bytes == 0 && self.lingers_until.is_none()
     }
 }
 

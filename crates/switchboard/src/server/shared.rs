@@ -81,6 +81,13 @@ impl Shared {
         self.workers().inboxes.iter().any(|inbox| inbox.is_raised())
     }
 
+    /// The place kept for a connection is not needed.
+    pub(super) fn nobody_came(&self) {
+        if self.door.nobody_came() {
+            self.wake_all();
+        }
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
     }

@@ -97,10 +97,12 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
 
     fn thread(&self) {
         let Some(first) = self.next(false) else { return };
-        let bench = Bench::new(self.setup, self.shared, deadline::now());
+        let bench = Bench::new(self.setup, self.shared, Box::new(deadline::now));
         let Ok(mut bench) = bench else {
             tracing::warn!("there is no descriptor for a thread of a conversation");
-            self.shared.door.leave(&*first);
+            if self.shared.door.leave(&*first) {
+                self.shared.wake_all();
+            }
             return;
         };
         let mut next = Some(first);
@@ -164,9 +166,10 @@ impl<'a> Acceptor<'a> {
                 return Ok(());
             }
             let until = match self.shared.door.look(deadline::now()) {
-                Entrance::Shut => return Ok(()),
+                Entrance::Shut if self.shared.door.is_empty() => return Ok(()),
                 Entrance::Open => self.accept(&hand)?,
-                Entrance::Full => Until::Woken,
+                // A stop is still to be heard.
+                Entrance::Full | Entrance::Shut => Until::Woken,
                 Entrance::Paused(until) => Until::At(until),
             };
             self.wait(until)?;
@@ -184,8 +187,12 @@ impl<'a> Acceptor<'a> {
                 }
                 match listener.try_accept() {
                     Ok(Some(transport)) => self.begin(transport, true, hand),
-                    Ok(None) => break,
+                    Ok(None) => {
+                        self.shared.nobody_came();
+                        break;
+                    }
                     Err(error) => {
+                        self.shared.nobody_came();
                         let until = self.shared.door.failed(&**listener, error, deadline::now())?;
                         return Ok(Until::At(until));
                     }
@@ -246,12 +253,12 @@ enum Until {
 /// Serves one conversation to its end, by turns.
 pub(super) fn converse<S: Service>(
     transport: Arc<dyn Transport>,
-    make: &impl Fn() -> S,
+    make: impl FnOnce() -> S,
     bench: &mut Bench,
     token: u64,
 ) {
-    bench.now = deadline::now();
-    let Some(mut service) = bench.make(&*transport, make) else { return };
+    bench.tell_time();
+    let Some(mut service) = bench.make(make, &*transport) else { return };
     let mut line = Line::new(transport, bench.now);
     let mut ready = Interest::NONE;
     let mut tokens = Vec::new();
@@ -269,14 +276,14 @@ pub(super) fn converse<S: Service>(
                 }
             },
         }
-        bench.now = deadline::now();
+        bench.tell_time();
         if bench.inbox.is_raised() {
             bench.inbox.take(&mut tokens);
             // Late mail of the thread's last conversation has another token.
             line.flags.mail |= tokens.contains(&token);
         }
     }
-    bench.close(line, &mut service);
+    bench.close(line, service);
 }
 
 /// Waits for the transport, the clock or the mail.

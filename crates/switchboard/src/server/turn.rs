@@ -14,17 +14,17 @@
 
 mod clocks;
 mod drain;
+mod mail;
 
 use super::bench::Bench;
-use super::inbox::{InService, Post, Token};
-use super::line::{Held, Line, Phase};
+use super::inbox::{InService, Token};
+use super::line::{Line, Phase};
 use super::{Reply, Service};
-use crate::session::{Event, Sending, Session};
+use crate::session::{Event, Session};
 use crate::transport::Interest;
 use crate::{Ending, Error, limits};
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use switchboard_frame::EncodeError;
 
 pub(super) struct Turn<'a, S> {
     pub(super) line: &'a mut Line,
@@ -63,9 +63,10 @@ impl<S: Service> Turn<'_, S> {
         }
         self.write();
         if self.line.flags.owes && self.queued() == 0 && self.line.held() == 0 {
-            // From here on it is the peer's turn to say something.
+            // From here on it is the peer's turn to say something: no clock of it ran till now.
             self.line.flags.owes = false;
             self.line.heard = self.bench.now;
+            self.session.inbound.restart_clock();
         }
         if late {
             self.expire(looked);
@@ -168,7 +169,8 @@ impl<S: Service> Turn<'_, S> {
         let before = self.session.inbound.messages();
         self.deliver_some();
         if self.session.inbound.messages() > before {
-            self.line.heard = self.bench.now;
+            // The service may have taken its time, and its peer has not been silent meanwhile.
+            self.line.heard = self.bench.tell_time();
             self.line.flags.owes = true;
         }
     }
@@ -203,7 +205,12 @@ impl<S: Service> Turn<'_, S> {
                 }
                 Err(error) => {
                     let number = self.session.inbound.messages() + 1;
-                    let error = Error::frame(error, self.line.transport.name(), number);
+                    let mut error = Error::frame(error, self.line.transport.name(), number);
+                    if error.is_truncated()
+                        && let Some(reset) = self.reset_by_writing()
+                    {
+                        error = reset.at_message(number);
+                    }
                     let error = self.session.inbound.shown(error);
                     self.line.flags.backlog = false;
                     self.line.close(error.ending().unwrap_or(Ending::BadPrefix), Some(error));
@@ -211,6 +218,15 @@ impl<S: Service> Turn<'_, S> {
                 }
             }
         }
+    }
+
+    /// A broken stream is told once: the write that was told so left an end for the reads. A broken
+    /// pipe is another thing; it says nothing of the other direction.
+    #[cold]
+    fn reset_by_writing(&self) -> Option<Error> {
+        let deaf = self.line.extras.as_ref()?.deaf.clone()?;
+        let is_broken_pipe = |error: &io::Error| error.kind() == ErrorKind::BrokenPipe;
+        (!deaf.io_error().is_some_and(is_broken_pipe)).then_some(deaf)
     }
 
     #[inline]
@@ -234,127 +250,6 @@ impl<S: Service> Turn<'_, S> {
             // Nobody is there to be answered any more.
             self.drop_held();
             self.line.close(error.ending().unwrap_or(Ending::Reset), Some(error));
-        }
-    }
-
-    /// What others have sent to this conversation, as far as there is room for it. An answer that
-    /// was promised needs none: what waits behind it may be all that fills the queue.
-    fn take_mail(&mut self) {
-        let Some(mailbox) = self.line.extras().mailbox.clone() else { return };
-        loop {
-            self.note_full();
-            let has_room = !self.line.flags.full;
-            let Some(post) = mailbox.take(has_room) else {
-                // What is put off is looked at again once there is room.
-                self.line.flags.mail = !has_room;
-                return;
-            };
-            match post {
-                Post::Message(message) => self.send_of_its_own(&message),
-                Post::Answer { number, answer } => self.keep_promise(number, answer),
-                Post::Resume => self.call(|_, reply| {
-                    reply.resume();
-                    Ok(())
-                }),
-                Post::Close => self.call(|_, reply| {
-                    reply.close();
-                    Ok(())
-                }),
-                Post::Finish => self.line.flags.finishing = true,
-                Post::Overflow => {
-                    let error = Error::limit("the queue for a slow peer is full");
-                    let name = self.line.transport.name();
-                    self.line.close(Ending::Stopped, Some(error.at_endpoint(name)));
-                    self.line.phase = Phase::Over;
-                }
-            }
-        }
-    }
-
-    fn send_of_its_own(&mut self, message: &[u8]) {
-        if self.line.phase != Phase::Open || self.line.flags.finishing || self.line.is_deaf() {
-            return;
-        }
-        self.queue(message);
-    }
-
-    fn queue(&mut self, message: &[u8]) -> bool {
-        self.queue_by(|sending| sending.queue(message))
-    }
-
-    /// Whether it could be framed; else that ends the conversation.
-    fn queue_by(
-        &mut self,
-        queue: impl FnOnce(&mut Sending<'_>) -> Result<(), EncodeError>,
-    ) -> bool {
-        let queued = queue(&mut self.session.sending());
-        if let Err(error) = queued {
-            let name = self.line.transport.name();
-            let number = self.session.outbound.messages() + 1;
-            let error = Error::caller("cannot send to").with_source(error);
-            self.fail(error.at_endpoint(name).at_message(number));
-            return false;
-        }
-        true
-    }
-
-    /// Sends what has waited for its turn. If that cannot be, what was to come behind it is no
-    /// answer to anything any more: the peer would take it for this one.
-    fn queue_held(&mut self, queue: impl FnOnce(&mut Sending<'_>) -> Result<(), EncodeError>) {
-        if !self.queue_by(queue) {
-            self.drop_held();
-        }
-    }
-
-    fn keep_promise(&mut self, number: u64, answer: Result<Option<bytes::Bytes>, Error>) {
-        let extras = self.line.extras();
-        let is_it = |held: &Held| matches!(held, Held::Promise(promised) if *promised == number);
-        let Some(place) = extras.held.iter().position(is_it) else { return };
-        match answer {
-            Ok(Some(answer)) => {
-                extras.held_bytes += answer.len();
-                extras.held[place] = Held::Message(answer);
-            }
-            Ok(None) => drop(extras.held.remove(place)),
-            Err(error) => extras.held[place] = Held::Broken(error),
-        }
-        self.release_held();
-        let held_bytes_max = self.bench.setup.limits.queued_bytes_max;
-        if self.line.held_bytes() > held_bytes_max {
-            let error = Error::limit("the answers that wait for an earlier one are too many");
-            self.line.close(Ending::Stopped, Some(error));
-            self.line.phase = Phase::Over;
-        }
-    }
-
-    /// Sends what has waited for a promise that is kept now.
-    fn release_held(&mut self) {
-        loop {
-            let extras = self.line.extras();
-            if matches!(extras.held.front(), None | Some(Held::Promise(_))) {
-                return;
-            }
-            let Some(held) = extras.held.pop_front() else { return };
-            extras.held_bytes -= held.bytes();
-            match held {
-                Held::Message(message) => self.queue_held(|sending| sending.queue(&message)),
-                Held::With(fields, body) => {
-                    self.queue_held(|sending| sending.queue_with(&fields, &body));
-                }
-                Held::Framing(protocol) => self.session.sending().set_outbound(&protocol),
-                Held::Broken(error) => {
-                    self.fail(error);
-                    self.drop_held();
-                }
-                Held::Promise(_) => {}
-            }
-        }
-    }
-
-    fn drop_held(&mut self) {
-        if let Some(extras) = &mut self.line.extras {
-            extras.held.clear();
-            extras.held_bytes = 0;
         }
     }
 

@@ -269,6 +269,8 @@ impl Inbound {
     pub(super) fn resume(&mut self, offset: u64, messages: u64, discarded: u64) {
         debug_assert!(!self.at_end && self.buffer.is_empty(), "{self:?} is not at rest");
         self.decoder.resume_at(offset);
+        // No message has been given: where the other stream's last one began says nothing here.
+        self.message_offset = offset;
         (self.messages, self.discarded) = (messages, discarded);
         self.message_offset = offset;
         self.waiting_since = None;

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 /// Tells when things are ready. Readiness is a level: as long as it is so, every wait tells it
 /// again.
 pub(crate) trait Backend {
-    /// The time on the clock that only goes forward.
-    fn now(&self) -> Instant;
+    /// The clock that only goes forward.
+    fn clock(&self) -> Clock;
 
     /// Changes what a transport is watched for, from `before` to `interest`; `NONE` on either side
     /// is not watched at all.
@@ -54,6 +54,9 @@ pub(crate) trait Backend {
     /// The system cannot wait. That a signal came is no error: nothing is found.
     fn wait(&mut self, found: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()>;
 }
+
+/// Tells the time.
+pub(crate) type Clock = Box<dyn Fn() -> Instant>;
 
 /// Something that is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The backend of Linux: `epoll`, level-triggered.
 
 use super::backend::watch_each;
-use super::{Backend, Readiness};
+use super::{Backend, Clock, Readiness};
 use crate::deadline;
 use crate::transport::{Interest, Transport};
 use rustix::buffer::spare_capacity;
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The most that one wait tells; the rest is told by the next.
 const EVENTS_PER_WAIT: usize = 256;
@@ -47,8 +47,8 @@ impl Epoll {
 }
 
 impl Backend for Epoll {
-    fn now(&self) -> Instant {
-        deadline::now()
+    fn clock(&self) -> Clock {
+        Box::new(deadline::now)
     }
 
     fn watch(

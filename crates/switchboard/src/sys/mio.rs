@@ -12,7 +12,7 @@
 //! what `epoll` has against that has no counterpart here.
 
 use super::backend::watch_each;
-use super::{Backend, Readiness};
+use super::{Backend, Clock, Readiness};
 use crate::deadline;
 use crate::transport::{Interest, Transport};
 use mio::unix::SourceFd;
@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The most that one wait tells; the rest is told by the next.
 const EVENTS_PER_WAIT: usize = 256;
@@ -128,8 +128,8 @@ impl Mio {
 }
 
 impl Backend for Mio {
-    fn now(&self) -> Instant {
-        deadline::now()
+    fn clock(&self) -> Clock {
+        Box::new(deadline::now)
     }
 
     fn watch(

@@ -42,7 +42,7 @@ pub(crate) use self::epoll::Epoll as SystemBackend;
 pub(crate) use self::mio::Mio as SystemBackend;
 #[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
 use self::pipe as signal;
-pub(crate) use backend::{Backend, Readiness};
+pub(crate) use backend::{Backend, Clock, Readiness};
 pub(crate) use child::process_descriptor;
 pub(crate) use errors::{AcceptTrouble, accept_trouble, is_exhaustion};
 pub(crate) use inherited::{replace, take};

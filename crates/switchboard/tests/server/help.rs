@@ -50,6 +50,15 @@ pub(crate) fn dispatchers(over: Over) -> Vec<Case> {
     ]
 }
 
+/// Runs all cases at the same time: for those that have to see a time pass.
+pub(crate) fn at_once(cases: Vec<Case>, check: impl Fn(Case) + Sync) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            scope.spawn(|| check(case));
+        }
+    });
+}
+
 /// Events with a single loop: who holds that up holds up everyone.
 pub(crate) fn one_loop(over: Over) -> Case {
     dispatchers(over).remove(1)
@@ -127,7 +136,7 @@ impl Served {
     }
 
     /// Waits until what is counted is as expected.
-    pub(crate) fn wait_for(&self, what: &str, is_so: impl Fn(&Stats) -> bool) -> Stats {
+    pub(crate) fn wait_for(&self, what: &str, mut is_so: impl FnMut(&Stats) -> bool) -> Stats {
         wait_until(&format!("{}: {what}", self.name), || {
             let stats = self.stats();
             if is_so(&stats) { Ok(stats) } else { Err(stats) }

@@ -7,7 +7,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod answers;
+mod clocks;
+mod endings;
 mod half_close;
 mod help;
 mod later;
+mod limits;
+mod panics;
 mod senders;
+mod stop;

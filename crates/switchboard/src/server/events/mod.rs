@@ -45,6 +45,8 @@ pub(super) struct Loop<'a, B, S, F> {
     /// Dropped when nobody is let in any more: nobody is to wait in a queue that nobody empties.
     listeners: Vec<Arc<dyn Accept>>,
     listening: Listening,
+    /// Until it has stopped.
+    stopper: Option<&'a Stopper>,
     lines: Slab<Served<S>>,
     wheel: Wheel,
     /// Conversations that could go on at once, in the order of their turns.
@@ -80,24 +82,24 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         setup: &Arc<Setup>,
         shared: &Arc<Shared>,
         listeners: Vec<Arc<dyn Accept>>,
-        stopper: Option<&Stopper>,
+        stopper: Option<&'a Stopper>,
         make: &'a F,
     ) -> Result<Self, Error> {
-        let now = backend.now();
         let fail = |error| Error::io("cannot start an event loop", error);
-        let bench = Bench::new(setup, shared, now).map_err(fail)?;
+        let bench = Bench::new(setup, shared, backend.clock()).map_err(fail)?;
         backend.watch_descriptor(bench.inbox.as_fd(), INBOX, false).map_err(fail)?;
         if let Some(stopper) = stopper {
             backend.watch_descriptor(stopper.as_fd(), STOPPER, false).map_err(fail)?;
         }
         Ok(Loop {
             backend,
+            wheel: Wheel::new(bench.now),
             bench,
             make,
             listeners,
             listening: Listening::Off,
+            stopper,
             lines: Slab::new(),
-            wheel: Wheel::new(now),
             ready: Vec::new(),
             found: Vec::new(),
             turns: Vec::new(),
@@ -132,14 +134,14 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         let timeout = match self.ready.is_empty() {
             true => {
                 let due = deadline::earlier(self.wheel.next(), self.listening.until());
-                due.map(|due| due.saturating_duration_since(self.backend.now()))
+                due.map(|due| due.saturating_duration_since(self.bench.tell_time()))
             }
             false => Some(std::time::Duration::ZERO),
         };
         let mut found = std::mem::take(&mut self.found);
         let waited = self.backend.wait(&mut found, timeout);
         waited.map_err(|error| Error::io("cannot wait for events", error))?;
-        self.bench.now = self.backend.now();
+        self.bench.tell_time();
         for one in &found {
             self.found(*one)?;
         }
@@ -167,7 +169,14 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
                 self.turns = tokens;
                 self.look_around()?;
             }
-            STOPPER => self.bench.shared.stop(),
+            STOPPER => {
+                self.bench.shared.stop();
+                // It stays stopped: watched any longer, it would never let the loop wait again.
+                if let Some(stopper) = self.stopper.take() {
+                    let unwatched = self.backend.unwatch_descriptor(stopper.as_fd());
+                    unwatched.map_err(|error| Error::io("cannot unwatch a stopper", error))?;
+                }
+            }
             key if key >= LISTENERS => {
                 let listener = usize::try_from(key - LISTENERS).unwrap_or(usize::MAX);
                 self.accept(listener)?;
@@ -222,8 +231,12 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             }
             match listener.try_accept() {
                 Ok(Some(transport)) => self.begin(transport, true),
-                Ok(None) => return Ok(()),
+                Ok(None) => {
+                    self.bench.shared.nobody_came();
+                    return Ok(());
+                }
                 Err(error) => {
+                    self.bench.shared.nobody_came();
                     let door = &self.bench.shared.door;
                     let until = door.failed(&*listener, error, self.bench.now)?;
                     self.pause(until);
@@ -240,7 +253,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             Entered::Yes => {}
         }
         tracing::debug!(peer = tracing::field::debug(&transport), "a conversation has begun");
-        let Some(service) = self.bench.make(&*transport, self.make) else { return };
+        let Some(service) = self.bench.make(self.make, &*transport) else { return };
         let line = Line::new(transport, self.bench.now);
         let served = Served { line, service, looked_at: None, is_ready: false };
         let token = self.lines.insert(served);
@@ -279,12 +292,12 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
     }
 
     fn end(&mut self, token: Token) {
-        let Some(Served { line, mut service, .. }) = self.lines.remove(token) else { return };
+        let Some(Served { line, service, .. }) = self.lines.remove(token) else { return };
         if line.watched != Interest::NONE {
             // The descriptor may be shared, so that closing this one of it takes nothing away.
             let _ = self.backend.watch(&line.transport, token, line.watched, Interest::NONE);
         }
-        self.bench.close(line, &mut service);
+        self.bench.close(line, service);
     }
 
     /// One more turn for each conversation that could go on when the last round ended.

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 const SLOTS: usize = 512;
 const SLOT: Duration = Duration::from_millis(16);
 
+/// Entries for which a slot keeps its memory when it is empty.
+const SLOT_ENTRIES_KEPT: usize = 32;
+
 #[derive(Debug)]
 pub(super) struct Wheel {
     start: Instant,
@@ -83,6 +86,9 @@ impl Wheel {
             if self.filled[slot / 64] & 1 << (slot % 64) != 0 {
                 self.filled[slot / 64] &= !(1 << (slot % 64));
                 into.append(&mut self.slots[slot]);
+                // Many that came together go round together, a slot further now and then: else
+                // each slot would in time hold memory for all of them.
+                self.slots[slot].shrink_to(SLOT_ENTRIES_KEPT);
             }
         }
         self.done = tick;
@@ -146,5 +152,21 @@ mod tests {
             assert_eq!(wheel.next(), Some(told));
             assert!(told >= deadline && told <= deadline + 2 * SLOT, "{ahead}");
         }
+    }
+
+    #[test]
+    fn many_that_go_round_together_do_not_fill_every_slot_with_memory() {
+        let start = crate::deadline::now();
+        let (mut wheel, mut expired) = (Wheel::new(start), Vec::new());
+        for slot in 0..SLOTS as u64 {
+            let now = start + u32::try_from(slot).unwrap() * SLOT;
+            for index in 0..1000 {
+                wheel.enter(index, now + SLOT);
+            }
+            wheel.expire(now + SLOT, &mut expired);
+            assert_eq!(expired.len(), 1000);
+        }
+        let kept: usize = wheel.slots.iter().map(Vec::capacity).sum();
+        assert!(kept <= SLOTS * SLOT_ENTRIES_KEPT, "memory for {kept} entries");
     }
 }

@@ -10,8 +10,8 @@
 //!
 //! After each round: what the service was given is the beginning of what each client sent, message
 //! for message; what each client received decodes to the beginning of the answers to that; what is
-//! queued is within bounds. In the end: nobody who behaved lost anything, each was told the ending
-//! that was his, and nothing is left.
+//! queued is within bounds; whoever had something to say had a turn. In the end: nobody who behaved
+//! lost anything, each was told the ending that was his, and nothing is left.
 
 mod client;
 mod random;
@@ -30,7 +30,7 @@ use random::Random;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use switchboard_frame::Framing;
 use world::{Rates, Shared, SimBackend, SimListener, Stream};
@@ -71,13 +71,14 @@ struct Logged(Arc<Mutex<Log>>);
 
 impl Logged {
     fn lock(&self) -> MutexGuard<'_, Log> {
-        self.0.lock().unwrap()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Does what the messages ask for.
 struct Asked {
     log: Logged,
+    world: Shared,
     id: Option<usize>,
 }
 
@@ -105,6 +106,7 @@ impl Service for Asked {
             assert!(!seen.finished, "a message after the end");
             seen.messages.push(message.to_vec());
         });
+        self.world.lock().streams[self.id.unwrap_or(0)].turns += 1;
         let (replies, _) = answers(&message);
         match message[0] {
             b'l' => {
@@ -215,7 +217,7 @@ impl Run {
             let mut world = self.world.lock();
             for _ in &self.clients {
                 let capacity = world.random.skewed(500, 200_000);
-                world.streams.push(Stream { capacity, ..Stream::default() });
+                world.streams.push(Stream::new(capacity));
             }
         }
         let protocol = switchboard_frame::Protocol::symmetric(self.framing.clone());
@@ -232,8 +234,8 @@ impl Run {
             watched: BTreeMap::new(),
         };
         let listeners = vec![Arc::new(listener) as Arc<dyn super::accept::Accept>];
-        let log = self.log.clone();
-        let make = move || Asked { log: log.clone(), id: None };
+        let (log, world) = (self.log.clone(), self.world.clone());
+        let make = move || Asked { log: log.clone(), world: world.clone(), id: None };
         let mut the_loop =
             Loop::new(backend, &setup, &self.server, listeners, None, &make).unwrap();
         the_loop.begin_rounds().unwrap();
@@ -311,6 +313,7 @@ impl Run {
 
     /// What holds after every round.
     fn check(&self) {
+        self.world.lock().check_turns();
         let log = self.log.lock();
         for (id, seen) in &log.conversations {
             let sent = &self.clients[*id].messages;

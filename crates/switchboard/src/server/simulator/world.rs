@@ -3,13 +3,13 @@
 
 use super::super::accept::Accept;
 use super::random::Random;
-use crate::sys::{Backend, Level, Readiness};
+use crate::sys::{Backend, Clock, Level, Readiness};
 use crate::transport::{Facts, Interest, Transport};
 use crate::{Endpoint, Error, limits};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often what goes wrong, in thousandths of the calls.
@@ -68,8 +68,13 @@ pub(super) struct Stream {
     pub(super) reset: bool,
     /// The fault was the network's, not the client's.
     pub(super) injured: bool,
-    /// In which round the server last read.
-    pub(super) last_read: u64,
+    /// How often the server has read or written, or given a message to the service.
+    pub(super) turns: u64,
+    /// How often it had when it was last told that there is something to read.
+    turns_when_told: Option<u64>,
+    rounds_without: u32,
+    /// The server wants to be told.
+    is_watched: bool,
 }
 
 /// The world, for all who live in it.
@@ -89,13 +94,21 @@ impl Shared {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, World> {
-        self.0.lock().unwrap()
+        // After a failure it is still told what the world looked like.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("the simulated world")
+    }
+}
+
+impl Stream {
+    /// One that holds so many bytes each way.
+    pub(super) fn new(capacity: usize) -> Stream {
+        Stream { capacity, ..Stream::default() }
     }
 }
 
@@ -128,6 +141,17 @@ impl World {
         }
     }
 
+    /// Nobody who has something to read, and is to be told so, waits for a third turn of the loop:
+    /// in the first it may turn out that nothing was left of what had been read before.
+    pub(super) fn check_turns(&mut self) {
+        for (id, stream) in self.streams.iter_mut().enumerate() {
+            let Some(turns) = stream.turns_when_told.take() else { continue };
+            let had_its_turn = stream.turns > turns || !stream.is_watched;
+            stream.rounds_without = if had_its_turn { 0 } else { stream.rounds_without + 1 };
+            assert!(stream.rounds_without < 2, "{id} was ready, and had no turn in two rounds");
+        }
+    }
+
     fn ready(&self, id: usize) -> Interest {
         let stream = &self.streams[id];
         Interest {
@@ -151,7 +175,7 @@ impl Transport for End {
 
     fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let mut world = self.world.lock();
-        world.streams[self.id].last_read += 1;
+        world.streams[self.id].turns += 1;
         world.trouble(self.id)?;
         let stream = &world.streams[self.id];
         let room: usize = buffers.iter().map(|buffer| buffer.len()).sum();
@@ -173,6 +197,7 @@ impl Transport for End {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         assert!(!bytes.is_empty(), "a write of nothing");
         let mut world = self.world.lock();
+        world.streams[self.id].turns += 1;
         world.trouble(self.id)?;
         let stream = &world.streams[self.id];
         assert!(!stream.server_finished, "written after the half-close");
@@ -289,8 +314,9 @@ pub(super) struct SimBackend {
 }
 
 impl Backend for SimBackend {
-    fn now(&self) -> Instant {
-        self.world.lock().now
+    fn clock(&self) -> Clock {
+        let world = self.world.clone();
+        Box::new(move || world.lock().now)
     }
 
     fn watch(
@@ -306,6 +332,7 @@ impl Backend for SimBackend {
         if interest != Interest::NONE {
             self.watched.insert(id, (key, interest));
         }
+        self.world.lock().streams[id].is_watched = interest.read;
         Ok(())
     }
 
@@ -349,6 +376,8 @@ impl Backend for SimBackend {
             if ready != Interest::NONE {
                 found.push(Readiness { key, ready });
             }
+            let stream = &mut world.streams[id];
+            stream.turns_when_told = ready.read.then_some(stream.turns);
         }
         // The order is the system's.
         for last in (1..found.len()).rev() {

@@ -50,11 +50,12 @@ impl<S: Service> Turn<'_, S> {
         deadline::earlier(patience, deadline::earlier(ticks_at, self.heartbeat()))
     }
 
-    /// When a peer that takes nothing, or an answer that does not come while the conversation is
-    /// being closed, is given up.
+    /// When a peer that takes nothing, or an answer that does not come while the conversation or
+    /// the server ends, is given up.
     fn stall(&mut self) -> Option<Instant> {
         let timeouts = self.bench.setup.limits.timeouts;
-        let promised = self.line.phase == Phase::Closing && self.line.held() > 0;
+        let ends = self.line.phase == Phase::Closing || self.bench.shared.is_stopping();
+        let promised = ends && self.line.held() > 0;
         if self.session.outbound.pending() == 0 && !promised {
             return None;
         }

@@ -1,0 +1,170 @@
+//! A service that panics or errs ends its own conversation and no other.
+
+use crate::help::*;
+use std::time::Duration;
+use switchboard::server::{Limits, Reply, Service};
+use switchboard::{Ending, Error, Message};
+
+/// Goes wrong in the method that the first message names; the others echo.
+struct Trouble {
+    at: &'static str,
+    panics: bool,
+    closed: Noted<u32>,
+    /// It has heard a message.
+    has_begun: bool,
+}
+
+impl Trouble {
+    fn at(&self, method: &str) -> Result<(), Error> {
+        match self.at == method {
+            true if self.panics => std::panic::panic_any("on purpose"),
+            true => Err(Error::caller("on purpose")),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Service for Trouble {
+    fn opened(&mut self, reply: &mut Reply<'_>) -> Result<(), Error> {
+        reply.send(b"welcome")?;
+        self.at("opened")
+    }
+
+    fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+        self.has_begun = true;
+        reply.send(&message)?;
+        self.at("message")
+    }
+
+    fn finished(&mut self, reply: &mut Reply<'_>) -> Result<(), Error> {
+        reply.send(b"goodbye")?;
+        reply.close();
+        self.at("finished")
+    }
+
+    fn tick(&mut self, _: &mut Reply<'_>) -> Result<(), Error> {
+        if self.has_begun { self.at("tick") } else { Ok(()) }
+    }
+
+    fn closed(&mut self, _: Ending, _: Option<&Error>) {
+        self.closed.change(|closed| *closed += 1);
+        // It cannot err, only panic.
+        if self.panics {
+            let _ = self.at("closed");
+        }
+    }
+}
+
+impl Drop for Trouble {
+    fn drop(&mut self) {
+        if self.at == "drop" && !std::thread::panicking() {
+            std::panic::panic_any("on purpose");
+        }
+    }
+}
+
+/// What its client reads, to the end.
+fn read_of(at: &str) -> &'static [u8] {
+    match at {
+        "opened" => b"welcome\n",
+        "message" | "tick" => b"welcome\nhello\n",
+        _ => b"welcome\nhello\ngoodbye\n",
+    }
+}
+
+fn goes_wrong(case: &Case, at: &'static str, panics: bool) {
+    let what = format!("{case}, {at}, panics: {panics}");
+    let closed = Noted::<u32>::new();
+    let limits = Limits { tick: Some(Duration::from_millis(5)), ..Limits::default() };
+    let served = case.start("lines", &limits, {
+        let closed = closed.clone();
+        let first = Noted::<u32>::new();
+        move || {
+            let mut number = 0;
+            first.change(|count| {
+                *count += 1;
+                number = *count;
+            });
+            // The first and the third conversation go well.
+            let at = if number == 2 { at } else { "nowhere" };
+            Trouble { at, panics, closed: closed.clone(), has_begun: false }
+        }
+    });
+    let mut before = served.client();
+    assert_eq!(&*before.recv().unwrap().unwrap(), b"welcome", "{what}");
+    let stream = served.connect();
+    write_all(&*stream, b"hello\n").unwrap();
+    if at != "tick" {
+        stream.finish().unwrap();
+    }
+    let received = read_to_end(&*stream, 100).unwrap();
+    assert_eq!(received.escape_ascii().to_string(), read_of(at).escape_ascii().to_string());
+    drop(stream);
+    served.wait_for("its end", |stats| stats.open == 1);
+    let mut after = served.client();
+    assert_eq!(&*after.recv().unwrap().unwrap(), b"welcome", "{what}");
+    for client in [&mut before, &mut after] {
+        assert_eq!(&*client.request(b"still here").unwrap(), b"still here", "{what}");
+    }
+    let stats = served.stats();
+    let counted = (stats.panicked, stats.failed);
+    let expected = if panics { (1, 0) } else { (0, 1) };
+    assert_eq!(counted, expected, "{what}");
+    let mut ending = if at == "closed" { Ending::Finished } else { Ending::Stopped };
+    if at == "finished" || at == "drop" {
+        // It had closed already, and well.
+        ending = Ending::Finished;
+    }
+    assert_eq!(stats.endings.count(ending), 1, "{what}: {}", stats.endings);
+    drop((before, after));
+    served.stop();
+    // A service that panicked is not called any more.
+    let told = if panics && at != "closed" && at != "drop" { 2 } else { 3 };
+    assert_eq!(*closed.lock(), told, "{what}");
+}
+
+#[test]
+fn a_panic_ends_one_conversation_only() {
+    for case in dispatchers(Over::Tcp).into_iter().chain(dispatchers(Over::Pair)) {
+        for at in ["opened", "message", "finished", "tick", "closed", "drop"] {
+            goes_wrong(&case, at, true);
+        }
+    }
+}
+
+#[test]
+fn an_error_ends_one_conversation_only() {
+    for case in dispatchers(Over::Tcp).into_iter().chain(dispatchers(Over::Pair)) {
+        for at in ["opened", "message", "finished", "tick"] {
+            goes_wrong(&case, at, false);
+        }
+    }
+}
+
+#[test]
+fn a_service_that_cannot_be_made_ends_one_conversation_only() {
+    for case in cases() {
+        let made = Noted::<u32>::new();
+        let theirs = made.clone();
+        let served = case.start("lines", &Limits::default(), move || {
+            let mut number = 0;
+            theirs.change(|made| {
+                *made += 1;
+                number = *made;
+            });
+            assert_ne!(number, 2, "on purpose");
+            |message: &[u8], reply: &mut Reply<'_>| reply.send(message)
+        });
+        let mut before = served.client();
+        assert_eq!(&*before.request(b"hello").unwrap(), b"hello", "{case}");
+        let stream = served.connect();
+        assert_eq!(read_to_end(&*stream, 100).unwrap(), b"", "{case}");
+        let mut after = served.client();
+        for client in [&mut before, &mut after] {
+            assert_eq!(&*client.request(b"still here").unwrap(), b"still here", "{case}");
+        }
+        let stats = served.wait_for("two", |stats| stats.open == 2);
+        let counted = (stats.accepted, stats.panicked, stats.endings.count(Ending::Stopped));
+        assert_eq!(counted, (3, 1, 1), "{case}");
+    }
+}

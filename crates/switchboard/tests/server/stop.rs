@@ -1,0 +1,156 @@
+//! Stopping: what has come is answered, everyone is told, and serving returns.
+
+use crate::answers::echo;
+use crate::help::*;
+use switchboard::server::{Limits, Reply};
+use switchboard::{Conversation, Ending, Error, Stopper, Timeouts};
+
+#[test]
+fn whole_messages_that_have_come_are_answered() {
+    // Far more than one turn gives, and more than one read takes.
+    const COUNT: usize = 30_000;
+    for case in cases() {
+        let (begun, go_on) = (Noted::<bool>::new(), Noted::<bool>::new());
+        let theirs = (begun.clone(), go_on.clone());
+        let served = case.start("u32be", &Limits::default(), move || {
+            let (begun, go_on) = theirs.clone();
+            move |message: &[u8], reply: &mut Reply<'_>| {
+                if message == b"wait" {
+                    begun.change(|begun| *begun = true);
+                    go_on.wait(|go_on| *go_on);
+                }
+                reply.send(message)
+            }
+        });
+        let stream = served.connect();
+        write_all(&*stream, &requests("u32be", &["wait"])).unwrap();
+        begun.wait(|begun| *begun);
+        // As many as the system holds, to the last whole message.
+        let sent = requests("u32be", &vec![b"1234"; COUNT]);
+        let filled = fill(&*stream, &sent[..60_000]);
+        served.running.handle().stop();
+        go_on.change(|go_on| *go_on = true);
+        let received = read_to_end(&*stream, 10_000).unwrap();
+        assert_eq!(received.len() / 8, 1 + filled / 8, "{case}");
+        drop(stream);
+        let stats = served.stop();
+        assert_eq!(stats.endings.count(Ending::Stopped), 1, "{case}");
+        assert_eq!((stats.open, stats.queued_bytes), (0, 0), "{case}");
+    }
+}
+
+#[test]
+fn many_that_are_idle_are_told() {
+    for case in dispatchers(Over::Tcp).into_iter().chain(dispatchers(Over::Unix)) {
+        let served = case.start("lines", &Limits::default(), echo);
+        let mut clients: Vec<_> = (0..100).map(|_| served.client()).collect();
+        for client in &mut clients {
+            client.request(b"hello").unwrap();
+        }
+        served.running.handle().stop();
+        for client in clients {
+            let mut client = client;
+            assert!(client.recv().unwrap().is_none(), "{case}");
+        }
+        let stats = served.stop();
+        assert_eq!((stats.endings.count(Ending::Stopped), stats.open), (100, 0), "{case}");
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_read_holds_a_stop_up_only_so_long() {
+    for case in cases() {
+        let time = Some(std::time::Duration::from_millis(50));
+        let timeouts = Timeouts { stall: time, ..Timeouts::FOREVER };
+        let served = case.start("u32be", &Limits { timeouts, ..Limits::default() }, || {
+            |_: &[u8], reply: &mut Reply<'_>| reply.send(&pattern(8 << 20))
+        });
+        let mut canary = served.client();
+        let stream = served.connect();
+        write_all(&*stream, &requests("u32be", &["much"])).unwrap();
+        served.wait_for("a queue", |stats| stats.messages_sent == 1);
+        served.running.handle().stop();
+        assert!(canary.recv().unwrap().is_none(), "{case}");
+        drop(canary);
+        let stats = served.stop();
+        assert_eq!((stats.endings.sum(), stats.queued_bytes), (2, 0), "{case}");
+    }
+}
+
+#[test]
+fn what_is_promised_is_delivered_after_a_stop() {
+    for case in cases() {
+        let promises = Noted::<Vec<switchboard::server::Pending>>::new();
+        let theirs = promises.clone();
+        let served = case.start("lines", &Limits::default(), move || {
+            let promises = theirs.clone();
+            move |_: &[u8], reply: &mut Reply<'_>| {
+                let promise = reply.later();
+                promises.change(|promises| promises.push(promise));
+            }
+        });
+        let mut client = served.client();
+        client.send_many(["a", "b"]).unwrap();
+        promises.wait(|promises| promises.len() == 2);
+        served.running.handle().stop();
+        for answer in ["B", "A"] {
+            promises.lock().pop().unwrap().send(answer).unwrap();
+        }
+        let rest: Result<Vec<_>, Error> = client.messages().collect();
+        assert_eq!(rest.unwrap(), [b"A", b"B"], "{case}");
+        drop(client);
+        served.stop();
+    }
+}
+
+#[test]
+fn a_server_that_is_dropped_stops() {
+    for case in cases() {
+        let served = case.start("lines", &Limits::default(), echo);
+        let mut client = served.client();
+        client.request(b"hello").unwrap();
+        let handle = served.running.handle().clone();
+        std::thread::scope(|scope| {
+            scope.spawn(|| drop(served));
+            assert!(client.recv().unwrap().is_none(), "{case}");
+            client.close().unwrap();
+        });
+        assert_eq!(handle.stats().open, 0, "{case}");
+        let (ours, _theirs) = switchboard::transport::pair().unwrap();
+        assert!(handle.adopt(std::sync::Arc::new(ours)).unwrap_err().is_caller(), "{case}");
+    }
+}
+
+#[test]
+fn a_stopper_stops_it() {
+    for case in dispatchers(Over::Tcp) {
+        for in_all in [None, Some(1)] {
+            // When no more are accepted, too: the last one may have a long way to go.
+            let stopper = Stopper::new().unwrap();
+            let server = case.server("lines", &Limits::default()).with_stopper(&stopper);
+            let server = match in_all {
+                Some(in_all) => server.with_conversations_in_all(in_all),
+                None => server,
+            };
+            let endpoint = server.endpoints()[0].to_string();
+            let running = server.start(echo).unwrap();
+            let mut client = Conversation::connect(&endpoint, "lines").unwrap();
+            client.set_timeouts(Timeouts::all(PATIENCE));
+            client.request(b"hello").unwrap();
+            stopper.stop();
+            assert!(client.recv().unwrap().is_none(), "{case}, {in_all:?}");
+            drop(client);
+            let stats = running.join().unwrap();
+            assert_eq!(stats.endings.count(Ending::Stopped), 1, "{case}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_was_stopped_before_it_began_serves_nobody() {
+    for case in dispatchers(Over::Tcp) {
+        let server = case.server("lines", &Limits::default());
+        server.handle().stop();
+        assert_eq!(server.serve(echo).unwrap().accepted, 0, "{case}");
+    }
+}
