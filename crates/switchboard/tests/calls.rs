@@ -157,5 +157,6 @@ fn a_message_of_many_in_flight_takes_next_to_none() {
     println!(
         "events, 64 in flight: {all} calls for {messages} messages, {each:.4} each: {calls:?}"
     );
-    assert!(100 * all <= 4 * messages, "{each:.4} calls a message: {calls:?}");
+    let per_hundred_max = if cfg!(feature = "portable") { 6 } else { 4 };
+    assert!(100 * all <= per_hundred_max * messages, "{each:.4} calls a message: {calls:?}");
 }
