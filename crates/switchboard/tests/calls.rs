@@ -135,9 +135,11 @@ fn a_message_at_a_time_takes_a_receive_a_send_and_a_wait() {
         let rounds = i64::try_from(rounds).unwrap();
         assert_eq!(sum(&calls, &["recvfrom", "recvmsg"]), rounds, "{calls:?}");
         assert_eq!(sum(&calls, &["sendto", "sendmsg"]), rounds, "{calls:?}");
+        // Without epoll an event costs one call more, which makes a level of an edge.
+        let each = if cfg!(feature = "portable") && dispatch == "events" { 4 } else { 3 };
         // Threads that start and stop meet each other or do not, and clocks run out.
         let all = calls.values().sum::<i64>();
-        assert!((all - 3 * rounds).abs() <= rounds / 100, "{dispatch}: {calls:?}");
+        assert!((all - each * rounds).abs() <= rounds / 100, "{dispatch}: {calls:?}");
     }
 }
 
@@ -155,5 +157,6 @@ fn a_message_of_many_in_flight_takes_next_to_none() {
     println!(
         "events, 64 in flight: {all} calls for {messages} messages, {each:.4} each: {calls:?}"
     );
-    assert!(100 * all <= 4 * messages, "{each:.4} calls a message: {calls:?}");
+    let per_hundred_max = if cfg!(feature = "portable") { 6 } else { 4 };
+    assert!(100 * all <= per_hundred_max * messages, "{each:.4} calls a message: {calls:?}");
 }

@@ -42,7 +42,8 @@ pub struct Event {
 /// [`select`](super::select()).
 ///
 /// On Linux it is epoll. Elsewhere it is one `poll` over all of them at each wait, which
-/// [`with_poll`](Self::with_poll) is here too; other systems are untested.
+/// [`with_poll`](Self::with_poll) is here too; other systems are untested. Poll does not mind a
+/// descriptor under two tokens, and tells all that is ready at once, however much it is.
 ///
 /// ```
 /// use switchboard::select::AnySource;

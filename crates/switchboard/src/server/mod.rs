@@ -316,7 +316,7 @@ impl Prepared {
         let (setup, shared, stopper) = (Arc::clone(&self.setup), &server.shared, &server.stopper);
         let fail = |error| Error::io("cannot start an event loop", error);
         let run = |listeners| {
-            let backend = crate::sys::Epoll::new().map_err(fail);
+            let backend = crate::sys::SystemBackend::new().map_err(fail);
             let ran = backend.and_then(|backend| {
                 let stopper = stopper.as_ref();
                 events::Loop::new(backend, &setup, shared, listeners, stopper, make)?.run()

@@ -1,5 +1,6 @@
 //! The backend of Linux: `epoll`, level-triggered.
 
+use super::backend::watch_each;
 use super::{Backend, Clock, Readiness};
 use crate::deadline;
 use crate::transport::{Interest, Transport};
@@ -7,7 +8,7 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,36 +58,9 @@ impl Backend for Epoll {
         before: Interest,
         interest: Interest,
     ) -> io::Result<()> {
-        let (read, write) = (transport.read_descriptor(), transport.write_descriptor());
-        match (read, write) {
-            (Some(both), Some(write)) if both.as_raw_fd() == write.as_raw_fd() => {
-                self.change(both, key, before, interest)
-            }
-            (read, write) => {
-                let part = |read, write| Interest { read, write };
-                let missing = io::Error::new(
-                    io::ErrorKind::Unsupported,
-                    "it has no descriptor that could be watched",
-                );
-                match read {
-                    Some(read) => {
-                        let (before, now) = (part(before.read, false), part(interest.read, false));
-                        self.change(read, key, before, now)?;
-                    }
-                    None if interest.read => return Err(missing),
-                    None => {}
-                }
-                match write {
-                    Some(write) => {
-                        let (before, now) =
-                            (part(false, before.write), part(false, interest.write));
-                        self.change(write, key, before, now)
-                    }
-                    None if interest.write => Err(missing),
-                    None => Ok(()),
-                }
-            }
-        }
+        watch_each(&**transport, before, interest, |descriptor, before, interest| {
+            self.change(descriptor, key, before, interest)
+        })
     }
 
     fn watch_descriptor(

@@ -21,7 +21,12 @@ pub(crate) enum AcceptTrouble {
 
 /// Descriptors (of the process, of the system) or memory have run out.
 pub(crate) fn is_exhaustion(errno: Errno) -> bool {
-    matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM | Errno::NOSR)
+    match errno {
+        Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM => true,
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Errno::NOSR => true,
+        _ => false,
+    }
 }
 
 /// Sorts an error of `accept`.
@@ -40,10 +45,11 @@ pub(crate) fn accept_trouble(error: &io::Error) -> AcceptTrouble {
             | Errno::NETUNREACH
             | Errno::HOSTDOWN
             | Errno::HOSTUNREACH
-            | Errno::NONET
             | Errno::PERM
             | Errno::TIMEDOUT,
         ) => AcceptTrouble::Connection,
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        Some(Errno::NONET) => AcceptTrouble::Connection,
         Some(errno) if is_exhaustion(errno) => AcceptTrouble::Exhausted,
         // EBADF, EINVAL, ENOTSOCK, .. and whatever nobody has heard of. EOPNOTSUPP is on the list
         // of network errors in accept(2) too, but Linux says it of sockets that cannot accept at
@@ -71,6 +77,7 @@ mod tests {
             Errno::NETUNREACH,
             Errno::HOSTDOWN,
             Errno::HOSTUNREACH,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
             Errno::NONET,
             Errno::PERM,
             Errno::TIMEDOUT,
@@ -81,7 +88,14 @@ mod tests {
 
     #[test]
     fn exhaustion_is_for_now_and_the_error_says_so() {
-        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::NOSR] {
+        for errno in [
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::NOBUFS,
+            Errno::NOMEM,
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Errno::NOSR,
+        ] {
             assert_eq!(sorted(errno), AcceptTrouble::Exhausted, "{errno:?}");
             assert!(crate::Error::io("cannot accept on", errno.into()).is_exhausted(), "{errno:?}");
         }

@@ -1,27 +1,27 @@
-//! Descriptors that say yes or no for as long as it is so, to be polled beside sockets.
+//! Descriptors that say yes or no for as long as it is so, to be polled beside sockets. What is
+//! behind the descriptor differs between systems: `counter`, `pipe`.
 
-use rustix::event::{EventfdFlags, eventfd};
+use super::signal::{Readable, Writable};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Readable while raised. Nothing reads it down but [`Level::lower`], so every waiter sees it.
 #[derive(Debug)]
 pub(crate) struct Level {
-    descriptor: OwnedFd,
+    signal: Readable,
     raised: AtomicBool,
 }
 
 impl Level {
     pub(crate) fn new() -> io::Result<Level> {
-        let descriptor = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Level { descriptor, raised: AtomicBool::new(false) })
+        Ok(Level { signal: Readable::new()?, raised: AtomicBool::new(false) })
     }
 
     /// Fit for a signal handler: one atomic operation and one `write`.
     pub(crate) fn raise(&self) {
         if !self.raised.swap(true, Ordering::AcqRel) {
-            add(&self.descriptor, 1);
+            self.signal.set();
         }
     }
 
@@ -29,7 +29,7 @@ impl Level {
     /// between the two steps.
     pub(crate) fn lower(&self) {
         if self.raised.swap(false, Ordering::AcqRel) {
-            drain(&self.descriptor);
+            self.signal.clear();
         }
     }
 
@@ -40,33 +40,30 @@ impl Level {
 
 impl AsFd for Level {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
+        self.signal.as_fd()
     }
 }
 
-/// Writable while open. An event counter is writable unless it is full, so closing the gate fills
-/// the counter.
+/// Writable while open.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    descriptor: OwnedFd,
+    signal: Writable,
     shut: AtomicBool,
 }
 
 impl Gate {
     /// An open gate.
     pub(crate) fn new() -> io::Result<Gate> {
-        let descriptor = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Gate { descriptor, shut: AtomicBool::new(false) })
+        Ok(Gate { signal: Writable::new()?, shut: AtomicBool::new(false) })
     }
 
     /// Opens or shuts the gate; one lock orders all calls.
     pub(crate) fn set_open(&self, open: bool) {
         if self.shut.swap(!open, Ordering::AcqRel) == open {
             if open {
-                drain(&self.descriptor);
+                self.signal.unblock();
             } else {
-                // One below the counter's reserved value is the most it holds.
-                add(&self.descriptor, u64::MAX - 1);
+                self.signal.block();
             }
         }
     }
@@ -74,19 +71,69 @@ impl Gate {
 
 impl AsFd for Gate {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
+        self.signal.as_fd()
     }
 }
 
-/// The write cannot fail: the counter has room by the callers' bookkeeping, and the descriptor is
-/// open for as long as it is owned.
-fn add(descriptor: &OwnedFd, count: u64) {
-    let written = rustix::io::retry_on_intr(|| rustix::io::write(descriptor, &count.to_ne_bytes()));
-    debug_assert!(written.is_ok(), "an event counter with room takes a count");
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deadline;
+    use crate::sys::{Watch, wait};
+    use crate::transport::Wait;
 
-fn drain(descriptor: &OwnedFd) {
-    let mut count = [0; 8];
-    let read = rustix::io::retry_on_intr(|| rustix::io::read(descriptor, &mut count));
-    debug_assert!(read.is_ok(), "an event counter above zero is read at once");
+    /// What a look without a wait finds.
+    fn looks(descriptor: BorrowedFd<'_>) -> (bool, bool) {
+        let mut watch = [Watch::new(descriptor, true, true)];
+        wait(&mut watch, &Wait::until(deadline::now())).unwrap();
+        (watch[0].readable, watch[0].writable)
+    }
+
+    #[test]
+    fn a_level_is_readable_while_it_is_raised_however_often() {
+        let level = Level::new().unwrap();
+        for _ in 0..100_000 {
+            level.raise();
+            level.raise();
+            level.lower();
+            level.lower();
+        }
+        assert!(!looks(level.as_fd()).0);
+        level.raise();
+        for _ in 0..3 {
+            assert!(looks(level.as_fd()).0);
+            assert!(level.is_raised());
+        }
+        level.lower();
+        assert!(!looks(level.as_fd()).0);
+    }
+
+    #[test]
+    fn a_gate_is_writable_while_it_is_open_however_often_it_was_shut() {
+        let gate = Gate::new().unwrap();
+        for _ in 0..1000 {
+            assert!(looks(gate.as_fd()).1);
+            gate.set_open(true);
+            assert!(looks(gate.as_fd()).1);
+            gate.set_open(false);
+            gate.set_open(false);
+            assert!(!looks(gate.as_fd()).1);
+            gate.set_open(true);
+        }
+    }
+
+    #[test]
+    fn who_waits_at_a_gate_is_woken_when_it_opens() {
+        let gate = Gate::new().unwrap();
+        gate.set_open(false);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let mut watch = [Watch::new(gate.as_fd(), false, true)];
+                wait(&mut watch, &Wait::FOREVER).unwrap();
+                watch[0].writable
+            });
+            gate.set_open(true);
+            assert!(waiting.join().unwrap());
+        });
+    }
 }

@@ -1,21 +1,49 @@
 //! What is particular to the operating system: waiting on descriptors, descriptors that say yes or
 //! no, inherited descriptors, the one in reserve, and what errors mean.
 //!
-//! This folder is the only place with `unsafe`, and the place to port. Linux is what is tested.
+//! This folder is the only place with `unsafe`, and the place to port.
+//!
+//! | | Linux, Android | other Unix systems |
+//! |---|---|---|
+//! | the event loop's backend | `epoll` | `mio` |
+//! | signals to be polled (`level`) | `counter`: eventfd | `pipe`: a pipe, a pair of sockets |
+//! | many descriptors in one wait | `queue`: epoll | `many`: poll |
+//! | the end of a child process | `child`: pidfd | asked again and again |
+//!
+//! Linux is what is tested, and there the right column too, with the feature `portable`. That the
+//! crate builds on any other system has not been seen. On Windows it does not: it is written over
+//! descriptors (`std::os::fd`), which Windows does not have.
 
 mod backend;
+mod child;
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(feature = "portable")))]
+mod counter;
+#[cfg(all(any(target_os = "linux", target_os = "android"), any(test, not(feature = "portable"))))]
 mod epoll;
 mod errors;
 mod inherited;
 mod level;
 mod many;
+#[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
+mod mio;
+#[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
+mod pipe;
 mod poll;
 mod queue;
 mod reserve;
 pub(crate) mod socket;
 
+/// The backend and the signals of this system.
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(feature = "portable")))]
+use self::counter as signal;
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(feature = "portable")))]
+pub(crate) use self::epoll::Epoll as SystemBackend;
+#[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
+pub(crate) use self::mio::Mio as SystemBackend;
+#[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
+use self::pipe as signal;
 pub(crate) use backend::{Backend, Clock, Readiness};
-pub(crate) use epoll::Epoll;
+pub(crate) use child::process_descriptor;
 pub(crate) use errors::{AcceptTrouble, accept_trouble, is_exhaustion};
 pub(crate) use inherited::{replace, take};
 pub(crate) use level::{Gate, Level};

@@ -1,17 +1,21 @@
 //! The kernel's own set of descriptors: it is told once what to watch, and a wait costs what is
-//! ready, not what is watched. epoll on Linux; other systems do without, see
-//! [`Poller`](crate::Poller).
+//! ready, not what is watched. epoll on Linux; other systems do without, and so does the feature
+//! `portable`: see [`Poller`](crate::Poller).
 
 use super::{Asked, Found};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(feature = "portable")))]
 pub(crate) use epoll::Queue;
 
 /// What became of a request to watch a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    any(not(any(target_os = "linux", target_os = "android")), feature = "portable"),
+    expect(dead_code, reason = "without such a set nobody can be told this")
+)]
 pub(crate) enum Watched {
     Yes,
     /// It cannot be watched because it never waits: a regular file.
@@ -20,7 +24,7 @@ pub(crate) enum Watched {
     Twice,
 }
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(any(target_os = "linux", target_os = "android"), not(feature = "portable")))]
 mod epoll {
     use super::*;
     use crate::{deadline, limits};
@@ -122,11 +126,11 @@ mod epoll {
 }
 
 /// No such set here; never made.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
 #[derive(Debug)]
 pub(crate) enum Queue {}
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
 impl Queue {
     pub(crate) fn new() -> io::Result<Queue> {
         Err(io::ErrorKind::Unsupported.into())

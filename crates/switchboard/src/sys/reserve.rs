@@ -1,7 +1,6 @@
 //! A descriptor kept for the moment when there is none left.
 
-use rustix::event::{EventfdFlags, eventfd};
-use std::io;
+use super::signal::spare;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
@@ -37,11 +36,6 @@ impl Reserve {
         *held = spare().ok();
         Some(outcome)
     }
-}
-
-/// An event counter: a file of its own, unlike a duplicate, and to be had without `/dev`.
-fn spare() -> io::Result<OwnedFd> {
-    Ok(eventfd(0, EventfdFlags::CLOEXEC)?)
 }
 
 #[cfg(test)]

@@ -9,8 +9,18 @@ use std::os::fd::BorrowedFd;
 
 const RECEIVE: RecvFlags = RecvFlags::DONTWAIT;
 
-fn sending() -> SendFlags {
-    SendFlags::DONTWAIT | SendFlags::NOSIGNAL
+#[cfg(not(target_vendor = "apple"))]
+const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+/// Without the flag against signals, which these systems do not have: see [`without_signals`].
+#[cfg(target_vendor = "apple")]
+const SEND: SendFlags = SendFlags::DONTWAIT;
+
+/// Where it cannot be said of each call that it is not to raise a signal, says it of the socket.
+/// Untested: no such system has been at hand.
+pub(crate) fn without_signals(_socket: BorrowedFd<'_>) {
+    // It fails only on a connection that is broken already, and the next call tells that.
+    #[cfg(target_vendor = "apple")]
+    let _ = rustix::net::sockopt::set_socket_nosigpipe(_socket, true);
 }
 
 pub(crate) fn read(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
@@ -26,9 +36,9 @@ pub(crate) fn read_vectored(
 }
 
 pub(crate) fn write(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    Ok(send(socket, bytes, sending())?)
+    Ok(send(socket, bytes, SEND)?)
 }
 
 pub(crate) fn write_vectored(socket: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-    Ok(sendmsg(socket, buffers, &mut SendAncillaryBuffer::default(), sending())?)
+    Ok(sendmsg(socket, buffers, &mut SendAncillaryBuffer::default(), SEND)?)
 }

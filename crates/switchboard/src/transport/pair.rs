@@ -36,7 +36,8 @@ pub struct Pair {
 /// ```
 ///
 /// # Errors
-/// When the process has no descriptors left; a pair takes four.
+/// When the process has no descriptors left; a pair takes four, on systems without event counters
+/// (eventfd) eight.
 pub fn pair() -> io::Result<(Pair, Pair)> {
     pair_with_capacity(limits::PAIR_BUFFER_BYTES)
 }

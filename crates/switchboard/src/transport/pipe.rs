@@ -252,7 +252,10 @@ fn is_socket(descriptor: BorrowedFd<'_>) -> io::Result<bool> {
 
 fn kind_of(descriptor: BorrowedFd<'_>) -> io::Result<Kind> {
     Ok(match FileType::from_raw_mode(fstat(descriptor)?.st_mode) {
-        FileType::Socket => Kind::Socket,
+        FileType::Socket => {
+            sys::socket::without_signals(descriptor);
+            Kind::Socket
+        }
         FileType::RegularFile => Kind::File,
         _ => Kind::Shared,
     })

@@ -3,7 +3,6 @@
 use super::Wait;
 use crate::sys::{self, Watch, Woke};
 use crate::{deadline, limits};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io;
 use std::os::fd::AsFd;
 use std::process::{Child, ExitStatus};
@@ -51,8 +50,7 @@ impl Process {
     /// When somebody else has waited for it.
     pub fn wait(&self, until: &Wait<'_>) -> io::Result<Option<ExitStatus>> {
         // Systems without process descriptors are asked again and again.
-        let pid = i32::try_from(self.id).ok().and_then(Pid::from_raw);
-        let descriptor = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+        let descriptor = sys::process_descriptor(self.id);
         loop {
             if let Some(status) = self.try_status()? {
                 return Ok(Some(status));

@@ -51,6 +51,7 @@ impl Tcp {
     pub(crate) fn connected(stream: TcpStream, remote: Option<SocketAddr>) -> Tcp {
         // It fails only on a connection that is broken already, and the next call tells that.
         let _ = stream.set_nodelay(true);
+        sys::socket::without_signals(stream.as_fd());
         Tcp { stream, remote, local: OnceLock::new(), finished: AtomicBool::new(false) }
     }
 }

@@ -21,6 +21,7 @@ pub struct Unix {
 impl From<UnixStream> for Unix {
     /// Takes over a connected stream.
     fn from(stream: UnixStream) -> Unix {
+        sys::socket::without_signals(stream.as_fd());
         Unix { stream }
     }
 }
