@@ -105,6 +105,8 @@ fn bind(address: &SockAddr, options: &ListenOptions) -> io::Result<Socket> {
     let socket = socket()?;
     if let Some(mode) = options.unix_mode {
         // The path is made with the mode of the socket, so that it is never wider than wanted.
+        #[allow(clippy::useless_conversion, reason = "a mode has 16 bits on other systems")]
+        let mode = mode.try_into().unwrap_or(0o600);
         rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode))?;
     }
     socket.bind(address)?;

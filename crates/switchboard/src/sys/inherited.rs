@@ -1,7 +1,9 @@
 //! Descriptors that came with the process, and descriptors whose number must stay valid while what
 //! is behind it goes away. The only `unsafe` of this crate.
 
-use rustix::io::{DupFlags, FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
+#[cfg(not(target_vendor = "apple"))]
+use rustix::io::DupFlags;
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -52,5 +54,12 @@ pub(crate) fn replace(descriptor: &OwnedFd, with: BorrowedFd<'_>) -> io::Result<
     // SAFETY: the number is open, as `descriptor` is borrowed; `ManuallyDrop` keeps this second
     // owner from closing it; `dup3` leaves the number open whatever its outcome.
     let mut target = ManuallyDrop::new(unsafe { OwnedFd::from_raw_fd(descriptor.as_raw_fd()) });
-    Ok(rustix::io::dup3(with, &mut target, DupFlags::CLOEXEC)?)
+    #[cfg(not(target_vendor = "apple"))]
+    rustix::io::dup3(with, &mut target, DupFlags::CLOEXEC)?;
+    #[cfg(target_vendor = "apple")]
+    {
+        rustix::io::dup2(with, &mut target)?;
+        fcntl_setfd(&*target, FdFlags::CLOEXEC)?;
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@
 use super::{Facts, Process, Tcp, Transport, Unix};
 use crate::{Endpoint, deadline, limits, sys, transport::Wait};
 use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, open};
-use rustix::net::{AddressFamily, Shutdown, SocketType, shutdown, sockopt};
+use rustix::net::{AddressFamily, Shutdown, SocketType, getsockname, shutdown, sockopt};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Command, Stdio};
@@ -267,10 +267,12 @@ fn from_socket(socket: OwnedFd) -> io::Result<Arc<dyn Transport>> {
     if sockopt::socket_type(&socket)? != SocketType::STREAM {
         return unfit("it is a socket, and no stream");
     }
+    // Elsewhere the first read tells.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     if sockopt::socket_acceptconn(&socket)? {
         return unfit("it is a socket that listens, and no stream");
     }
-    match sockopt::socket_domain(&socket)? {
+    match getsockname(&socket)?.address_family() {
         AddressFamily::UNIX => {
             Ok(Arc::new(Unix::from(std::os::unix::net::UnixStream::from(socket))))
         }
