@@ -131,6 +131,8 @@ struct Mail {
     /// It knows, and has no room for what there is.
     is_put_off: bool,
     is_closed: bool,
+    /// No more messages: the conversation is being closed. What was promised still comes.
+    is_closing: bool,
     waiting: usize,
     dropped: u64,
 }
@@ -173,7 +175,7 @@ impl Mailbox {
     pub(super) fn send(&self, message: Bytes, policy: SlowPeer) -> Result<(), Error> {
         let mut mail = self.lock();
         loop {
-            if mail.is_closed {
+            if mail.is_closed || mail.is_closing {
                 return Err(over());
             }
             if mail.has_room(message.len()) && !self.shared.is_over_queued() {
@@ -205,7 +207,6 @@ impl Mailbox {
                 SlowPeer::Disconnect => {
                     self.shut(&mut mail);
                     self.put(&mut mail, Post::Overflow);
-                    mail.is_closed = true;
                     return Err(Error::limit("the peer is slow and its queue is full")
                         .with_advice("its conversation is ended, as the policy says"));
                 }
@@ -243,8 +244,20 @@ impl Mailbox {
         self.room.notify_all();
     }
 
+    /// The conversation is being closed: what was put in is delivered, and no more messages are
+    /// taken in.
+    pub(super) fn close_to_messages(&self) {
+        self.lock().is_closing = true;
+        self.room.notify_all();
+    }
+
+    pub(super) fn has_messages(&self) -> bool {
+        self.lock().messages > 0
+    }
+
     pub(super) fn is_closed(&self) -> bool {
-        self.lock().is_closed
+        let mail = self.lock();
+        mail.is_closed || mail.is_closing
     }
 
     pub(super) fn dropped(&self) -> u64 {

@@ -152,11 +152,34 @@ impl Line {
         extras.held.push_back(held);
     }
 
+    /// This side is done sending, once everything before is delivered.
+    pub(super) fn finish(&mut self) {
+        self.flags.finishing = true;
+        self.shut();
+    }
+
+    /// Others can send nothing more to this conversation.
+    fn shut(&self) {
+        if let Some(mailbox) = self.mailbox() {
+            mailbox.close_to_messages();
+        }
+    }
+
+    fn mailbox(&self) -> Option<&Arc<Mailbox>> {
+        self.extras.as_ref().and_then(|extras| extras.mailbox.as_ref())
+    }
+
+    /// Whether others have messages for it that it has not taken yet.
+    pub(super) fn has_messages(&self) -> bool {
+        self.mailbox().is_some_and(|mailbox| mailbox.has_messages())
+    }
+
     /// No more messages are given from here on. The first error is what is told: a conversation
     /// that was closed in good order and then could not be brought to its end did not end well.
     pub(super) fn close(&mut self, ending: Ending, error: Option<Error>) {
         if self.phase == Phase::Open {
             self.phase = Phase::Closing;
+            self.shut();
         }
         let told = &mut self.extras().ending;
         let ended_well = told.as_ref().is_none_or(|(_, error)| error.is_none());

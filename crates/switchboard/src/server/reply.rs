@@ -31,7 +31,9 @@ impl Reply<'_> {
     /// been [closed](Self::close) or [finished](Self::finish). So much is queued that it would pass
     /// [`queued_bytes_max`](super::Limits::queued_bytes_max).
     ///
-    /// That the peer takes nothing any more is no error here: what is sent is dropped then, and
+    /// Behind an answer that was [promised](Self::later) a message waits as it is, and is written
+    /// when its turn comes: one that cannot be written ends the conversation then. That the peer
+    /// takes nothing any more is no error here: what is sent is dropped, and
     /// [`closed`](super::Service::closed) tells.
     #[inline]
     pub fn send(&mut self, message: &[u8]) -> Result<(), Error> {
@@ -175,7 +177,7 @@ impl Reply<'_> {
     /// Says that this side is done sending, once what is queued or promised is delivered. Messages
     /// that come are still given to the service.
     pub fn finish(&mut self) {
-        self.line.flags.finishing = true;
+        self.line.finish();
     }
 
     /// Switches to another framing, both ways: of what is sent from here on, and of what comes

@@ -94,6 +94,8 @@ impl Shared {
 
     pub(super) fn stop(&self) {
         if !self.stopping.swap(true, Ordering::AcqRel) {
+            // What came too late to be begun is closed: whoever adopts looks at the flag first.
+            self.adopted().clear();
             self.wake_all();
             for stopper in self.stoppers().iter() {
                 stopper.stop();
@@ -131,7 +133,11 @@ impl Shared {
     }
 
     pub(super) fn next_adopted(&self) -> Option<Arc<dyn Transport>> {
-        self.adopted.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.adopted().pop_front()
+    }
+
+    fn adopted(&self) -> MutexGuard<'_, VecDeque<Arc<dyn Transport>>> {
+        self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -206,12 +212,12 @@ impl Handle {
     /// The server is stopping, or has as many adopted streams waiting as it may have
     /// conversations.
     pub fn adopt(&self, transport: Arc<dyn Transport>) -> Result<(), Error> {
-        if self.shared.is_stopping() {
-            return Err(Error::caller("the server is stopping, and takes no stream any more"));
-        }
         {
-            let adopted = self.shared.adopted.lock();
-            let mut adopted = adopted.unwrap_or_else(PoisonError::into_inner);
+            let mut adopted = self.shared.adopted();
+            if self.shared.is_stopping() {
+                let what = "the server is stopping, and takes no stream any more";
+                return Err(Error::caller(what));
+            }
             if adopted.len() >= crate::limits::CONVERSATIONS_MAX {
                 return Err(Error::limit("too many adopted streams wait to be served"));
             }

@@ -300,7 +300,8 @@ impl<S: Service> Turn<'_, S> {
 
     /// Moves on to the next phase once everything is delivered.
     fn settle(&mut self) {
-        if self.line.phase == Phase::Over || self.queued() > 0 || self.line.held() > 0 {
+        let owes_nothing = self.queued() == 0 && self.line.held() == 0 && !self.line.has_messages();
+        if self.line.phase == Phase::Over || !owes_nothing {
             return;
         }
         let closing = self.line.phase == Phase::Closing;

@@ -173,6 +173,11 @@ impl Outbound {
         }
     }
 
+    /// The frame queued last.
+    pub(super) fn queued_last(&self) -> &[u8] {
+        &self.out[self.last..]
+    }
+
     /// Drops what is pending: the peer takes nothing any more.
     pub(crate) fn discard(&mut self) {
         (self.sent, self.last) = (0, 0);

@@ -26,7 +26,13 @@ impl Sending<'_> {
     }
 
     pub(crate) fn queue_with(&mut self, fields: &Fields, body: &[u8]) -> Result<(), EncodeError> {
-        self.outbound.queue_with(fields, body)
+        self.outbound.queue_with(fields, body)?;
+        if self.coupler.is_some() {
+            // A coupled protocol's messages are whole frames.
+            let message = self.outbound.queued_last().to_vec();
+            self.observe(self.role, &message);
+        }
+        Ok(())
     }
 
     pub(crate) fn set_protocol(&mut self, protocol: &Protocol) {

@@ -75,6 +75,8 @@ impl Faults {
     /// Holds writes back to send them together with the next ones. They go out before this side
     /// waits or finishes, and when [`limits::FAULT_GLUE_BYTES_MAX`] have gathered. `select` is no
     /// wait of this side: it moves nothing.
+    /// Whoever waits elsewhere than in [`wait`](Transport::wait), as a server and
+    /// [`select`](crate::select()) do, has to do without.
     #[must_use]
     pub fn glue(self, per_mille: u16) -> Faults {
         Faults { glue: per_mille, ..self }

@@ -224,6 +224,27 @@ fn a_sender_closes_and_finishes_behind_what_it_sent() {
     }
 }
 
+/// What a sender was told had been taken is delivered, though the conversation is closed from
+/// another side while most of it lies in the queue.
+#[test]
+fn what_was_sent_before_a_stop_arrives() {
+    const MESSAGES: u32 = 1_200;
+    for case in cases() {
+        let (served, senders) = reachable(&case, &Limits::default(), SlowPeer::Wait);
+        let (mut client, sender) = joined(&served, &senders);
+        let message = |n: u32| [&n.to_be_bytes()[..], &[0; 1_000]].concat();
+        // Nobody reads: what the system does not hold, the queues of the server do.
+        (0..MESSAGES).for_each(|n| sender.send(message(n)).unwrap());
+        served.running.handle().stop();
+        for n in 0..MESSAGES {
+            assert!(client.recv().unwrap().unwrap().bytes() == message(n), "{case}: {n}");
+        }
+        assert!(client.recv().unwrap().is_none(), "{case}");
+        assert!(sender.send("too late").is_err(), "{case}");
+        client.close().unwrap();
+    }
+}
+
 #[test]
 fn reading_may_pause() {
     for case in cases() {

@@ -35,7 +35,7 @@ impl<S: Service> Turn<'_, S> {
                     reply.close();
                     Ok(())
                 }),
-                Post::Finish => self.line.flags.finishing = true,
+                Post::Finish => self.line.finish(),
                 Post::Overflow => {
                     let error = Error::limit("the queue for a slow peer is full");
                     let name = self.line.transport.name();
@@ -47,10 +47,10 @@ impl<S: Service> Turn<'_, S> {
     }
 
     fn send_of_its_own(&mut self, message: &[u8]) {
-        if self.line.phase != Phase::Open || self.line.flags.finishing || self.line.is_deaf() {
-            return;
+        // What was put in before the conversation began to close still goes out.
+        if !self.line.flags.half_closed && !self.line.is_deaf() {
+            self.queue(message);
         }
-        self.queue(message);
     }
 
     pub(super) fn queue(&mut self, message: &[u8]) -> bool {
