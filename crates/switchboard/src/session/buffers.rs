@@ -78,9 +78,9 @@ impl Inbound {
         buffers.take_back(own);
     }
 
-    /// Reads once from the transport. Into a buffer that the session has kept goes no more than
-    /// what the frame at hand still needs, `need` bytes at least; what comes behind it goes into
-    /// the loop's, in the same call.
+    /// Reads once from the transport. `need` is how many bytes the frame at hand still needs, as far
+    /// as is known: into a buffer that the session has kept go so many, and what comes behind them
+    /// into the loop's, in the same call. A frame that says no length is read into its own buffer.
     pub(crate) fn read_from(
         &mut self,
         transport: &dyn Transport,
@@ -88,7 +88,7 @@ impl Inbound {
         buffers: &mut Buffers,
     ) -> io::Result<usize> {
         let space = self.space(need);
-        let read = if buffers.is_lent || space.len() < need {
+        let read = if buffers.is_lent || need == 1 || space.len() < need {
             let read = transport.read(space)?;
             self.handle_received(read);
             read
@@ -110,13 +110,24 @@ impl Inbound {
     /// there is something.
     pub(crate) fn go_on(&mut self, buffers: &mut Buffers) -> bool {
         self.release();
-        if buffers.is_lent || !self.buffer.is_empty() || buffers.receive.is_empty() {
+        if buffers.is_lent || buffers.receive.is_empty() {
             return false;
         }
-        let own = mem::replace(&mut self.buffer, mem::take(&mut buffers.receive));
-        buffers.is_lent = true;
-        buffers.take_back(own);
+        if self.buffer.is_empty() {
+            let own = mem::replace(&mut self.buffer, mem::take(&mut buffers.receive));
+            buffers.is_lent = true;
+            buffers.take_back(own);
+        } else {
+            // The frame needed more than it had said.
+            self.take_over(buffers);
+        }
         true
+    }
+
+    /// Puts what was read past the end of the session's own buffer behind it again.
+    fn take_over(&mut self, buffers: &mut Buffers) {
+        self.buffer.extend(buffers.receive.unread());
+        buffers.receive.consume(buffers.receive.unread().len());
     }
 
     fn give_back(&mut self, buffers: &mut Buffers) {
@@ -124,8 +135,7 @@ impl Inbound {
         buffers.is_lent = false;
         if !buffers.receive.is_empty() {
             // Read past the end of a message that has not been taken yet: behind it again.
-            self.buffer.extend(buffers.receive.unread());
-            buffers.receive.consume(buffers.receive.unread().len());
+            self.take_over(buffers);
         }
         let unread = self.buffer.unread().len();
         if unread > limits::PARKED_BYTES_MAX {

@@ -12,7 +12,8 @@
 //!
 //! Linux is what is tested, and there the right column too, with the feature `portable`. For macOS
 //! and FreeBSD the crate compiles (`scripts/check-portable`), and has never been run there. On
-//! Windows it does not: it is written over descriptors (`std::os::fd`), which Windows does not have.
+//! Windows it does not: it is written over descriptors (`std::os::fd`), which are not to be had
+//! there.
 
 mod backend;
 mod child;

@@ -285,3 +285,20 @@ fn bytes_of_the_next_framing_may_be_there_already() {
         assert_eq!(&*client.request(b"plain").unwrap(), b"plain", "{case}");
     }
 }
+
+/// A message without a length in front, larger than the buffers, whose end comes with the last
+/// bytes there are: no end of stream helps it along.
+#[test]
+fn a_long_line_is_answered_while_its_sender_waits() {
+    for case in cases() {
+        let served = case.start("lines", &Limits::default(), || {
+            |message: &[u8], reply: &mut Reply<'_>| reply.send(message)
+        });
+        let mut client = served.client();
+        for bytes in [60_000, 65_535, 65_536, 65_537, 100_000, 1_000_000] {
+            let line = vec![b'x'; bytes];
+            assert!(client.request(&line).unwrap().bytes() == line, "{case}: {bytes}");
+        }
+        client.close().unwrap();
+    }
+}

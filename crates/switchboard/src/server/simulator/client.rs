@@ -27,6 +27,11 @@ pub(super) struct Client {
     sent: usize,
     pub(super) end: End,
     has_ended: bool,
+    /// It ends only when it has every answer: no end of stream helps the server along.
+    waits: bool,
+    waits_for: usize,
+    looked_at: usize,
+    framing: Framing,
     /// In how many of a thousand steps it reads.
     reads: usize,
     pub(super) received: Vec<u8>,
@@ -45,8 +50,9 @@ impl Client {
         let count = random.skewed(0, 40);
         let messages: Vec<Vec<u8>> = (0..count)
             .map(|_| {
-                let most = if random.chance(50) { 60_000 } else { 300 };
-                let length = random.skewed(1, most);
+                let is_large = random.chance(30);
+                let length =
+                    if is_large { 1 + random.below(60_000) } else { random.skewed(1, 300) };
                 let letter = b'a' + u8::try_from(random.below(26)).unwrap();
                 let mut message = vec![letter; length];
                 let asks = if calm { &ASKS[..ASKS.len() - 4] } else { ASKS };
@@ -67,8 +73,13 @@ impl Client {
             wire.truncate(before + 1 + random.below(wire.len() - before - 1));
         }
         let reads = if calm || random.chance(800) { 100 + random.below(900) } else { 0 };
+        let waits_for = messages.iter().map(|message| answers(message).0.len()).sum();
         Client {
             id,
+            waits: calm && random.chance(500),
+            waits_for,
+            looked_at: 0,
+            framing: framing.clone(),
             messages,
             wire,
             sent: 0,
@@ -125,10 +136,21 @@ impl Client {
             }
             return;
         }
-        if !self.has_ended {
+        if !self.has_ended && (broken || self.has_answers()) {
             let is_over = broken || world.streams[self.id].server_gone;
             self.finish(world, is_over);
         }
+    }
+
+    /// Whether it has all that it waits for.
+    fn has_answers(&mut self) -> bool {
+        if self.waits && self.looked_at < self.received.len() {
+            self.looked_at = self.received.len();
+            let mut replies = self.replies(&self.framing);
+            replies.retain(|reply| reply != b"Push" && reply != b"Heartbeat");
+            self.waits = replies.len() < self.waits_for;
+        }
+        !self.waits || self.waits_for == 0
     }
 
     fn finish(&mut self, world: &mut World, broken: bool) {
@@ -149,7 +171,8 @@ impl Client {
     pub(super) fn read(&mut self, world: &mut World) {
         let len = world.streams[self.id].to_client.len();
         if len > 0 {
-            let count = world.random.skewed(1, len);
+            // Who has to read much before it goes on must not take all day.
+            let count = if self.waits { len } else { world.random.skewed(1, len) };
             self.received.extend(world.streams[self.id].to_client.drain(..count));
             return;
         }
