@@ -11,7 +11,6 @@ use crate::session::{Buffers, Session, park};
 use crate::sys::Clock;
 use crate::transport::{Interest, Transport};
 use crate::{Ending, Error};
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -62,11 +61,16 @@ pub(super) enum Next {
 }
 
 impl Bench {
-    pub(super) fn new(setup: &Arc<Setup>, shared: &Arc<Shared>, clock: Clock) -> io::Result<Bench> {
+    pub(super) fn new(
+        setup: &Arc<Setup>,
+        shared: &Arc<Shared>,
+        inbox: Arc<Inbox>,
+        clock: Clock,
+    ) -> Bench {
         let bench = Bench {
             setup: Arc::clone(setup),
             shared: Arc::clone(shared),
-            inbox: Arc::new(Inbox::new()?),
+            inbox,
             counters: Arc::default(),
             now: clock(),
             clock,
@@ -74,7 +78,7 @@ impl Bench {
             residents: Vec::new(),
         };
         shared.enter(&bench.inbox, Some(&bench.counters));
-        Ok(bench)
+        bench
     }
 
     /// Looks at the clock.

@@ -1,6 +1,6 @@
 //! How conversations are driven: [`Dispatch`].
 
-use crate::limits;
+use crate::{Error, limits};
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -97,6 +97,27 @@ impl Dispatch {
         self
     }
 
+    /// Conversations at a time, as far as there is something to run them on.
+    pub(super) fn conversations_max(&self) -> usize {
+        match self.kind {
+            Kind::Threads { threads_max, .. } => threads_max,
+            Kind::Events { .. } => usize::MAX,
+        }
+    }
+
+    /// Refuses what could serve nothing, before anything is served.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let runs_on = match self.kind {
+            Kind::Threads { threads_max, .. } => threads_max,
+            Kind::Events { loops } => loops,
+        };
+        if runs_on > 0 {
+            return Ok(());
+        }
+        Err(Error::caller(format!("the dispatcher {self} has nothing to run on"))
+            .with_advice("give it at least one thread or loop"))
+    }
+
     /// The names there are, as [`FromStr`] reads them.
     pub const NAMES: [&'static str; 2] = ["threads", "events"];
 }
@@ -111,13 +132,13 @@ impl fmt::Display for Dispatch {
 }
 
 impl FromStr for Dispatch {
-    type Err = crate::Error;
+    type Err = Error;
 
-    fn from_str(name: &str) -> Result<Dispatch, crate::Error> {
+    fn from_str(name: &str) -> Result<Dispatch, Error> {
         match name {
             "threads" => Ok(Dispatch::threads()),
             "events" => Ok(Dispatch::events()),
-            _ => Err(crate::Error::caller(format!("no dispatcher is called {name}"))
+            _ => Err(Error::caller(format!("no dispatcher is called {name}"))
                 .with_advice(format!("write {}", Dispatch::NAMES.join(" or ")))),
         }
     }

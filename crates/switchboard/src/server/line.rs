@@ -133,6 +133,10 @@ impl Line {
         self.extras.as_ref().map_or(0, |extras| extras.held.len())
     }
 
+    pub(super) fn lingers_bytes(&self) -> usize {
+        self.extras.as_ref().map_or(0, |extras| extras.lingers_bytes)
+    }
+
     pub(super) fn held_bytes(&self) -> usize {
         self.extras.as_ref().map_or(0, |extras| extras.held_bytes)
     }

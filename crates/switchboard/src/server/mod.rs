@@ -57,6 +57,7 @@ use crate::{Conversation, Endpoint, Error, ListenOptions, Listener, Stopper};
 use accept::Accept;
 use bench::Setup;
 use dispatch::Kind;
+use inbox::Inbox;
 use shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -263,6 +264,7 @@ impl Server {
         F: Fn() -> S + Send + Sync + 'static,
     {
         self.limits.check(&self.protocol)?;
+        self.dispatch.check()?;
         let handle = self.handle();
         let thread = std::thread::Builder::new().name("switchboard server".to_owned());
         let thread = thread.spawn(move || self.serve(make));
@@ -272,15 +274,8 @@ impl Server {
 
     fn prepare(&mut self) -> Result<Prepared, Error> {
         self.limits.check(&self.protocol)?;
-        let (open_max, loops) = match &self.dispatch.kind {
-            Kind::Threads { threads_max, .. } => (*threads_max, 1),
-            Kind::Events { loops } => (usize::MAX, *loops),
-        };
-        if open_max == 0 || loops == 0 {
-            let what = format!("the dispatcher {} has nothing to run on", self.dispatch);
-            return Err(Error::caller(what).with_advice("give it at least one thread or loop"));
-        }
-        let open_max = open_max.min(self.limits.conversations_max);
+        self.dispatch.check()?;
+        let open_max = self.dispatch.conversations_max().min(self.limits.conversations_max);
         self.shared.door.set(&self.limits, open_max, self.conversations_in_all);
         self.shared.set_queued_max(self.limits.queued_bytes_in_all_max);
         let setup = Arc::new(Setup::new(&self.protocol, &self.limits));
@@ -292,6 +287,23 @@ impl Server {
 struct Prepared {
     setup: Arc<Setup>,
     listeners: Vec<Arc<Listener>>,
+}
+
+/// What a loop is made of, in the thread that serves.
+struct LoopPart {
+    backend: crate::sys::SystemBackend,
+    inbox: Arc<Inbox>,
+    listeners: Vec<Arc<dyn Accept>>,
+}
+
+impl LoopPart {
+    fn new(listeners: Vec<Arc<dyn Accept>>) -> Result<LoopPart, Error> {
+        let make = || -> std::io::Result<LoopPart> {
+            let backend = crate::sys::SystemBackend::new()?;
+            Ok(LoopPart { backend, inbox: Arc::new(Inbox::new()?), listeners })
+        };
+        make().map_err(|error| Error::io("cannot start an event loop", error))
+    }
 }
 
 impl Prepared {
@@ -314,39 +326,39 @@ impl Prepared {
         make: &(impl Fn() -> S + Send + Sync),
     ) -> Result<Stats, Error> {
         let (setup, shared, stopper) = (Arc::clone(&self.setup), &server.shared, &server.stopper);
-        let fail = |error| Error::io("cannot start an event loop", error);
-        let run = |listeners| {
-            let backend = crate::sys::SystemBackend::new().map_err(fail);
-            let ran = backend.and_then(|backend| {
-                let stopper = stopper.as_ref();
-                events::Loop::new(backend, &setup, shared, listeners, stopper, make)?.run()
-            });
+        let run = |part: LoopPart| {
+            let LoopPart { backend, inbox, listeners } = part;
+            let stopper = stopper.as_ref();
+            let ran = events::Loop::new(backend, inbox, &setup, shared, listeners, stopper, make)
+                .and_then(|mut the_loop| the_loop.run());
             if ran.is_err() {
                 // The other loops end too: who called is to hear of it.
                 shared.stop();
             }
             ran
         };
+        // All descriptors before anything is accepted: a connection must not take a loop's place.
+        let mut parts = Vec::new();
+        for _ in 1..loops {
+            parts.push(LoopPart::new(self.for_another_loop()?)?);
+        }
+        let own = self.listeners.drain(..).map(|listener| listener as _).collect();
+        let own = LoopPart::new(own)?;
         std::thread::scope(|scope| {
             let mut others = Vec::new();
             let mut ran = Ok(());
-            for _ in 1..loops {
+            for part in parts {
                 let thread = std::thread::Builder::new().name("switchboard loop".to_owned());
-                let listeners = self.for_another_loop();
                 let run = &run;
-                let spawned = listeners.and_then(|listeners| {
-                    thread.spawn_scoped(scope, move || run(listeners)).map_err(fail)
-                });
-                match spawned {
+                match thread.spawn_scoped(scope, move || run(part)) {
                     Ok(thread) => others.push(thread),
-                    Err(error) => ran = Err(error),
+                    Err(error) => ran = Err(Error::io("cannot start an event loop", error)),
                 }
             }
-            let listeners = self.listeners.drain(..).map(|listener| listener as _).collect();
             if ran.is_err() {
                 shared.stop();
             } else {
-                ran = run(listeners);
+                ran = run(own);
             }
             for other in others {
                 let panicked = |_| Err(Error::caller("an event loop has panicked"));

@@ -98,7 +98,10 @@ impl Reply<'_> {
     fn over_limit(&self, queued: usize) -> Error {
         Error::limit(format!("{queued} bytes are queued, and no more may be, for"))
             .at_endpoint(self.line.transport.name())
-            .with_advice("the peer takes them too slowly: see queued_bytes_max in the limits")
+            .with_advice(
+                "send less at a time, wait for the peer to take it, or raise queued_bytes_max in \
+                 the limits",
+            )
     }
 
     #[inline]

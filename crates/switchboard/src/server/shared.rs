@@ -76,11 +76,6 @@ impl Shared {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn is_any_raised(&self) -> bool {
-        self.workers().inboxes.iter().any(|inbox| inbox.is_raised())
-    }
-
     /// The place kept for a connection is not needed.
     pub(super) fn nobody_came(&self) {
         if self.door.nobody_came() {

@@ -97,14 +97,15 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
 
     fn thread(&self) {
         let Some(first) = self.next(false) else { return };
-        let bench = Bench::new(self.setup, self.shared, Box::new(deadline::now));
-        let Ok(mut bench) = bench else {
+        let Ok(inbox) = Inbox::new() else {
             tracing::warn!("there is no descriptor for a thread of a conversation");
             if self.shared.door.leave(&*first) {
                 self.shared.wake_all();
             }
             return;
         };
+        let clock = Box::new(deadline::now);
+        let mut bench = Bench::new(self.setup, self.shared, Arc::new(inbox), clock);
         let mut next = Some(first);
         while let Some(transport) = next {
             (self.work)(transport, &mut bench);

@@ -125,7 +125,8 @@ impl<S: Service> Turn<'_, S> {
 
     /// What it waits for on its transport.
     pub(super) fn wanted(&self) -> Interest {
-        let read = self.wants_bytes() || self.line.phase == Phase::Lingering;
+        let lingers = self.line.phase == Phase::Lingering && self.line.lingers_bytes() > 0;
+        let read = self.wants_bytes() || lingers;
         Interest { read, write: self.session.outbound.pending() > 0 }
     }
 
@@ -341,7 +342,9 @@ impl<S: Service> Turn<'_, S> {
         let read = self.line.transport.read(self.session.receive_space(1));
         let extras = self.line.extras();
         match read {
-            Ok(bytes) if bytes > 0 && bytes < extras.lingers_bytes => extras.lingers_bytes -= bytes,
+            Ok(bytes) if bytes > 0 => {
+                extras.lingers_bytes = extras.lingers_bytes.saturating_sub(bytes);
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Ok(_) | Err(_) => self.line.phase = Phase::Over,

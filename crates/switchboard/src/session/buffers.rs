@@ -78,9 +78,9 @@ impl Inbound {
         buffers.take_back(own);
     }
 
-    /// Reads once from the transport. `need` is how many bytes the frame at hand still needs, as far
-    /// as is known: into a buffer that the session has kept go so many, and what comes behind them
-    /// into the loop's, in the same call. A frame that says no length is read into its own buffer.
+    /// Reads once from the transport. `need` is how many bytes the frame at hand still needs, as
+    /// far as is known: into a buffer that the session has kept go so many, and what comes behind
+    /// them into the loop's, in the same call. A frame that says no length is read into its own.
     pub(crate) fn read_from(
         &mut self,
         transport: &dyn Transport,

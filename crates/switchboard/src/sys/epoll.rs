@@ -4,10 +4,10 @@ use super::backend::watch_each;
 use super::{Backend, Clock, Readiness};
 use crate::deadline;
 use crate::transport::{Interest, Transport};
-use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,12 @@ const EVENTS_PER_WAIT: usize = 256;
 /// An `epoll` of one loop.
 pub(crate) struct Epoll {
     descriptor: OwnedFd,
-    events: Vec<epoll::Event>,
 }
 
 impl Epoll {
     pub(crate) fn new() -> io::Result<Epoll> {
         let descriptor = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Epoll { descriptor, events: Vec::with_capacity(EVENTS_PER_WAIT) })
+        Ok(Epoll { descriptor })
     }
 
     /// Changes what one descriptor is watched for.
@@ -80,14 +79,15 @@ impl Backend for Epoll {
 
     fn wait(&mut self, found: &mut Vec<Readiness>, timeout: Option<Duration>) -> io::Result<()> {
         found.clear();
-        self.events.clear();
         // A duration past what the kernel's type holds is as good as for ever.
         let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
-        match epoll::wait(&self.descriptor, spare_capacity(&mut self.events), timeout.as_ref()) {
-            Ok(_) | Err(Errno::INTR) => {}
+        let mut space = [MaybeUninit::uninit(); EVENTS_PER_WAIT];
+        let events = match epoll::wait(&self.descriptor, &mut space, timeout.as_ref()) {
+            Ok((events, _)) => events,
+            Err(Errno::INTR) => return Ok(()),
             Err(error) => return Err(error.into()),
-        }
-        found.extend(self.events.iter().map(|event| {
+        };
+        found.extend(events.iter().map(|event| {
             let flags = event.flags;
             let hung_up = flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP);
             let ready = Interest {

@@ -184,3 +184,46 @@ fn what_waits_behind_promises_is_answered_after_a_stop_too() {
         served.stop();
     }
 }
+
+/// What is answered while a peer floods reaches it: no reset for what it sent too late destroys it.
+#[test]
+fn a_stop_amid_a_flood_loses_no_answer() {
+    for case in dispatchers(Over::Tcp) {
+        let served = case.start("u32be", &Limits::default(), || {
+            |message: &[u8], reply: &mut Reply<'_>| reply.send(message)
+        });
+        let (mut receiving, mut sending) = served.client().split().unwrap();
+        let handle = served.running.handle().clone();
+        let received = std::thread::scope(|scope| {
+            // Until the server takes no more.
+            scope.spawn(move || while sending.send(&[7; 1_000]).is_ok() {});
+            let mut received = 0_u64;
+            while receiving.recv().unwrap().is_some() {
+                received += 1;
+                if received == 2_000 {
+                    handle.stop();
+                }
+            }
+            drop(receiving);
+            received
+        });
+        let stats = served.running.join().unwrap();
+        assert_eq!(received, stats.messages_sent, "{case}");
+    }
+}
+
+/// A client that sends much, reads nothing and closes: everything it sent arrives.
+#[test]
+fn a_close_amid_answers_loses_no_request() {
+    const REQUESTS: u64 = 40_000;
+    for case in dispatchers(Over::Tcp) {
+        let served = case.start("lines", &Limits::default(), || {
+            |message: &[u8], reply: &mut Reply<'_>| reply.send(message)
+        });
+        let mut client = served.client();
+        client.send_many((0..REQUESTS).map(|_| [b'x'; 100])).unwrap();
+        client.close().unwrap();
+        let stats = served.running.stop().unwrap();
+        assert_eq!(stats.messages_received, REQUESTS, "{case}");
+    }
+}

@@ -18,7 +18,7 @@ use super::Service;
 use super::accept::Accept;
 use super::bench::{Bench, Next, Setup};
 use super::door::{Entered, Entrance};
-use super::inbox::Token;
+use super::inbox::{Inbox, Token};
 use super::line::Line;
 use super::shared::Shared;
 use crate::sys::{Backend, Readiness};
@@ -79,6 +79,7 @@ enum Listening {
 impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
     pub(super) fn new(
         mut backend: B,
+        inbox: Arc<Inbox>,
         setup: &Arc<Setup>,
         shared: &Arc<Shared>,
         listeners: Vec<Arc<dyn Accept>>,
@@ -86,7 +87,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         make: &'a F,
     ) -> Result<Self, Error> {
         let fail = |error| Error::io("cannot start an event loop", error);
-        let bench = Bench::new(setup, shared, backend.clock()).map_err(fail)?;
+        let bench = Bench::new(setup, shared, inbox, backend.clock());
         backend.watch_descriptor(bench.inbox.as_fd(), INBOX, false).map_err(fail)?;
         if let Some(stopper) = stopper {
             backend.watch_descriptor(stopper.as_fd(), STOPPER, false).map_err(fail)?;

@@ -19,6 +19,7 @@ mod world;
 
 use super::bench::Setup;
 use super::events::Loop;
+use super::inbox::Inbox;
 use super::sender::{Pending, Sender, SlowPeer};
 use super::shared::{Handle, Shared as Server};
 use super::{Heartbeat, Limits, Reply, Service};
@@ -224,11 +225,12 @@ impl Run {
         let setup = Arc::new(Setup::new(&protocol, &self.limits));
         self.server.door.set(&self.limits, self.limits.conversations_max, None);
         let listener = SimListener { world: self.world.clone(), name: Level::new().unwrap() };
-        let inbox = Arc::clone(&self.server);
+        let inbox = Arc::new(Inbox::new().unwrap());
+        let raised = Arc::clone(&inbox);
         let backend = SimBackend {
             world: self.world.clone(),
             listener: listener.name.as_fd().as_raw_fd(),
-            inbox: Box::new(move || inbox.is_any_raised()),
+            inbox: Box::new(move || raised.is_raised()),
             inbox_key: None,
             listener_key: None,
             watched: BTreeMap::new(),
@@ -237,7 +239,7 @@ impl Run {
         let (log, world) = (self.log.clone(), self.world.clone());
         let make = move || Asked { log: log.clone(), world: world.clone(), id: None };
         let mut the_loop =
-            Loop::new(backend, &setup, &self.server, listeners, None, &make).unwrap();
+            Loop::new(backend, inbox, &setup, &self.server, listeners, None, &make).unwrap();
         the_loop.begin_rounds().unwrap();
         let mut round = 0;
         while !the_loop.is_over() {
