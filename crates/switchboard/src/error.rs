@@ -30,12 +30,12 @@ pub enum Fault {
 /// wide; clones are cheap.
 ///
 /// The text names the cause by itself; [`source`](StdError::source) has the cause as a value too.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Error {
     inner: Box<Inner>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Inner {
     kind: Kind,
     /// What was being done or what is wrong: `cannot connect`, `timed out`.
@@ -379,6 +379,13 @@ impl Error {
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Error {
         self.inner.source = Some(Arc::new(source));
         self
+    }
+}
+
+impl fmt::Debug for Error {
+    /// The kind and the text, and not the bytes: they may be many.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} ({self})", self.inner.kind)
     }
 }
 

@@ -48,8 +48,8 @@ pub const KEEPALIVE_PROBES: u32 = 6;
 pub const USER_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// The most bytes that closing reads and throws away while it waits for the peer's end. It bounds
-/// the work, not the wait: past them it waits on without reading. To close with unread input sends a
-/// reset, and that would destroy what the peer has not taken yet.
+/// the work, not the wait: past them it waits on without reading. To close with unread input sends
+/// a reset, and that would destroy what the peer has not taken yet.
 pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How long closing waits for the peer's end.

@@ -261,10 +261,10 @@ impl Conversation {
     }
 
     /// Ends the conversation so that the peer loses nothing: delivers what is pending,
-    /// half-closes, then reads and throws away what still comes until the peer's end, at most
-    /// [`LINGER_BYTES_MAX`](crate::limits::LINGER_BYTES_MAX) and for
-    /// [`LINGER_TIMEOUT`](crate::limits::LINGER_TIMEOUT). Closing a socket with unread input would
-    /// send a reset, and a reset may destroy a reply on its way.
+    /// half-closes, then reads and throws away what still comes until the peer's end, for at most
+    /// [`LINGER_TIMEOUT`](crate::limits::LINGER_TIMEOUT); past
+    /// [`LINGER_BYTES_MAX`](crate::limits::LINGER_BYTES_MAX) it only waits. Closing a socket with
+    /// unread input sends a reset, and a reset may destroy a reply on its way.
     ///
     /// # Errors
     /// What is pending could not be delivered. That the peer does not end in time is no error.

@@ -2,7 +2,7 @@
 
 use super::bench::Bench;
 use super::inbox::{Mailbox, Token};
-use super::line::{Held, Line};
+use super::line::{Held, Line, Phase};
 use super::sender::{Pending, Sender, SlowPeer};
 use crate::session::Sending;
 use crate::{Ending, Endpoint, Error};
@@ -73,7 +73,7 @@ impl Reply<'_> {
     #[inline]
     fn goes_at_once(&self, bytes: usize) -> Result<bool, Error> {
         let flags = &self.line.flags;
-        if flags.finishing || self.line.phase != super::line::Phase::Open {
+        if flags.finishing || self.line.phase != Phase::Open {
             return Err(self.caller("nothing can be sent any more to", "the service has closed it"));
         }
         let queued = self.sending.outbound.pending() + self.line.held_bytes();
@@ -162,16 +162,19 @@ impl Reply<'_> {
 
     fn mailbox(&mut self) -> Arc<Mailbox> {
         let Reply { line, bench, token, .. } = self;
+        let is_closing = line.phase != Phase::Open || line.flags.finishing;
         let make = || Arc::new(Mailbox::new(&bench.inbox, *token, &bench.shared));
-        Arc::clone(line.extras().mailbox.get_or_insert_with(make))
+        let mailbox = line.extras().mailbox.get_or_insert_with(make);
+        if is_closing {
+            mailbox.close_to_messages();
+        }
+        Arc::clone(mailbox)
     }
 
     /// Ends the conversation so that the peer loses nothing: no more messages are given to the
     /// service; what is queued or promised is delivered; then this side half-closes and throws away
-    /// what still comes until the peer's end, within [`LINGER_BYTES_MAX`] and
-    /// [`linger`](super::Limits::linger).
-    ///
-    /// [`LINGER_BYTES_MAX`]: crate::limits::LINGER_BYTES_MAX
+    /// what still comes until the peer's end, for as long as [`linger`](super::Limits::linger)
+    /// says.
     pub fn close(&mut self) {
         let ended = self.line.flags.told_finished;
         self.line.close(if ended { Ending::Finished } else { Ending::Stopped }, None);
