@@ -169,8 +169,12 @@ impl<'a> Acceptor<'a> {
             let until = match self.shared.door.look(deadline::now()) {
                 Entrance::Shut if self.shared.door.is_empty() => return Ok(()),
                 Entrance::Open => self.accept(&hand)?,
-                // A stop is still to be heard.
-                Entrance::Full | Entrance::Shut => Until::Woken,
+                Entrance::Full => Until::Woken,
+                Entrance::Shut => {
+                    // A stop is still to be heard.
+                    self.listeners.clear();
+                    Until::Woken
+                }
                 Entrance::Paused(until) => Until::At(until),
             };
             self.wait(until)?;

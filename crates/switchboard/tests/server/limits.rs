@@ -243,6 +243,13 @@ fn a_server_may_serve_so_many_and_no_more() {
         for _ in 0..3 {
             let mut client = Conversation::connect(&endpoint, "lines").unwrap();
             assert_eq!(&*client.request(b"hello").unwrap(), b"hello", "{case}");
+            if running.handle().stats().accepted == 3 {
+                // Nobody is kept waiting for the last one to leave.
+                wait_until(&format!("{case}: refused"), || {
+                    let refused = Conversation::connect(&endpoint, "lines").err();
+                    refused.ok_or_else(|| "connected".to_owned())
+                });
+            }
             client.close().unwrap();
         }
         let stats = running.join().unwrap();

@@ -203,7 +203,9 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         while let Some(transport) = self.bench.shared.next_adopted() {
             self.begin(transport, false);
         }
-        if self.listening == Listening::Off {
+        if self.bench.shared.door.look(self.bench.now) == Entrance::Shut {
+            self.shut();
+        } else if self.listening == Listening::Off {
             self.listen()?;
         }
         Ok(())
