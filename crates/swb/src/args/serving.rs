@@ -51,7 +51,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "SIZE", value_parser = units::size, global = true)]
     pub(crate) max: Option<u64>,
 
-    /// How long a conversation may be silent [default: 5m]
+    /// How long a peer may be silent or take nothing [default: 5m; midway 1m]
+    ///
+    /// It bounds three waits: for the next message (5m unless told), for the rest of one that has
+    /// begun (1m, and longer while it keeps coming at 1 KiB/s), and for a peer that takes nothing
+    /// of its answers (1m). A shorter TIME shortens all three; a longer one the first only.
     #[arg(long, value_name = "TIME", value_parser = units::patience, global = true)]
     pub(crate) idle: Option<Duration>,
 
@@ -117,11 +121,15 @@ impl ServeArgs {
         self.frame.clone().map(|frame| FramingArgs { frame, max: self.max })
     }
 
-    /// The defaults, with the idle time given.
+    /// The defaults, with the idle time given: who asks for less than a default means silence of
+    /// every kind, not only that between messages.
     pub(crate) fn timeouts(&self) -> Timeouts {
         let mut timeouts = Timeouts::default();
-        if self.idle.is_some() {
-            timeouts.idle = self.idle;
+        if let Some(idle) = self.idle {
+            timeouts.idle = Some(idle);
+            for bounded in [&mut timeouts.message, &mut timeouts.stall] {
+                *bounded = bounded.map(|time| time.min(idle));
+            }
         }
         timeouts
     }

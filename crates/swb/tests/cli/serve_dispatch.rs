@@ -6,15 +6,15 @@ use std::net::{Shutdown, TcpStream};
 use crate::serve::exchange;
 use crate::support::{Dir, Running, read_to_end, run};
 
-const DISPATCHERS: [&[&str]; 3] =
+pub(crate) const DISPATCHERS: [&[&str]; 3] =
     [&["--dispatch", "threads"], &["--dispatch", "events"], &["--dispatch=events", "--loops=3"]];
 
 /// A server of messages on a port of its own, under a dispatcher.
-fn start(dispatch: &[&str], rest: &[&str]) -> Running {
+pub(crate) fn start(dispatch: &[&str], rest: &[&str]) -> Running {
     Running::start(&[&["serve", "127.0.0.1:0"], dispatch, rest].concat())
 }
 
-fn summary(stderr: &str) -> &str {
+pub(crate) fn summary(stderr: &str) -> &str {
     stderr.lines().last().unwrap()
 }
 
