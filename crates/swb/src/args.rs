@@ -25,7 +25,8 @@ use crate::units;
 #[command(name = "swb", version, disable_help_subcommand = true, max_term_width = 100)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 #[command(after_help = "'swb VERB -h' for a verb, 'swb frames' for the framings. Exit: 0 done, \
-    1 no, 2 usage,\n3 unreachable, 4 timed out, 5 bad frame, 6 reset, 130 interrupted.")]
+    1 no, 2 usage,\n3 unreachable, 4 timed out, 5 bad frame, 6 reset, 130 interrupted, \
+    143 terminated.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,

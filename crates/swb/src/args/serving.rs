@@ -25,7 +25,8 @@ use crate::units;
 ///
 /// Where it listens is told on stderr, and with --print-endpoint on stdout. A conversation that
 /// does not end well is told on stderr with its number, and touches no other. Goes on until
-/// interrupted: once answers what has come and ends, twice aborts.
+/// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends, the second aborts. The exit
+/// code is then 130 or 143.
 #[derive(Args)]
 #[command(subcommand_value_name = "WHAT", subcommand_help_heading = "What")]
 #[command(disable_help_subcommand = true)]
@@ -51,7 +52,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "SIZE", value_parser = units::size, global = true)]
     pub(crate) max: Option<u64>,
 
-    /// How long a peer may be silent or take nothing [default: 5m; midway 1m]
+    /// Silence that ends a conversation [default: 5m; within a message 1m]
     ///
     /// It bounds three waits: for the next message (5m unless told), for the rest of one that has
     /// begun (1m, and longer while it keeps coming at 1 KiB/s), and for a peer that takes nothing

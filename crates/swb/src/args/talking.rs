@@ -108,8 +108,8 @@ pub(crate) struct SendArgs {
 /// stream's "ending", which after a "raw" says how the bytes ended. Opaque bytes in "fields" are in
 /// hex.
 ///
-/// Goes on until interrupted: once waits for the conversations under way, twice aborts. With
-/// --print-endpoint the first line of stdout is the endpoint, before any message.
+/// Goes on until SIGINT or SIGTERM: the first waits for the conversations under way, the second
+/// aborts. With --print-endpoint the first line of stdout is the endpoint, before any message.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   swb tap :5433 localhost:5432 --frame postgres

@@ -1,10 +1,13 @@
 //! What `swb serve` says and does when something is out of the ordinary: peers that keep it
 //! waiting, signals, a lack of descriptors, an answer that cannot be sent.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::Shutdown;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::serve_dispatch::{DISPATCHERS, start, summary};
-use crate::support::{Dir, read_to_end};
+use crate::support::{Dir, Ran, Running, read_to_end, server, swb};
 
 #[test]
 fn half_a_message_is_not_waited_for_longer_than_idle() {
@@ -35,4 +38,51 @@ fn a_peer_that_takes_nothing_is_not_waited_for_longer_than_idle() {
         assert_eq!(summary(&ran.stderr), "1 conversation, 1 message; timed-out 1");
         drop(client);
     }
+}
+
+#[test]
+fn a_sigterm_answers_what_has_come_and_ends_as_an_interrupt_does() {
+    for serves in [&["-f", "u8", "echo"][..], &["exec", "cat"]] {
+        let mut server = Running::start(&[&["serve", "127.0.0.1:0"], serves].concat());
+        let mut client = server.connect();
+        client.write_all(b"\x02hi").unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_to_end(&client).unwrap(), b"\x02hi");
+        server.terminate();
+        server.told("swb: terminated: ");
+        let ran = server.end();
+        assert_eq!(ran.exit, 143, "{}", ran.stderr);
+        assert!(summary(&ran.stderr).starts_with("1 conversation"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_second_sigterm_aborts() {
+    let mut server = Running::start(&["serve", "127.0.0.1:0", "exec", "cat"]);
+    let mut client = server.connect();
+    // Once this is back, the program runs, and waits for more.
+    client.write_all(b"x").unwrap();
+    client.read_exact(&mut [0]).unwrap();
+    server.terminate();
+    server.told("swb: terminated: ");
+    server.terminate();
+    assert_eq!(server.child.wait().unwrap().code(), Some(143));
+    // The program ends with its client, and lets go of stderr.
+    drop(client);
+    let ran = server.end();
+    assert_eq!((ran.exit, ran.stderr.as_str()), (143, ""));
+}
+
+#[test]
+fn a_dialogue_is_ended_by_a_sigterm_in_its_own_word() {
+    let (address, peer) = server(|mut stream| {
+        stream.read_exact(&mut [0]).unwrap();
+        stream
+    });
+    let child = swb(&["send", &address, "-f", "lines", "--data", "x"]).spawn().unwrap();
+    let stream = peer.join().unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    drop(stream);
+    assert_eq!((ran.exit, ran.stderr.as_str()), (143, "swb: terminated\n"));
 }
