@@ -54,7 +54,7 @@ pub(crate) struct FramingArgs {
     pub(crate) frame: String,
 
     /// The largest message body; replaces the framing's own limit
-    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    #[arg(long, value_name = "SIZE", value_parser = units::body)]
     pub(crate) max: Option<u64>,
 }
 
@@ -116,7 +116,7 @@ impl FieldArgs {
 /// Where to connect to.
 #[derive(Args)]
 pub(crate) struct ConnectionArgs {
-    /// The server: host:port, unix:/path, exec:command, fd:N
+    /// The server: host:port, unix:/path, unix:@name, exec:command, fd:N
     #[arg(value_name = "ENDPOINT")]
     pub(crate) endpoint: Endpoint,
 

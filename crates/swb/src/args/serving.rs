@@ -21,7 +21,7 @@ use crate::units;
 ///
 /// Messages are served under a dispatcher: 'events' drives any number of conversations from a few
 /// loops, one for each processor or --loops; 'threads' gives each conversation a thread. The
-/// answers are the same.
+/// answers are the same. Here 'events' is the default; in the library it is 'threads'.
 ///
 /// Where it listens is told on stderr, and with --print-endpoint on stdout. A conversation that
 /// does not end well is told on stderr with its number, and touches no other. Goes on until
@@ -37,7 +37,7 @@ use crate::units;
   swb serve unix:/run/app.sock --frame lines reply 'not today'
   swb serve 127.0.0.1:0 --print-endpoint exec cat -n")]
 pub(crate) struct ServeArgs {
-    /// Where to listen: host:port, :port, unix:/path
+    /// Where to listen: host:port, :port, unix:/path, unix:@name
     #[arg(value_name = "ENDPOINT")]
     pub(crate) endpoint: Endpoint,
 
@@ -49,7 +49,7 @@ pub(crate) struct ServeArgs {
     pub(crate) frame: Option<String>,
 
     /// The largest message body; replaces the framing's own limit
-    #[arg(long, value_name = "SIZE", value_parser = units::size, global = true)]
+    #[arg(long, value_name = "SIZE", value_parser = units::body, global = true)]
     pub(crate) max: Option<u64>,
 
     /// Silence that ends a conversation [default: 5m; within a message 1m]
@@ -66,7 +66,7 @@ pub(crate) struct ServeArgs {
     pub(crate) dispatch: Option<Dispatch>,
 
     /// Event loops, each in a thread [default: one for each processor]
-    #[arg(long, value_name = "N", value_parser = units::at_least_one, global = true)]
+    #[arg(long, value_name = "N", value_parser = units::loops, global = true)]
     pub(crate) loops: Option<usize>,
 
     /// The most at a time; further ones wait to be accepted
@@ -76,7 +76,7 @@ pub(crate) struct ServeArgs {
     pub(crate) max_conversations: Option<usize>,
 
     /// End after so many conversations
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = units::at_least_one_in_all)]
     #[arg(global = true)]
     pub(crate) count: Option<u64>,
 
@@ -109,6 +109,9 @@ pub(crate) enum ServeAction {
         #[arg(allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
+    /// Nothing that there is
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
 }
 
 /// The dispatchers there are, by name.

@@ -74,7 +74,7 @@ pub(crate) struct SendArgs {
     pub(crate) expect: Vec<String>,
 
     /// Send, and expect, all of it so many times
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = units::at_least_one_in_all)]
     pub(crate) count: Option<u64>,
 
     #[command(flatten)]
@@ -136,7 +136,7 @@ pub(crate) struct TapArgs {
     pub(crate) json: bool,
 
     /// End after so many conversations
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = units::at_least_one_in_all)]
     pub(crate) count: Option<u64>,
 
     /// How long reaching the server may take

@@ -83,8 +83,11 @@ fn a_number_or_a_time_that_cannot_be_is_refused_by_the_name_of_its_flag() {
         ("--max-conversations", "many", "a number is written in digits"),
         ("--loops", "0", "it must be at least 1"),
         ("--idle", "0s", "it must be more than 0"),
-        ("--idle", "0", "a unit is missing"),
-        ("--count", "0", "0 is not in 1.."),
+        ("--idle", "0", "it must be more than 0"),
+        ("--idle", "5", "a unit is missing"),
+        ("--count", "0", "it must be at least 1"),
+        ("--max", "0", "it must be at least 1"),
+        ("--loops", "100000", "it may be at most 1024"),
         ("--dispatch", "fibres", "[possible values: threads, events]"),
     ] {
         let args = ["serve", "127.0.0.1:0", "echo", "--frame", "u8", flag, value];

@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::serve_dispatch::{DISPATCHERS, start, summary};
-use crate::support::{Dir, Ran, Running, read_to_end, server, swb};
+use crate::support::{Dir, Ran, Running, read_to_end, run, server, swb};
 
 #[test]
 fn half_a_message_is_not_waited_for_longer_than_idle() {
@@ -85,4 +85,22 @@ fn a_dialogue_is_ended_by_a_sigterm_in_its_own_word() {
     let ran = Ran::from(child.wait_with_output().unwrap());
     drop(stream);
     assert_eq!((ran.exit, ran.stderr.as_str()), (143, "swb: terminated\n"));
+}
+
+#[test]
+fn an_answer_that_the_framing_cannot_carry_is_refused_before_listening() {
+    for (framing, text) in [("lines", "a\\nb"), ("fixed:4", "ab"), ("u8", &"x".repeat(256))] {
+        let ran = run(&["serve", "127.0.0.1:0", "-f", framing, "reply", text], b"");
+        assert_eq!((ran.exit, ran.text()), (2, ""), "{framing}");
+        let expected = "swb: reply: the framing cannot carry TEXT: ";
+        assert!(ran.stderr.starts_with(expected), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("listening"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn what_cannot_be_served_is_told_with_what_can() {
+    let ran = run(&["serve", "127.0.0.1:0", "bogus", "--frame", "lines"], b"");
+    let expected = "swb: cannot serve 'bogus': WHAT is echo, discard, reply or exec\n";
+    assert_eq!((ran.exit, ran.stderr.as_str()), (2, expected));
 }

@@ -6,6 +6,7 @@ use std::thread;
 
 use switchboard::server::{Limits, Reply, Server, Service, Stats};
 use switchboard::{Ending, Error, Message, limits};
+use switchboard_frame::{EncodeError, Encoder, Protocol, Role};
 
 use super::stats;
 use crate::args::ServeArgs;
@@ -27,9 +28,12 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     let Some(framing) = &args.framing() else {
         return Err(Failure::usage("serve needs --frame, to know what a message is"));
     };
-    let mut server = Server::of(&framing.protocol()?)
-        .with_dispatch(args.dispatcher()?)
-        .with_limits(limits(args));
+    let protocol = framing.protocol()?;
+    if let Action::Reply(text) = action {
+        refuse_what_cannot_be_sent(&protocol, text)?;
+    }
+    let mut server =
+        Server::of(&protocol).with_dispatch(args.dispatcher()?).with_limits(limits(args));
     if let Some(count) = args.count {
         server = server.with_conversations_in_all(count);
     }
@@ -43,6 +47,21 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     })?;
     printer.talk(&summary(&served));
     Ok(interrupts.exit())
+}
+
+/// An answer that would end every conversation is found before the first one.
+fn refuse_what_cannot_be_sent(protocol: &Protocol, text: &[u8]) -> Result<(), Failure> {
+    // What a framing carries may depend on what the client says, or on where the stream is.
+    if protocol.is_coupled() {
+        return Ok(());
+    }
+    let framing = protocol.framing(Role::Server);
+    let encode = |encoder: Result<Encoder, EncodeError>| encoder?.encode(text, &mut Vec::new());
+    if encode(Encoder::new(framing)).is_ok() {
+        return Ok(());
+    }
+    encode(Encoder::settled(framing))
+        .map_err(|why| Failure::usage(format_args!("reply: the framing cannot carry TEXT: {why}")))
 }
 
 fn limits(args: &ServeArgs) -> Limits {
