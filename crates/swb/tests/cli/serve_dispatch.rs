@@ -123,8 +123,9 @@ fn stats_tell_while_it_goes_on_and_agree_at_the_end() {
         let ran = server.end();
         let lines: Vec<&str> = ran.stderr.lines().collect();
         let [.., last, sum] = lines[..] else { panic!("{}", ran.stderr) };
-        assert!(last.contains(": 2 accepted, 0 open; in 2 messages, 6 bytes ("), "{last}");
-        assert!(last.contains("; out 2 messages, 8 bytes ("), "{last}");
+        assert!(last.starts_with("in all, "), "{last}");
+        assert!(last.contains(": 2 accepted, 0 open; in 2 messages, 6 bytes; "), "{last}");
+        assert!(last.contains("; out 2 messages, 8 bytes; "), "{last}");
         assert!(last.ends_with("; ended: finished 1, truncated 1"), "{last}");
         assert_eq!(sum, "2 conversations, 2 messages; truncated 1");
         assert!(!ran.stderr.contains('\x1b'), "no status line without a terminal");

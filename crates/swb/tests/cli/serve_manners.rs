@@ -2,9 +2,9 @@
 //! waiting, signals, a lack of descriptors, an answer that cannot be sent.
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 use crate::serve_dispatch::{DISPATCHERS, start, summary};
 use crate::support::{Dir, Ran, Running, read_to_end, run, server, swb};
@@ -103,4 +103,61 @@ fn what_cannot_be_served_is_told_with_what_can() {
     let ran = run(&["serve", "127.0.0.1:0", "bogus", "--frame", "lines"], b"");
     let expected = "swb: cannot serve 'bogus': WHAT is echo, discard, reply or exec\n";
     assert_eq!((ran.exit, ran.stderr.as_str()), (2, expected));
+}
+
+#[test]
+fn who_is_still_awaited_after_a_signal_is_told() {
+    let dir = Dir::new("serve-awaited");
+    let path = dir.path.join("answer");
+    // More than the buffers of both sockets hold.
+    std::fs::write(&path, vec![b'x'; 24 << 20]).unwrap();
+    let answer = format!("@{}", path.display());
+    let mut server = start(&[], &["-f", "u32be", "--max", "24m", "reply", &answer]);
+    let mut client = server.connect();
+    client.write_all(b"\0\0\0\0").unwrap();
+    client.read_exact(&mut [0]).unwrap();
+    server.interrupt_told();
+    let told = server.told("waiting for");
+    let expected = "swb: waiting for 1 conversation; one that takes nothing is given up after 60s; \
+                    once more aborts";
+    assert_eq!(summary(&told), expected);
+    drop(client);
+    assert_eq!(server.end().exit, 130);
+}
+
+#[test]
+fn programs_that_are_still_awaited_after_a_signal_are_told() {
+    let mut server = Running::start(&["serve", "127.0.0.1:0", "exec", "cat"]);
+    let mut client = server.connect();
+    client.write_all(b"x").unwrap();
+    client.read_exact(&mut [0]).unwrap();
+    server.interrupt_told();
+    let told = server.told("waiting for 1 ");
+    assert_eq!(summary(&told), "swb: waiting for 1 conversation; once more aborts");
+    drop(client);
+    assert_eq!(server.end().exit, 130);
+}
+
+#[test]
+fn a_lack_of_descriptors_is_told_once_and_so_is_its_end() {
+    for dispatch in [&["--dispatch", "threads"][..], &["--dispatch=events", "--loops=1"]] {
+        let mut server = start(dispatch, &["-f", "u8", "echo"]);
+        // Once this is back, all that serving itself needs is open.
+        let mut client = server.connect();
+        client.write_all(b"\x01x").unwrap();
+        client.read_exact(&mut [0; 2]).unwrap();
+        // Nothing that is open goes away; nothing more can be opened.
+        let few = Rlimit { current: Some(3), ..getrlimit(Resource::Nofile) };
+        let pid = Some(Pid::from_child(&server.child));
+        let before = prlimit(pid, Resource::Nofile, few).unwrap();
+        let clients: Vec<TcpStream> = (0..3).map(|_| server.connect()).collect();
+        let told = server.told("descriptors have run out");
+        assert!(summary(&told).ends_with("ulimit -n; 1 conversation open)"), "{told}");
+        prlimit(pid, Resource::Nofile, before).unwrap();
+        let told = server.told("accepting goes on");
+        assert!(!told.contains("run out"), "told once: {told}");
+        drop((client, clients));
+        server.interrupt();
+        assert_eq!(server.end().exit, 130);
+    }
 }

@@ -1,6 +1,7 @@
 //! `swb serve`: small servers of whole messages, and a program for each conversation.
 
 mod exec;
+mod lookout;
 mod messages;
 mod stats;
 
