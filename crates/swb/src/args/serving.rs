@@ -25,8 +25,8 @@ use crate::units;
 ///
 /// Where it listens is told on stderr, and with --print-endpoint on stdout. A conversation that
 /// does not end well is told on stderr with its number, and touches no other. Goes on until
-/// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends, the second aborts. The exit
-/// code is then 130 or 143.
+/// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends, the second aborts. The
+/// exit code is then 130 or 143. SIGHUP ends it at once.
 #[derive(Args)]
 #[command(subcommand_value_name = "WHAT", subcommand_help_heading = "What")]
 #[command(disable_help_subcommand = true)]

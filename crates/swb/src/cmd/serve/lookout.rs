@@ -83,7 +83,8 @@ enum Awaited {
 struct Descriptors {
     errors: u64,
     accepted: u64,
-    /// When there are some, `None`; else how many had been accepted before the latest error.
+    /// `None` while there are some; else how many conversations had been accepted before the
+    /// latest error.
     out_at: Option<u64>,
 }
 

@@ -34,7 +34,7 @@ impl<'a> Teller<'a> {
         self.before = (now, stats);
     }
 
-    /// What it came to, without rates: there is no second that they would be of.
+    /// What it came to, without rates: the last second is none that a rate could be of.
     pub(super) fn end(self, stats: &Stats) {
         if self.terminal {
             self.printer.status("");
