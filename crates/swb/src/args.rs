@@ -25,7 +25,8 @@ use crate::units;
 #[command(name = "swb", version, disable_help_subcommand = true, max_term_width = 100)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
 #[command(after_help = "'swb VERB -h' for a verb, 'swb frames' for the framings. Exit: 0 done, \
-    1 no, 2 usage,\n3 unreachable, 4 timed out, 5 bad frame, 6 reset, 130 interrupted.")]
+    1 no, 2 usage,\n3 unreachable, 4 timed out, 5 bad frame, 6 reset, 130 interrupted, \
+    143 terminated.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -53,7 +54,7 @@ pub(crate) struct FramingArgs {
     pub(crate) frame: String,
 
     /// The largest message body; replaces the framing's own limit
-    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    #[arg(long, value_name = "SIZE", value_parser = units::body)]
     pub(crate) max: Option<u64>,
 }
 
@@ -115,7 +116,7 @@ impl FieldArgs {
 /// Where to connect to.
 #[derive(Args)]
 pub(crate) struct ConnectionArgs {
-    /// The server: host:port, unix:/path, exec:command, fd:N
+    /// The server: host:port, unix:/path, unix:@name, exec:command, fd:N
     #[arg(value_name = "ENDPOINT")]
     pub(crate) endpoint: Endpoint,
 

@@ -22,8 +22,10 @@ pub(crate) enum Exit {
     BadFrame,
     /// The peer reset the connection.
     Reset,
-    /// Interrupted by the user.
+    /// Interrupted by the user: SIGINT.
     Interrupted,
+    /// Ended by whoever supervises it: SIGTERM.
+    Terminated,
 }
 
 impl Exit {
@@ -36,7 +38,9 @@ impl Exit {
             Exit::TimedOut => 4,
             Exit::BadFrame => 5,
             Exit::Reset => 6,
+            // As a shell has it: 128, and the number of the signal.
             Exit::Interrupted => 130,
+            Exit::Terminated => 143,
         }
     }
 

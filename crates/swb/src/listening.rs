@@ -14,9 +14,13 @@ use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper};
 
 use crate::exit::{Exit, Failure};
 use crate::printer::Printer;
+use crate::units;
 
 /// The most conversations at once, unless told; each has a thread.
 pub(crate) const CONVERSATIONS_MAX: usize = 1024;
+
+/// How long the conversations under way may take to end before it is told that they are awaited.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many conversations are served.
 #[derive(Clone, Copy)]
@@ -77,19 +81,25 @@ where
     let active = Arc::new(Active::default());
     let serve = Arc::new(serve);
     let mut begun = 0;
+    let mut is_out = false;
     while limits.in_all.is_none_or(|limit| begun < limit) {
         active.wait_until(|state| state.now < limits.at_once)?;
         let transport = match listener.accept(&Wait::FOREVER.or_stopped(stopper)) {
             Ok(transport) => transport,
             Err(error) if error.is_stopped() => break,
             Err(error) if error.is_exhausted() => {
-                printer.talk(&format!("swb: {error}"));
+                // It is looked at often, and told once.
+                if !is_out {
+                    printer.talk(&format!("swb: {error}"));
+                    is_out = true;
+                }
                 // The connection that waits would be found again at once.
                 active.pause(ACCEPT_PAUSE)?;
                 continue;
             }
             Err(error) => return Err(listen_failure(&error)),
         };
+        is_out = false;
         begun += 1;
         let guard = Guard::enter(&active, stopper);
         let (serve, n) = (Arc::clone(&serve), begun);
@@ -104,6 +114,13 @@ where
     }
     // Nobody is kept waiting in a queue that nobody empties.
     drop(listener);
+    if stopper.is_stopped() {
+        let open = active.wait_for_the_end(PATIENCE)?;
+        if open > 0 {
+            let who = units::count(open as u64, "conversation");
+            printer.talk(&format!("swb: waiting for {who}; once more aborts"));
+        }
+    }
     active.wait_until(|state| state.now == 0)?;
     Ok(begun)
 }
@@ -128,6 +145,18 @@ impl Active {
                 return Ok(());
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits for `time`, or until no conversation is open; how many are.
+    fn wait_for_the_end(&self, time: Duration) -> Result<usize, Failure> {
+        let state = self.lock();
+        let goes_on = |state: &mut State| state.now > 0 && state.failure.is_none();
+        let waited = self.changed.wait_timeout_while(state, time, goes_on);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        match state.failure.take() {
+            Some(failure) => Err(failure),
+            None => Ok(state.now),
         }
     }
 

@@ -1,24 +1,30 @@
-//! SIGINT: once ends the work in hand in order, twice ends the command.
+//! SIGINT and SIGTERM: once ends the work in hand in order, twice ends the command.
+//!
+//! SIGHUP, and every other signal, does what it does by default.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use switchboard::Stopper;
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::printer::Printer;
 
-/// What the first SIGINT stops, and whether it came.
+/// No signal has come.
+const NONE: i32 = 0;
+
+/// What the first signal stops, and which it was.
 pub(crate) struct Interrupts {
     stopper: Stopper,
-    came: Arc<AtomicBool>,
+    came: Arc<AtomicI32>,
 }
 
 impl Interrupts {
-    /// Watches for SIGINT from here on. `what` is said when it comes, of what is still going on.
+    /// Watches for the signals from here on. `what` is said when one comes, of what is still going
+    /// on.
     ///
     /// # Errors
     /// No descriptor or thread is left.
@@ -37,17 +43,18 @@ impl Interrupts {
     fn start(what: Option<&'static str>, printer: &Printer) -> Result<Interrupts, Failure> {
         let fail = |e| Failure::usage(format_args!("cannot watch for interrupts: {e}"));
         let stopper = Stopper::new().map_err(fail)?;
-        let came = Arc::new(AtomicBool::new(false));
-        let mut signals = Signals::new([SIGINT]).map_err(fail)?;
-        let (stop, seen, printer) = (stopper.clone(), Arc::clone(&came), printer.clone());
+        let came = Arc::new(AtomicI32::new(NONE));
+        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(fail)?;
+        let (stop, first, printer) = (stopper.clone(), Arc::clone(&came), printer.clone());
         let watching = move || {
-            for _ in signals.forever() {
-                if seen.swap(true, Ordering::SeqCst) {
+            for signal in signals.forever() {
+                if first.swap(signal, Ordering::SeqCst) != NONE {
                     // Nothing is awaited any more, a reader of stdout included.
-                    std::process::exit(i32::from(Exit::Interrupted.number()));
+                    std::process::exit(i32::from(exit(signal).number()));
                 }
                 if let Some(what) = what {
-                    printer.talk(&format!("swb: interrupted: {what}; once more aborts"));
+                    let word = word(signal);
+                    printer.talk(&format!("swb: {word}: {what}; once more aborts"));
                 }
                 stop.stop();
             }
@@ -56,13 +63,41 @@ impl Interrupts {
         Ok(Interrupts { stopper, came })
     }
 
-    /// Stopped by the first SIGINT; may be stopped by others too.
+    /// Stopped by the first signal; may be stopped by others too.
     pub(crate) fn stopper(&self) -> &Stopper {
         &self.stopper
     }
 
-    /// How a verb that was to go on until interrupted ends.
-    pub(crate) fn exit(&self) -> Exit {
-        if self.came.load(Ordering::SeqCst) { Exit::Interrupted } else { Exit::Done }
+    /// Whether a signal came.
+    pub(crate) fn came(&self) -> bool {
+        self.came.load(Ordering::SeqCst) != NONE
     }
+
+    /// How a verb that was to go on until a signal ends.
+    pub(crate) fn exit(&self) -> Exit {
+        exit(self.came.load(Ordering::SeqCst))
+    }
+
+    /// What a verb came to, where it was interrupted with the word and the code of the signal.
+    pub(crate) fn outcome(&self, outcome: Outcome) -> Outcome {
+        match outcome {
+            Err(Failure::Told { exit: Exit::Interrupted, .. }) if self.came() => {
+                let signal = self.came.load(Ordering::SeqCst);
+                Err(Failure::new(exit(signal), word(signal)))
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+fn exit(signal: i32) -> Exit {
+    match signal {
+        NONE => Exit::Done,
+        SIGTERM => Exit::Terminated,
+        _ => Exit::Interrupted,
+    }
+}
+
+fn word(signal: i32) -> &'static str {
+    if signal == SIGTERM { "terminated" } else { "interrupted" }
 }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The most event loops that can be asked for.
+const LOOPS_MAX: usize = 1024;
+
 /// Reads a duration: digits and `ms`, `s`, `m` or `h`.
 ///
 /// # Errors
@@ -28,6 +31,10 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// As [`duration`], and zero.
 pub(crate) fn patience(text: &str) -> Result<Duration, String> {
+    // Whether a unit is missing is of no matter then.
+    if !text.is_empty() && text.bytes().all(|byte| byte == b'0') {
+        return Err("it must be more than 0".to_owned());
+    }
     match duration(text)? {
         Duration::ZERO => Err("it must be more than 0".to_owned()),
         time => Ok(time),
@@ -43,6 +50,36 @@ pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("it must be at least 1".to_owned()),
         Ok(number) => Ok(number),
         Err(_) => Err("a number is written in digits: 100".to_owned()),
+    }
+}
+
+/// The same of something that is counted on as long as it goes on.
+///
+/// # Errors
+/// As for [`at_least_one`].
+pub(crate) fn at_least_one_in_all(text: &str) -> Result<u64, String> {
+    at_least_one(text).map(|number| number as u64)
+}
+
+/// Reads a number of event loops.
+///
+/// # Errors
+/// As for [`at_least_one`], and more than anyone has processors for.
+pub(crate) fn loops(text: &str) -> Result<usize, String> {
+    match at_least_one(text)? {
+        number if number <= LOOPS_MAX => Ok(number),
+        _ => Err(format!("it may be at most {LOOPS_MAX}: a loop is a thread")),
+    }
+}
+
+/// Reads the size of the largest message.
+///
+/// # Errors
+/// As for [`size`], and zero.
+pub(crate) fn body(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        0 => Err("it must be at least 1".to_owned()),
+        bytes => Ok(bytes),
     }
 }
 

@@ -21,11 +21,12 @@ use crate::units;
 ///
 /// Messages are served under a dispatcher: 'events' drives any number of conversations from a few
 /// loops, one for each processor or --loops; 'threads' gives each conversation a thread. The
-/// answers are the same.
+/// answers are the same. Here 'events' is the default; in the library it is 'threads'.
 ///
 /// Where it listens is told on stderr, and with --print-endpoint on stdout. A conversation that
 /// does not end well is told on stderr with its number, and touches no other. Goes on until
-/// interrupted: once answers what has come and ends, twice aborts.
+/// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends, the second aborts. The
+/// exit code is then 130 or 143. SIGHUP ends it at once.
 #[derive(Args)]
 #[command(subcommand_value_name = "WHAT", subcommand_help_heading = "What")]
 #[command(disable_help_subcommand = true)]
@@ -36,7 +37,7 @@ use crate::units;
   swb serve unix:/run/app.sock --frame lines reply 'not today'
   swb serve 127.0.0.1:0 --print-endpoint exec cat -n")]
 pub(crate) struct ServeArgs {
-    /// Where to listen: host:port, :port, unix:/path
+    /// Where to listen: host:port, :port, unix:/path, unix:@name
     #[arg(value_name = "ENDPOINT")]
     pub(crate) endpoint: Endpoint,
 
@@ -48,10 +49,14 @@ pub(crate) struct ServeArgs {
     pub(crate) frame: Option<String>,
 
     /// The largest message body; replaces the framing's own limit
-    #[arg(long, value_name = "SIZE", value_parser = units::size, global = true)]
+    #[arg(long, value_name = "SIZE", value_parser = units::body, global = true)]
     pub(crate) max: Option<u64>,
 
-    /// How long a conversation may be silent [default: 5m]
+    /// Silence that ends a conversation [default: 5m; within a message 1m]
+    ///
+    /// It bounds three waits: for the next message (5m unless told), for the rest of one that has
+    /// begun (1m, and longer while it keeps coming at 1 KiB/s), and for a peer that takes nothing
+    /// of its answers (1m). A shorter TIME shortens all three; a longer one the first only.
     #[arg(long, value_name = "TIME", value_parser = units::patience, global = true)]
     pub(crate) idle: Option<Duration>,
 
@@ -61,7 +66,7 @@ pub(crate) struct ServeArgs {
     pub(crate) dispatch: Option<Dispatch>,
 
     /// Event loops, each in a thread [default: one for each processor]
-    #[arg(long, value_name = "N", value_parser = units::at_least_one, global = true)]
+    #[arg(long, value_name = "N", value_parser = units::loops, global = true)]
     pub(crate) loops: Option<usize>,
 
     /// The most at a time; further ones wait to be accepted
@@ -71,7 +76,7 @@ pub(crate) struct ServeArgs {
     pub(crate) max_conversations: Option<usize>,
 
     /// End after so many conversations
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = units::at_least_one_in_all)]
     #[arg(global = true)]
     pub(crate) count: Option<u64>,
 
@@ -104,6 +109,9 @@ pub(crate) enum ServeAction {
         #[arg(allow_hyphen_values = true)]
         command: Vec<OsString>,
     },
+    /// Nothing that there is
+    #[command(external_subcommand)]
+    Other(Vec<OsString>),
 }
 
 /// The dispatchers there are, by name.
@@ -117,11 +125,15 @@ impl ServeArgs {
         self.frame.clone().map(|frame| FramingArgs { frame, max: self.max })
     }
 
-    /// The defaults, with the idle time given.
+    /// The defaults, with the idle time given: who asks for less than a default means silence of
+    /// every kind, not only that between messages.
     pub(crate) fn timeouts(&self) -> Timeouts {
         let mut timeouts = Timeouts::default();
-        if self.idle.is_some() {
-            timeouts.idle = self.idle;
+        if let Some(idle) = self.idle {
+            timeouts.idle = Some(idle);
+            for bounded in [&mut timeouts.message, &mut timeouts.stall] {
+                *bounded = bounded.map(|time| time.min(idle));
+            }
         }
         timeouts
     }

@@ -74,7 +74,7 @@ pub(crate) struct SendArgs {
     pub(crate) expect: Vec<String>,
 
     /// Send, and expect, all of it so many times
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = units::at_least_one_in_all)]
     pub(crate) count: Option<u64>,
 
     #[command(flatten)]
@@ -108,8 +108,8 @@ pub(crate) struct SendArgs {
 /// stream's "ending", which after a "raw" says how the bytes ended. Opaque bytes in "fields" are in
 /// hex.
 ///
-/// Goes on until interrupted: once waits for the conversations under way, twice aborts. With
-/// --print-endpoint the first line of stdout is the endpoint, before any message.
+/// Goes on until SIGINT or SIGTERM: the first waits for the conversations under way, the second
+/// aborts. With --print-endpoint the first line of stdout is the endpoint, before any message.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   swb tap :5433 localhost:5432 --frame postgres
@@ -136,7 +136,7 @@ pub(crate) struct TapArgs {
     pub(crate) json: bool,
 
     /// End after so many conversations
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = units::at_least_one_in_all)]
     pub(crate) count: Option<u64>,
 
     /// How long reaching the server may take

@@ -4,6 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::time::SystemTime;
 
 use switchboard::{Ending, Error, Message};
+use switchboard_frame::{Fields, Protocol};
 
 use crate::args::SendArgs;
 use crate::dialogue::{self, Dialogue, Next, Over, Talker};
@@ -23,7 +24,7 @@ pub(crate) fn run(args: &SendArgs, printer: &Printer) -> Outcome {
     for text in &args.expect {
         expected.push(payload::read(text, args.hex)?);
     }
-    let mut send = Send {
+    let send = Send {
         source: source(args)?,
         refused_line: None,
         args,
@@ -33,16 +34,26 @@ pub(crate) fn run(args: &SendArgs, printer: &Printer) -> Outcome {
         unexpected: false,
     };
     let interrupts = Interrupts::watch_to_end(printer)?;
-    let mut conversation = args.connection.connect(&protocol, interrupts.stopper())?;
+    interrupts.outcome(converse(&protocol, &fields, send, &interrupts))
+}
+
+fn converse(
+    protocol: &Protocol,
+    fields: &Fields,
+    mut send: Send<'_>,
+    interrupts: &Interrupts,
+) -> Outcome {
+    let args = send.args;
+    let mut conversation = args.connection.connect(protocol, interrupts.stopper())?;
     let over = Dialogue {
         conversation: &mut conversation,
-        fields: &fields,
+        fields,
         stopper: interrupts.stopper(),
         timeout: args.timeout,
     }
     .run(&mut send)?;
     send.end(&over)?;
-    dialogue::tell_what_was_not_shown(&conversation, printer);
+    dialogue::tell_what_was_not_shown(&conversation, send.printer);
     if let Over::Refused(error) = &over {
         let at = send.refused_line.map_or_else(String::new, |line| format!("line {line}: "));
         return Err(Failure::new(Exit::BadFrame, format_args!("{at}{error}")));

@@ -4,7 +4,7 @@ use std::os::fd::BorrowedFd;
 use std::time::SystemTime;
 
 use switchboard::{Error, Message};
-use switchboard_frame::Field;
+use switchboard_frame::{Field, Fields, Protocol};
 
 use crate::args::TalkArgs;
 use crate::dialogue::{self, Dialogue, Next, Talker};
@@ -18,13 +18,24 @@ use crate::time;
 pub(crate) fn run(args: &TalkArgs, printer: &Printer) -> Outcome {
     let protocol = args.framing.protocol()?;
     let fields = args.fields.build()?;
-    let mut talk = Talk { lines: Lines::of_stdin()?, hex: args.hex, printer };
+    let talk = Talk { lines: Lines::of_stdin()?, hex: args.hex, printer };
     let interrupts = Interrupts::watch_to_end(printer)?;
-    let mut conversation = args.connection.connect(&protocol, interrupts.stopper())?;
+    interrupts.outcome(converse(args, &protocol, &fields, talk, &interrupts))
+}
+
+fn converse(
+    args: &TalkArgs,
+    protocol: &Protocol,
+    fields: &Fields,
+    mut talk: Talk<'_>,
+    interrupts: &Interrupts,
+) -> Outcome {
+    let printer = talk.printer;
+    let mut conversation = args.connection.connect(protocol, interrupts.stopper())?;
     printer.talk(&format!("connected to {}", conversation.transport().name()));
     let over = Dialogue {
         conversation: &mut conversation,
-        fields: &fields,
+        fields,
         stopper: interrupts.stopper(),
         timeout: args.timeout,
     }

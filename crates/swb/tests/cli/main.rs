@@ -10,5 +10,6 @@ mod manners;
 mod send;
 mod serve;
 mod serve_dispatch;
+mod serve_manners;
 mod support;
 mod tap;

@@ -6,15 +6,15 @@ use std::net::{Shutdown, TcpStream};
 use crate::serve::exchange;
 use crate::support::{Dir, Running, read_to_end, run};
 
-const DISPATCHERS: [&[&str]; 3] =
+pub(crate) const DISPATCHERS: [&[&str]; 3] =
     [&["--dispatch", "threads"], &["--dispatch", "events"], &["--dispatch=events", "--loops=3"]];
 
 /// A server of messages on a port of its own, under a dispatcher.
-fn start(dispatch: &[&str], rest: &[&str]) -> Running {
+pub(crate) fn start(dispatch: &[&str], rest: &[&str]) -> Running {
     Running::start(&[&["serve", "127.0.0.1:0"], dispatch, rest].concat())
 }
 
-fn summary(stderr: &str) -> &str {
+pub(crate) fn summary(stderr: &str) -> &str {
     stderr.lines().last().unwrap()
 }
 
@@ -83,8 +83,11 @@ fn a_number_or_a_time_that_cannot_be_is_refused_by_the_name_of_its_flag() {
         ("--max-conversations", "many", "a number is written in digits"),
         ("--loops", "0", "it must be at least 1"),
         ("--idle", "0s", "it must be more than 0"),
-        ("--idle", "0", "a unit is missing"),
-        ("--count", "0", "0 is not in 1.."),
+        ("--idle", "0", "it must be more than 0"),
+        ("--idle", "5", "a unit is missing"),
+        ("--count", "0", "it must be at least 1"),
+        ("--max", "0", "it must be at least 1"),
+        ("--loops", "100000", "it may be at most 1024"),
         ("--dispatch", "fibres", "[possible values: threads, events]"),
     ] {
         let args = ["serve", "127.0.0.1:0", "echo", "--frame", "u8", flag, value];
@@ -120,8 +123,9 @@ fn stats_tell_while_it_goes_on_and_agree_at_the_end() {
         let ran = server.end();
         let lines: Vec<&str> = ran.stderr.lines().collect();
         let [.., last, sum] = lines[..] else { panic!("{}", ran.stderr) };
-        assert!(last.contains(": 2 accepted, 0 open; in 2 messages, 6 bytes ("), "{last}");
-        assert!(last.contains("; out 2 messages, 8 bytes ("), "{last}");
+        assert!(last.starts_with("in all, "), "{last}");
+        assert!(last.contains(": 2 accepted, 0 open; in 2 messages, 6 bytes; "), "{last}");
+        assert!(last.contains("; out 2 messages, 8 bytes; "), "{last}");
         assert!(last.ends_with("; ended: finished 1, truncated 1"), "{last}");
         assert_eq!(sum, "2 conversations, 2 messages; truncated 1");
         assert!(!ran.stderr.contains('\x1b'), "no status line without a terminal");

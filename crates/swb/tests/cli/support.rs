@@ -102,6 +102,11 @@ impl Running {
         kill_process(Pid::from_child(&self.child), Signal::INT).unwrap();
     }
 
+    /// Sends a SIGTERM.
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+    }
+
     /// Sends a SIGINT and waits until it is told; what was told before it.
     pub(crate) fn interrupt_told(&mut self) -> String {
         self.interrupt();

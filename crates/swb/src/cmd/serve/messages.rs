@@ -6,8 +6,9 @@ use std::thread;
 
 use switchboard::server::{Limits, Reply, Server, Service, Stats};
 use switchboard::{Ending, Error, Message, limits};
+use switchboard_frame::{EncodeError, Encoder, Protocol, Role};
 
-use super::stats;
+use super::lookout::Lookout;
 use crate::args::ServeArgs;
 use crate::dialogue;
 use crate::exit::{Exit, Failure, Outcome};
@@ -27,22 +28,48 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     let Some(framing) = &args.framing() else {
         return Err(Failure::usage("serve needs --frame, to know what a message is"));
     };
-    let mut server = Server::of(&framing.protocol()?)
-        .with_dispatch(args.dispatcher()?)
-        .with_limits(limits(args));
+    let protocol = framing.protocol()?;
+    if let Action::Reply(text) = action {
+        refuse_what_cannot_be_sent(&protocol, text)?;
+    }
+    let mut server =
+        Server::of(&protocol).with_dispatch(args.dispatcher()?).with_limits(limits(args));
     if let Some(count) = args.count {
         server = server.with_conversations_in_all(count);
     }
     let interrupts = Interrupts::watch("answering what has come", printer)?;
     let listener = listening::listen(&args.endpoint, args.print_endpoint, printer)?;
     let server = server.with_listener(listener).with_stopper(interrupts.stopper());
-    let served = serve(server, args.stats, action, printer).map_err(|error| {
+    let handle = server.handle();
+    let lookout = Lookout {
+        handle: &handle,
+        printer,
+        interrupts: &interrupts,
+        stall: args.timeouts().stall,
+        tells: args.stats,
+    };
+    let served = serve(server, &lookout, action).map_err(|error| {
         // Else it is the listener that is broken.
         let own = error.is_caller() || error.is_exhausted();
         Failure::new(if own { Exit::Usage } else { Exit::Unreachable }, error)
     })?;
     printer.talk(&summary(&served));
     Ok(interrupts.exit())
+}
+
+/// An answer that would end every conversation is found before the first one.
+fn refuse_what_cannot_be_sent(protocol: &Protocol, text: &[u8]) -> Result<(), Failure> {
+    // What a framing carries may depend on what the client says, or on where the stream is.
+    if protocol.is_coupled() {
+        return Ok(());
+    }
+    let framing = protocol.framing(Role::Server);
+    let encode = |encoder: Result<Encoder, EncodeError>| encoder?.encode(text, &mut Vec::new());
+    if encode(Encoder::new(framing)).is_ok() {
+        return Ok(());
+    }
+    encode(Encoder::settled(framing))
+        .map_err(|why| Failure::usage(format_args!("reply: the framing cannot carry TEXT: {why}")))
 }
 
 fn limits(args: &ServeArgs) -> Limits {
@@ -58,21 +85,18 @@ fn limits(args: &ServeArgs) -> Limits {
     }
 }
 
-/// Serves to the end, and tells meanwhile what goes on when that is wanted.
-fn serve(server: Server, tells: bool, action: &Action, printer: &Printer) -> Result<Stats, Error> {
-    let handle = server.handle();
+/// Serves to the end, and tells meanwhile what a person is to know.
+fn serve(server: Server, lookout: &Lookout<'_>, action: &Action) -> Result<Stats, Error> {
+    let printer = lookout.printer;
     let begun = AtomicU64::new(0);
     let make = || {
         let number = begun.fetch_add(1, Ordering::Relaxed) + 1;
         Conversation { number, action, printer }
     };
     thread::scope(|scope| {
-        // However serving ends, the channel closes with it, and then the teller ends.
+        // However serving ends, the channel closes with it, and then the lookout ends.
         let (_serving, over) = mpsc::channel();
-        if tells {
-            let handle = &handle;
-            scope.spawn(move || stats::tell(handle, printer, &over));
-        }
+        scope.spawn(move || lookout.keep(&over));
         server.serve(make)
     })
 }
