@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use switchboard::frame::{Fields, Protocol, Role};
+use switchboard::session::Session;
 use switchboard::transport::{Faults, Faulty, Tcp, Transport, pair};
 use switchboard::{Conversation, Ending, Error, Received, Stopper, Timeouts};
 
@@ -420,4 +421,29 @@ fn nasty_transports_give_the_same_messages() -> Result {
         }
     }
     Ok(())
+}
+
+/// What came of a message buys it time, but none to fall silent in.
+#[test]
+fn the_least_rate_lets_slow_messages_through_and_no_silent_ones() {
+    let timeouts = Timeouts {
+        message: Some(Duration::from_secs(10)),
+        rate_min: std::num::NonZeroU32::new(100),
+        ..Timeouts::default()
+    };
+    let mut session = Session::new(&"u32be".parse().unwrap(), Role::Server);
+    let start = switchboard::deadline::now();
+    let mut receive = |bytes: &[u8], seconds: u64| {
+        session.receive_space(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        session.handle_received(bytes.len());
+        session.poll().unwrap();
+        let deadline = session.poll_deadline(&timeouts, start + Duration::from_secs(seconds));
+        deadline.unwrap() - start
+    };
+    assert_eq!(receive(&[0, 1, 0, 0], 0), Duration::from_secs(10));
+    // A byte a second buys next to nothing.
+    assert_eq!(receive(&[7], 1), Duration::from_millis(10_010));
+    // Much buys much, and is waited behind as long as at the beginning.
+    assert_eq!(receive(&[7; 4_000], 2), Duration::from_secs(12));
+    assert_eq!(receive(&[7], 11), Duration::from_secs(21));
 }

@@ -44,9 +44,19 @@ pub struct Inbound {
     seen: bool,
     /// Of a frame that is being passed on before it is whole: what is still to come of it.
     streaming: Option<Streaming>,
-    /// Since when more of a message already begun is waited for, and how far the stream had come
-    /// then.
-    waiting_since: Option<(Instant, u64)>,
+    /// The wait for more of a message already begun.
+    waiting: Option<Waiting>,
+}
+
+/// How long more of a message is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    since: Instant,
+    /// How far the stream had come then.
+    received_before: u64,
+    /// When it was last seen to go on, and how far it had come then.
+    moved: Instant,
+    received: u64,
 }
 
 /// A frame whose bytes are passed on as they come.
@@ -88,7 +98,7 @@ impl Inbound {
             at_end: false,
             seen: false,
             streaming: None,
-            waiting_since: None,
+            waiting: None,
         }
     }
 
@@ -190,7 +200,7 @@ impl Inbound {
         loop {
             match self.decoder.step(self.buffer.unread(), self.at_end)? {
                 Step::Frame(frame) => {
-                    self.waiting_since = None;
+                    self.waiting = None;
                     let offset = self.decoder.offset() - frame.whole.len() as u64;
                     if !frame.more && !self.assembler.is_open() {
                         self.message_offset = offset;
@@ -273,7 +283,7 @@ impl Inbound {
         self.message_offset = offset;
         (self.messages, self.discarded) = (messages, discarded);
         self.message_offset = offset;
-        self.waiting_since = None;
+        self.waiting = None;
     }
 
     /// Bytes received in all.
@@ -284,18 +294,28 @@ impl Inbound {
 
     pub(crate) fn poll_deadline(&mut self, timeouts: &Timeouts, now: Instant) -> Option<Instant> {
         if !self.has_begun() {
-            self.waiting_since = None;
+            self.waiting = None;
             return timeouts.idle.and_then(|idle| now.checked_add(idle));
         }
         let received = self.received();
-        let (since, before) = *self.waiting_since.get_or_insert((now, received));
-        let bought = match timeouts.rate_min {
-            Some(rate) => {
-                Duration::from_secs_f64((received - before) as f64 / f64::from(rate.get()))
-            }
-            None => Duration::ZERO,
-        };
-        timeouts.message.and_then(|time| since.checked_add(time)?.checked_add(bought))
+        let waiting = self.waiting.get_or_insert(Waiting {
+            since: now,
+            received_before: received,
+            moved: now,
+            received,
+        });
+        if received > waiting.received {
+            (waiting.moved, waiting.received) = (now, received);
+        }
+        let Waiting { since, received_before, moved, .. } = *waiting;
+        let time = timeouts.message?;
+        let Some(rate) = timeouts.rate_min else { return since.checked_add(time) };
+        // What came buys time, and none to say nothing in: a peer that sent much may not be silent
+        // for longer than any other.
+        let bytes = (received - received_before) as f64;
+        let bought = Duration::try_from_secs_f64(bytes / f64::from(rate.get())).ok()?;
+        let at_rate = since.checked_add(time)?.checked_add(bought)?;
+        Some(at_rate.min(moved.checked_add(time)?))
     }
 
     /// Begins to pass on the frame at hand before it is whole. Gives where its message lies in it;
@@ -348,7 +368,7 @@ impl Inbound {
 
     /// After a deadline has been told: the clock of the message at hand begins anew.
     pub(crate) fn restart_clock(&mut self) {
-        self.waiting_since = None;
+        self.waiting = None;
     }
 
     /// Takes what is unread, for whoever goes on with the bare stream.

@@ -40,9 +40,10 @@ pub struct Timeouts {
     /// and what [`rate_min`](Self::rate_min) adds to it.
     pub message: Option<Duration>,
     /// Bytes a second at which a message begun must come at least, once [`message`](Self::message)
-    /// has passed: so many bytes buy a second more. A large message over a slow link is let
-    /// through, and a peer that sends a byte now and then is not. `None`: however much comes, the
-    /// time stays the same.
+    /// has passed: so many bytes buy a second more, as long as something comes within each such
+    /// time. A large message over a slow link is let through; a peer that sends a byte now and then
+    /// is not, and neither is one that sent much and then falls silent. `None`: however much comes,
+    /// the time stays the same.
     pub rate_min: Option<NonZeroU32>,
     /// For the first byte of the next message, from when waiting for it begins.
     pub idle: Option<Duration>,
