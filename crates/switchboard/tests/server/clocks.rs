@@ -126,7 +126,7 @@ fn who_drips_is_let_go_and_who_sends_much_is_not() {
             let read = before + part.len() as u64;
             served.wait_for("a part", |stats| stats.bytes_received == read);
         }
-        // A byte now and then: a hundred a second would be enough. The honest one goes on meanwhile.
+        // A byte now and then: a hundred a second would be enough. The honest one goes on.
         let dripping = served.connect();
         let mut told_end = Vec::new();
         let mut rest = bytes[5_000..].chunks(5);
