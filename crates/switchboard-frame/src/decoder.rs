@@ -153,10 +153,7 @@ impl Decoder {
             && !self.busy
             && self.scanned == 0
             && self.stage + 1 == self.framing.stages.len()
-            && self
-                .run
-                .as_ref()
-                .is_none_or(|run| run.done && run.error.is_none() && !run.state.is_raw())
+            && self.run.as_ref().is_none_or(|run| run.error.is_none() && !run.state.is_raw())
     }
 
     /// Goes on `offset` bytes into another stream of the same framing, where that one's decoder had

@@ -94,24 +94,24 @@ impl Link {
     pub(super) fn linger(&self, session: &mut Session) {
         let deadline = deadline::after(limits::LINGER_TIMEOUT);
         let mut left = limits::LINGER_BYTES_MAX;
+        let mut bytes = [0; 16 * 1024];
         while !session.inbound.at_end() {
-            let mut bytes = [0; 16 * 1024];
-            // Past the limit only the time is waited out.
-            let read = match left {
-                0 => Err(io::ErrorKind::WouldBlock.into()),
-                _ => self.transport.read(&mut bytes),
-            };
-            match read {
-                Ok(0) => return,
-                Ok(read) => left = left.saturating_sub(read),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let interest = Interest { read: left > 0, write: false };
-                    if self.wait(interest, deadline, "waiting for the end of").is_err() {
-                        return;
+            if left > 0 {
+                match self.transport.read(&mut bytes) {
+                    Ok(0) => return,
+                    Ok(read) => {
+                        left = left.saturating_sub(read);
+                        continue;
                     }
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => return,
                 }
-                Err(_) => return,
+            }
+            // Past the limit only the time is waited out.
+            let interest = Interest { read: left > 0, write: false };
+            if self.wait(interest, deadline, "waiting for the end of").is_err() {
+                return;
             }
         }
     }

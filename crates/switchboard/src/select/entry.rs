@@ -8,8 +8,6 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::time::Instant;
 
-pub(super) const NOTHING: Interest = Interest { read: false, write: false };
-
 pub(super) struct Entry<S> {
     pub(super) source: S,
     pub(super) interest: Interest,
@@ -32,7 +30,7 @@ impl<S: Source> Entry<S> {
     /// # Errors
     /// What the system said; `None`: another entry watches the descriptor.
     pub(super) fn watch(&mut self, queue: &Queue) -> Result<Interest, Option<io::Error>> {
-        let mut always = NOTHING;
+        let mut always = Interest::NONE;
         let mut refused = None;
         let watched = &mut self.watched;
         for_each_asked(&self.source, self.interest, |descriptor, asked| {
@@ -85,7 +83,7 @@ pub(super) struct Events {
 
 impl Events {
     pub(super) fn add(&mut self, token: u64, ready: Interest, error: bool) {
-        if ready == NOTHING {
+        if ready == Interest::NONE {
             return;
         }
         let place = *self.places.entry(token).or_insert(self.list.len());

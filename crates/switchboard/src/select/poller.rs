@@ -9,7 +9,7 @@
 //! at: what it holds is in `held`, what it wants watched is in the kernel's set, and when it
 //! becomes ready by itself is in `deadlines`.
 
-use super::entry::{Entry, Events, NOTHING, for_each_asked};
+use super::entry::{Entry, Events, for_each_asked};
 use super::{AnySource, List, Source, cannot_wait, coming, turn};
 use crate::sys::{Found, Many, Queue};
 use crate::transport::Interest;
@@ -160,7 +160,7 @@ impl<S: Source> Poller<S> {
             source: source.into(),
             interest,
             touched: false,
-            holds: NOTHING,
+            holds: Interest::NONE,
             deadline: None,
             key: self.new_key(),
             watched: Vec::new(),
@@ -355,12 +355,12 @@ impl<S: Source> Poller<S> {
     fn note(&mut self, token: u64, holds: Interest, by_itself: Option<Instant>) {
         let Some(entry) = self.entries.get_mut(&token) else { return };
         entry.holds = holds;
-        if holds == NOTHING {
+        if holds == Interest::NONE {
             self.held.remove(&token);
         } else {
             self.held.insert(token);
         }
-        let over = holds != NOTHING || entry.interest == NOTHING;
+        let over = holds != Interest::NONE || entry.interest == Interest::NONE;
         let at = by_itself.filter(|_| !over);
         if let Some(before) = std::mem::replace(&mut entry.deadline, at) {
             self.deadlines.remove(&(before, token));

@@ -53,7 +53,7 @@ pub use shared::Handle;
 pub use stats::{Endings, Stats};
 
 use crate::conversation::parse_protocol;
-use crate::{Conversation, Endpoint, Error, ListenOptions, Listener, Stopper};
+use crate::{Conversation, Endpoint, Error, Listener, Stopper};
 use accept::Accept;
 use bench::Setup;
 use dispatch::Kind;
@@ -132,9 +132,7 @@ impl Server {
     /// The string is no endpoint; or as [`Listener::bind`]: the address is in use, reserved, or not
     /// of this machine.
     pub fn listen(self, endpoint: &str) -> Result<Server, Error> {
-        let parsed = endpoint.parse::<Endpoint>();
-        let endpoint = parsed.map_err(|error| Error::caller("cannot listen").with_source(error))?;
-        Ok(self.with_listener(Listener::bind(&endpoint, &ListenOptions::default())?))
+        Ok(self.with_listener(Listener::listen(endpoint)?))
     }
 
     /// Accepts from a listener too, made with options of one's own.

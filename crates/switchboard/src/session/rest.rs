@@ -69,4 +69,30 @@ mod tests {
         assert_eq!((message.number(), message.frame_bytes()), (0, 0));
         sending.queue(b"hello").unwrap();
     }
+
+    /// Of every framing: those without a fast form are read by the interpreter, and it is no
+    /// reason to be large that nothing has come yet of the next message.
+    #[test]
+    fn whoever_is_between_two_messages_rests() {
+        for (spec, wire) in [
+            ("u32be", &b"\0\0\0\x01!"[..]),
+            ("lines", b"one\n"),
+            ("fixed:2 ; u16be", b"ab\0\x01!"),
+            ("resp", b"+OK\r\n"),
+            ("header:content-length", b"content-length: 1\r\n\r\n!"),
+            ("type{\"a\": 2, *: lines}", b"a12"),
+            ("pad:u8 len:u16be,rest body =pad", b"\x01\0\x02!\0"),
+        ] {
+            let protocol: Protocol = spec.parse().unwrap_or_else(|error| panic!("{error}"));
+            let mut session = Session::new(&protocol, Role::Server);
+            let mut rests = false;
+            for piece in wire.chunks(1) {
+                session.receive_space(1)[..1].copy_from_slice(piece);
+                session.handle_received(1);
+                while session.poll().unwrap() == Event::Message {}
+                rests = session.inbound.is_at_rest();
+            }
+            assert!(rests, "{spec} after {} messages", session.inbound.messages());
+        }
+    }
 }

@@ -21,7 +21,7 @@ use super::bench::Setup;
 use super::events::Loop;
 use super::inbox::Inbox;
 use super::sender::{Pending, Sender, SlowPeer};
-use super::shared::{Handle, Shared as Server};
+use super::shared::Shared as Server;
 use super::{Heartbeat, Limits, Reply, Service};
 use crate::session::{Message, Timeouts};
 use crate::sys::Level;
@@ -326,7 +326,7 @@ impl Run {
                 assert_eq!(last, &sent[count - 1], "client {id}: message {count}");
             }
         }
-        let stats = Handle { shared: Arc::clone(&self.server), endpoints: [].into() }.stats();
+        let stats = self.server.stats();
         // A turn reads 64 KiB at most, and no message asks for more than 40 KB for two bytes.
         let each = self.limits.queue_high_bytes as u64 + (1 << 21) + (1 << 16);
         let bound = each * self.clients.len() as u64;
@@ -335,7 +335,7 @@ impl Run {
     }
 
     fn check_end(&mut self) {
-        let stats = Handle { shared: Arc::clone(&self.server), endpoints: [].into() }.stats();
+        let stats = self.server.stats();
         assert_eq!((stats.open, stats.queued_bytes), (0, 0), "something is left\n{}", self.tell());
         let served = self.log.lock().conversations.len() as u64;
         assert_eq!((stats.accepted, stats.endings.sum()), (served, served));
