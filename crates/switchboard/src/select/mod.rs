@@ -22,10 +22,10 @@ pub use source::{AnySource, List, Source};
 
 use crate::sys::{Asked, Found, Many};
 use crate::{Error, deadline};
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Who is ready: indices into the lists that were given to [`select()`].
@@ -204,15 +204,19 @@ fn cannot_wait(error: io::Error) -> Error {
     }
 }
 
+thread_local! {
+    static TURNS: Cell<u64> = const { Cell::new(0) };
+}
+
 /// Whose turn it is to be first among `count`. Multiples of the golden ratio spread evenly over any
-/// count, whichever of the turns a caller gets: also when two threads take them alternately.
+/// count, whichever of its thread's turns a caller gets: also when two callers take them
+/// alternately. Each thread has turns of its own, so that no other can fall into step with it.
 fn turn(count: usize) -> usize {
     const GOLDEN_RATIO: u64 = 0x9e37_79b9_7f4a_7c15;
-    static TURNS: AtomicU64 = AtomicU64::new(0);
     if count < 2 {
         return 0;
     }
-    let turn = TURNS.fetch_add(1, Ordering::Relaxed).wrapping_mul(GOLDEN_RATIO);
+    let turn = TURNS.replace(TURNS.get().wrapping_add(1)).wrapping_mul(GOLDEN_RATIO);
     // The upper half of the product is below `count`.
     usize::try_from((u128::from(turn) * count as u128) >> 64).unwrap_or(0)
 }

@@ -17,8 +17,8 @@ fn check(first: impl Iterator<Item = usize>) {
     }
     assert_eq!(counts.len(), PEERS, "somebody was never first: {counts:?}");
     for (peer, count) in &counts {
-        // Other tests take turns of their own meanwhile, so the shares are not exact.
-        assert!(*count >= CALLS / PEERS / 4, "peer {peer} was first {count} times: {counts:?}");
+        // Others of this thread may take turns in between, so the shares are not exact.
+        assert!(*count >= CALLS / PEERS / 2, "peer {peer} was first {count} times: {counts:?}");
     }
 }
 
