@@ -1,10 +1,20 @@
 //! Where a server's connections come from.
 
+use super::door::Entrance;
 use crate::transport::Transport;
 use crate::{Error, Listener};
 use std::fmt;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+
+/// What a look for a connection came to.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    Came(Arc<dyn Transport>),
+    Nobody,
+    /// Not looked, or no descriptor for it: when to look again.
+    NotNow(Entrance),
+}
 
 /// A [`Listener`], or what the simulator has for one.
 pub(super) trait Accept: Send + Sync + fmt::Debug {

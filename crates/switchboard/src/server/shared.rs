@@ -1,6 +1,7 @@
 //! What the loops and threads of a server share, and what others ask of it: [`Handle`].
 
-use super::door::Door;
+use super::accept::{Accept, Accepted};
+use super::door::{Door, Entered, Entrance};
 use super::inbox::Inbox;
 use super::stats::{Counters, Stats};
 use crate::transport::Transport;
@@ -8,6 +9,7 @@ use crate::{Endpoint, Error, Stopper};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -76,11 +78,42 @@ impl Shared {
         }
     }
 
-    /// The place kept for a connection is not needed.
-    pub(super) fn nobody_came(&self) {
+    /// Accepts a connection, if the door is open and one waits.
+    ///
+    /// # Errors
+    /// The listener is at its end.
+    pub(super) fn accept(&self, listener: &dyn Accept, now: Instant) -> Result<Accepted, Error> {
+        match self.door.entrance(now) {
+            Entrance::Open => {}
+            not_now => return Ok(Accepted::NotNow(not_now)),
+        }
+        let accepted = listener.try_accept();
+        if let Ok(Some(transport)) = accepted {
+            return Ok(Accepted::Came(transport));
+        }
+        // The place that was kept for it is not needed.
         if self.door.nobody_came() {
             self.wake_all();
         }
+        match accepted {
+            Err(error) => {
+                let until = self.door.failed(listener, error, now)?;
+                Ok(Accepted::NotNow(Entrance::Paused(until)))
+            }
+            Ok(_) => Ok(Accepted::Nobody),
+        }
+    }
+
+    /// Whether a connection has a place.
+    pub(super) fn let_in(&self, transport: &dyn Transport, is_accepted: bool) -> bool {
+        match self.door.enter(transport, is_accepted) {
+            Entered::Refused => return false,
+            // Nobody is to wait for another one.
+            Entered::Last => self.wake_all(),
+            Entered::Yes => {}
+        }
+        tracing::debug!(peer = tracing::field::debug(transport), "a conversation has begun");
+        true
     }
 
     pub(super) fn is_stopping(&self) -> bool {

@@ -6,17 +6,17 @@
 //! waits for its transport and its mail between two of them.
 
 use super::Service;
-use super::accept::Accept;
+use super::accept::{Accept, Accepted};
 use super::bench::{Bench, Next, Setup};
-use super::door::{Entered, Entrance};
+use super::door::Entrance;
 use super::inbox::Inbox;
 use super::line::Line;
 use super::shared::Shared;
 use crate::sys::{self, Watch};
-use crate::transport::{Interest, Transport, Wait};
+use crate::transport::{Interest, Transport, Wait, Woken, wait_beside};
 use crate::{Error, Stopper, deadline, limits};
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Instant;
@@ -185,22 +185,11 @@ impl<'a> Acceptor<'a> {
     fn accept(&self, hand: &impl Fn(Arc<dyn Transport>)) -> Result<Until, Error> {
         for listener in &self.listeners {
             for _ in 0..limits::ACCEPTS_PER_TURN {
-                match self.shared.door.entrance(deadline::now()) {
-                    Entrance::Open => {}
-                    Entrance::Full | Entrance::Shut => return Ok(Until::Woken),
-                    Entrance::Paused(until) => return Ok(Until::At(until)),
-                }
-                match listener.try_accept() {
-                    Ok(Some(transport)) => self.begin(transport, true, hand),
-                    Ok(None) => {
-                        self.shared.nobody_came();
-                        break;
-                    }
-                    Err(error) => {
-                        self.shared.nobody_came();
-                        let until = self.shared.door.failed(&**listener, error, deadline::now())?;
-                        return Ok(Until::At(until));
-                    }
+                match self.shared.accept(&**listener, deadline::now())? {
+                    Accepted::Came(transport) => self.begin(transport, true, hand),
+                    Accepted::Nobody => break,
+                    Accepted::NotNow(Entrance::Paused(until)) => return Ok(Until::At(until)),
+                    Accepted::NotNow(_) => return Ok(Until::Woken),
                 }
             }
         }
@@ -213,13 +202,9 @@ impl<'a> Acceptor<'a> {
         accepted: bool,
         hand: impl Fn(Arc<dyn Transport>),
     ) {
-        match self.shared.door.enter(&*transport, accepted) {
-            Entered::Refused => return,
-            Entered::Last => self.inbox.wake(),
-            Entered::Yes => {}
+        if self.shared.let_in(&*transport, accepted) {
+            hand(transport);
         }
-        tracing::debug!(peer = tracing::field::debug(&transport), "a conversation has begun");
-        hand(transport);
     }
 
     fn wait(&self, until: Until) -> Result<(), Error> {
@@ -295,30 +280,10 @@ pub(super) fn converse<S: Service>(
 fn wait(line: &Line, bench: &Bench) -> std::io::Result<Interest> {
     let transport = &*line.transport;
     let (read, write) = (transport.read_descriptor(), transport.write_descriptor());
-    let always = Interest {
-        read: line.wanted.read && read.is_none(),
-        write: line.wanted.write && write.is_none(),
-    };
-    if always != Interest::NONE {
-        return Ok(always);
-    }
     let until = Wait { deadline: line.due, ..Wait::FOREVER };
-    let is_same = read.map(|fd| fd.as_raw_fd()) == write.map(|fd| fd.as_raw_fd());
-    let inbox = Watch::new(bench.inbox.as_fd(), true, false);
-    let mut watches = [inbox; 3];
-    let mut used = 1;
-    if let Some(read) = read.filter(|_| line.wanted.read || is_same && line.wanted.write) {
-        watches[used] = Watch::new(read, line.wanted.read, is_same && line.wanted.write);
-        used += 1;
-    }
-    if let Some(write) = write.filter(|_| line.wanted.write && !is_same) {
-        watches[used] = Watch::new(write, false, true);
-        used += 1;
-    }
-    let watches = &mut watches[..used];
-    sys::wait(watches, &until)?;
-    Ok(Interest {
-        read: watches[1..].iter().any(|watch| watch.readable),
-        write: watches[1..].iter().any(|watch| watch.writable),
+    let mail = Some(bench.inbox.as_fd());
+    Ok(match wait_beside(read, write, line.wanted, mail, &until)? {
+        Woken::Ready(ready) => ready,
+        Woken::Deadline | Woken::Stopped | Woken::Interrupted => Interest::NONE,
     })
 }

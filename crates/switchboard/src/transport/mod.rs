@@ -8,7 +8,7 @@
 use crate::{Endpoint, Liveness, Stopper, sys};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Instant;
 
 mod fault;
@@ -264,49 +264,56 @@ pub fn wait_on(
     interest: Interest,
     until: &Wait<'_>,
 ) -> io::Result<Woken> {
-    use std::os::fd::AsRawFd;
+    wait_beside(read, write, interest, None, until)
+}
+
+/// As [`wait_on`], and until something else is readable too: that is told as readiness for
+/// nothing.
+pub(crate) fn wait_beside(
+    read: Option<BorrowedFd<'_>>,
+    write: Option<BorrowedFd<'_>>,
+    interest: Interest,
+    other: Option<BorrowedFd<'_>>,
+    until: &Wait<'_>,
+) -> io::Result<Woken> {
     let always = Interest {
         read: interest.read && read.is_none(),
         write: interest.write && write.is_none(),
     };
-    if always.read || always.write {
+    if always != Interest::NONE {
         let stopped = until.stopper.is_some_and(Stopper::is_stopped);
         return Ok(if stopped { Woken::Stopped } else { Woken::Ready(always) });
     }
-    let read = read.filter(|_| interest.read);
-    let write = write.filter(|_| interest.write);
-    let same = match (read, write) {
-        (Some(read), Some(write)) => read.as_raw_fd() == write.as_raw_fd(),
-        _ => false,
+    let (read, write) = (read.filter(|_| interest.read), write.filter(|_| interest.write));
+    let is_same = read.map(|fd| fd.as_raw_fd()) == write.map(|fd| fd.as_raw_fd());
+    let places = [
+        other.map(|fd| sys::Watch::new(fd, true, false)),
+        read.map(|fd| sys::Watch::new(fd, true, is_same)),
+        write.filter(|_| !is_same).map(|fd| sys::Watch::new(fd, false, true)),
+    ];
+    let mut wanted = places.into_iter().flatten();
+    let Some(first) = wanted.next() else {
+        return Ok(woken(sys::wait(&mut [], until)?, Interest::NONE));
     };
-    let mut watches = Vec::new();
-    let mut one;
-    let watches: &mut [sys::Watch<'_>] = match (read, write) {
-        (Some(both), Some(_)) if same => {
-            one = [sys::Watch::new(both, true, true)];
-            &mut one
-        }
-        (Some(read), None) => {
-            one = [sys::Watch::new(read, true, false)];
-            &mut one
-        }
-        (None, Some(write)) => {
-            one = [sys::Watch::new(write, false, true)];
-            &mut one
-        }
-        _ => {
-            watches.extend(read.map(|fd| sys::Watch::new(fd, true, false)));
-            watches.extend(write.map(|fd| sys::Watch::new(fd, false, true)));
-            &mut watches
-        }
+    let (mut watches, mut used) = ([first; 3], 1);
+    for watch in wanted {
+        watches[used] = watch;
+        used += 1;
+    }
+    let woke = sys::wait(&mut watches[..used], until)?;
+    let found = &watches[usize::from(other.is_some())..used];
+    let ready = Interest {
+        read: found.iter().any(|watch| watch.readable),
+        write: found.iter().any(|watch| watch.writable),
     };
-    Ok(match sys::wait(watches, until)? {
-        sys::Woke::Ready => Woken::Ready(Interest {
-            read: watches.iter().any(|watch| watch.readable),
-            write: watches.iter().any(|watch| watch.writable),
-        }),
+    Ok(woken(woke, ready))
+}
+
+fn woken(woke: sys::Woke, ready: Interest) -> Woken {
+    match woke {
+        sys::Woke::Ready => Woken::Ready(ready),
         sys::Woke::Deadline => Woken::Deadline,
         sys::Woke::Stopped => Woken::Stopped,
         sys::Woke::Interrupted => Woken::Interrupted,
-    })
+    }
 }

@@ -15,9 +15,9 @@ mod slab;
 mod wheel;
 
 use super::Service;
-use super::accept::Accept;
+use super::accept::{Accept, Accepted};
 use super::bench::{Bench, Next, Setup};
-use super::door::{Entered, Entrance};
+use super::door::Entrance;
 use super::inbox::{Inbox, Token};
 use super::line::Line;
 use super::shared::Shared;
@@ -217,45 +217,21 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             if self.listening != Listening::On {
                 return Ok(());
             }
-            match self.bench.shared.door.entrance(self.bench.now) {
-                Entrance::Open => {}
-                Entrance::Full => {
-                    self.stop_listening();
-                    return Ok(());
-                }
-                Entrance::Shut => {
-                    self.shut();
-                    return Ok(());
-                }
-                Entrance::Paused(until) => {
-                    self.pause(until);
-                    return Ok(());
-                }
-            }
-            match listener.try_accept() {
-                Ok(Some(transport)) => self.begin(transport, true),
-                Ok(None) => {
-                    self.bench.shared.nobody_came();
-                    return Ok(());
-                }
-                Err(error) => {
-                    self.bench.shared.nobody_came();
-                    let door = &self.bench.shared.door;
-                    let until = door.failed(&*listener, error, self.bench.now)?;
-                    self.pause(until);
-                }
+            match self.bench.shared.accept(&*listener, self.bench.now)? {
+                Accepted::Came(transport) => self.begin(transport, true),
+                Accepted::Nobody => return Ok(()),
+                Accepted::NotNow(Entrance::Paused(until)) => self.pause(until),
+                Accepted::NotNow(Entrance::Shut) => self.shut(),
+                Accepted::NotNow(Entrance::Full | Entrance::Open) => self.stop_listening(),
             }
         }
         Ok(())
     }
 
     fn begin(&mut self, transport: Arc<dyn Transport>, is_accepted: bool) {
-        match self.bench.shared.door.enter(&*transport, is_accepted) {
-            Entered::Refused => return,
-            Entered::Last => self.bench.shared.wake_all(),
-            Entered::Yes => {}
+        if !self.bench.shared.let_in(&*transport, is_accepted) {
+            return;
         }
-        tracing::debug!(peer = tracing::field::debug(&transport), "a conversation has begun");
         let Some(service) = self.bench.make(self.make, &*transport) else { return };
         let line = Line::new(transport, self.bench.now);
         let served = Served { line, service, looked_at: None, is_ready: false };
