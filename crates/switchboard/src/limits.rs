@@ -80,6 +80,11 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long sending waits for a peer that takes nothing.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a transport may take to open: a TLS handshake, or whatever else comes before the first
+/// byte of the stream. It begins when the connection is accepted, or when its conversation is made,
+/// and does not begin anew.
+pub const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Queued bytes at which a queue is flushed by itself.
 pub const QUEUE_MARK_BYTES: usize = 64 * 1024;
 

@@ -20,6 +20,7 @@ pub(super) fn converse<H>(
     let setup = &bench.setup;
     let conversation = Conversation::with_role(transport, &setup.protocol, Role::Server);
     let mut conversation = conversation.with_timeouts(setup.limits.timeouts);
+    conversation.set_opening_timeout(setup.limits.opening);
     conversation.set_stopper(stopper);
     let handled = catch_unwind(AssertUnwindSafe(|| handler(&mut conversation)));
     let (ended, told) = match handled {

@@ -152,6 +152,11 @@ impl Outbound {
         timeouts.stall.and_then(|stall| since.checked_add(stall))
     }
 
+    /// The peer has taken something that the transport had held, or holds nothing any more.
+    pub(crate) fn restart_clock(&mut self) {
+        self.stalled_since = None;
+    }
+
     pub(crate) fn handle_sent(&mut self, bytes: usize) {
         self.stalled_since = None;
         self.sent += bytes;
