@@ -1,4 +1,6 @@
 //! How `serve` begins and ends beside other programs: draining.
+//!
+//! `-h` fits a screen, so these are in `--help` alone.
 
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use clap::Args;
 use crate::units;
 
 #[derive(Args)]
+#[command(next_help_heading = "Beginning and ending")]
 pub(crate) struct ConductArgs {
     /// How long ending may take, then who is left is cut off [default: 30s]
     ///
@@ -14,6 +17,7 @@ pub(crate) struct ConductArgs {
     /// is told and waited for. Who takes nothing or does not end by then is cut off and told on
     /// stderr, and the exit code is 4.
     #[arg(long, value_name = "TIME", value_parser = units::duration, global = true)]
+    #[arg(hide_short_help = true)]
     pub(crate) drain: Option<Duration>,
 }
 

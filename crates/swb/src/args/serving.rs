@@ -82,9 +82,6 @@ pub(crate) struct ServeArgs {
     #[arg(global = true)]
     pub(crate) count: Option<u64>,
 
-    #[command(flatten)]
-    pub(crate) conduct: ConductArgs,
-
     /// Tell each second what was done, on stderr
     #[arg(long, global = true)]
     pub(crate) stats: bool,
@@ -92,6 +89,9 @@ pub(crate) struct ServeArgs {
     /// Print where it listens on stdout too
     #[arg(long, global = true)]
     pub(crate) print_endpoint: bool,
+
+    #[command(flatten)]
+    pub(crate) conduct: ConductArgs,
 }
 
 /// What is served.
