@@ -80,6 +80,11 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long sending waits for a peer that takes nothing.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How often a peer that takes nothing is offered bytes again. The system says that there is room
+/// only once much of it is free; a peer that takes little at a time would look like one that takes
+/// nothing.
+pub const STALL_LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Queued bytes at which a queue is flushed by itself.
 pub const QUEUE_MARK_BYTES: usize = 64 * 1024;
 

@@ -55,7 +55,7 @@ pub use shared::Handle;
 pub use stats::{Endings, Stats};
 
 use crate::conversation::parse_protocol;
-use crate::{Conversation, Endpoint, Error, Listener, Stopper};
+use crate::{Conversation, Endpoint, Error, Listener, Liveness, Stopper};
 use accept::Accept;
 use bench::Setup;
 use dispatch::Kind;
@@ -99,6 +99,7 @@ pub struct Server {
     listeners: Vec<Arc<Listener>>,
     dispatch: Dispatch,
     limits: Limits,
+    liveness: Option<Liveness>,
     stopper: Option<Stopper>,
     conversations_in_all: Option<u64>,
     shared: Arc<Shared>,
@@ -122,6 +123,7 @@ impl Server {
             listeners: Vec::new(),
             dispatch: Dispatch::default(),
             limits: Limits::default(),
+            liveness: None,
             stopper: None,
             conversations_in_all: None,
             shared: Arc::new(Shared::new()),
@@ -155,6 +157,16 @@ impl Server {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Server {
         Server { limits, ..self }
+    }
+
+    /// How a peer that has silently gone is noticed, on every connection that this server accepts:
+    /// from listeners given before and after this, whatever their own options say. Without it each
+    /// listener has its own.
+    ///
+    /// What the clocks of [`Limits`] bound is another thing, a peer whose machine still answers.
+    #[must_use]
+    pub fn with_liveness(self, liveness: Liveness) -> Server {
+        Server { liveness: Some(liveness), ..self }
     }
 
     /// Stops the server as [`Handle::stop`] does, once this stopper has stopped: from a signal
@@ -290,6 +302,9 @@ impl Server {
         let open_max = self.dispatch.conversations_max().min(self.limits.conversations_max);
         self.shared.door.set(&self.limits, open_max, self.conversations_in_all);
         self.shared.set_queued_max(self.limits.queued_bytes_in_all_max);
+        if let Some(liveness) = self.liveness {
+            self.listeners.iter().for_each(|listener| listener.set_liveness(liveness));
+        }
         let setup = Arc::new(Setup::new(&self.protocol, &self.limits));
         Ok(Prepared { setup, listeners: std::mem::take(&mut self.listeners) })
     }
