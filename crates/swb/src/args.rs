@@ -2,9 +2,11 @@
 //!
 //! The same definitions give the help, the suggestions, the completions and the man pages.
 
+mod conduct;
 mod files;
 mod serving;
 mod talking;
+mod tls;
 
 use std::time::Duration;
 
@@ -17,7 +19,9 @@ pub(crate) use crate::args::files::{
 };
 pub(crate) use crate::args::serving::{ServeAction, ServeArgs};
 pub(crate) use crate::args::talking::{SendArgs, TalkArgs, TapArgs};
+pub(crate) use crate::args::tls::{GuestsArgs, IdentityArgs, TrustArgs};
 use crate::exit::{Exit, Failure};
+use crate::printer::Printer;
 use crate::units;
 
 /// Whole messages over any stream socket.
@@ -116,13 +120,19 @@ impl FieldArgs {
 /// Where to connect to.
 #[derive(Args)]
 pub(crate) struct ConnectionArgs {
-    /// The server: host:port, unix:/path, unix:@name, exec:command, fd:N
+    /// The server: host:port, tls://host:port, unix:/path, unix:@name, exec:command, fd:N
     #[arg(value_name = "ENDPOINT")]
     pub(crate) endpoint: Endpoint,
 
     /// How long connecting may take
     #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "10s")]
     pub(crate) connect_timeout: Duration,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
 }
 
 impl ConnectionArgs {
@@ -132,11 +142,14 @@ impl ConnectionArgs {
         &self,
         protocol: &Protocol,
         stopper: &Stopper,
+        printer: &Printer,
     ) -> Result<Conversation, Failure> {
         if self.endpoint == Endpoint::Stdio {
             return Err(Failure::usage("the endpoint cannot be -: stdin and stdout are taken"));
         }
+        let tls = self.trust.client(Some(&self.identity), &self.endpoint, printer)?;
         let options = ConnectOptions::default().with_timeout(Some(self.connect_timeout));
+        let options = options.with_tls(tls);
         let transport = self.endpoint.connect(&options.with_stopper(stopper.clone()));
         let transport = transport.map_err(|error| match error.is_stopped() {
             true => Failure::new(Exit::Interrupted, error),

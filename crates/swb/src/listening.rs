@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use switchboard::limits::ACCEPT_PAUSE;
-use switchboard::transport::{Transport, Wait};
+use switchboard::transport::{TlsServer, Transport, Wait};
 use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper};
 
 use crate::exit::{Exit, Failure};
@@ -34,10 +34,15 @@ pub(crate) struct Limits {
 /// Listens and tells where: on stderr, and with `print` alone on stdout.
 pub(crate) fn listen(
     endpoint: &Endpoint,
+    tls: Option<TlsServer>,
     print: bool,
     printer: &Printer,
 ) -> Result<Listener, Failure> {
-    let listener = Listener::bind(endpoint, &ListenOptions::default())
+    let options = match tls {
+        Some(tls) => ListenOptions::default().with_tls(tls),
+        None => ListenOptions::default(),
+    };
+    let listener = Listener::bind(endpoint, &options)
         .map_err(|error| Failure::new(Exit::Unreachable, error))?;
     let endpoints = listener.endpoints();
     if let Some(first) = endpoints.first().filter(|_| print) {

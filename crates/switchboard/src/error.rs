@@ -1,7 +1,7 @@
 //! What can go wrong, by whose fault: [`Error`].
 
+mod after;
 mod around;
-
 mod kind;
 
 use crate::Ending;
@@ -10,6 +10,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use switchboard_frame::{ErrorKind as FrameErrorKind, FrameError};
 
 /// Whose fault an [`Error`] is.
@@ -43,6 +44,7 @@ struct Inner {
     endpoint: Option<String>,
     message_number: Option<u64>,
     byte_offset: Option<u64>,
+    after: Option<Duration>,
     advice: Option<String>,
     partial: Arc<[u8]>,
     /// Where in the stream they begin, and the bytes around the fault.
@@ -67,9 +69,12 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self.inner.kind {
             Kind::Frame(FrameErrorKind::Oversize) | Kind::TimedOut | Kind::Limit => Fault::Limit,
-            Kind::Frame(_) | Kind::Finished | Kind::Reset | Kind::PeerDead | Kind::Refused => {
-                Fault::Peer
-            }
+            Kind::Frame(_)
+            | Kind::Finished
+            | Kind::Reset
+            | Kind::PeerDead
+            | Kind::Tls(_)
+            | Kind::Refused => Fault::Peer,
             Kind::Stopped | Kind::Interrupted | Kind::Caller => Fault::Caller,
             Kind::Unreachable
             | Kind::Unresolved
@@ -89,6 +94,7 @@ impl Error {
             Kind::Finished => Some(Ending::Finished),
             Kind::Reset => Some(Ending::Reset),
             Kind::PeerDead => Some(Ending::PeerDead),
+            Kind::Tls(ending) => Some(ending),
             Kind::TimedOut => Some(Ending::TimedOut),
             Kind::Stopped | Kind::Interrupted => Some(Ending::Stopped),
             _ => None,
@@ -129,6 +135,12 @@ impl Error {
     #[must_use]
     pub fn is_peer_dead(&self) -> bool {
         self.inner.kind == Kind::PeerDead
+    }
+
+    /// TLS failed: a certificate that is not accepted, a peer that does not speak it, ..
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.inner.kind, Kind::Tls(_))
     }
 
     /// A [`Stopper`](crate::Stopper) stopped the call, or a hook for interrupts ended it.
@@ -236,6 +248,7 @@ impl Error {
                 endpoint: None,
                 message_number: None,
                 byte_offset: None,
+                after: None,
                 advice: None,
                 partial: Arc::new([]),
                 around: None,
@@ -409,7 +422,10 @@ impl fmt::Display for Error {
             write!(f, "{between}byte {offset}")?;
         }
         match inner.kind {
-            Kind::TimedOut if inner.attempts.is_empty() => f.write_str(": timed out")?,
+            Kind::TimedOut if inner.attempts.is_empty() => {
+                after::tell(f, "timed out", inner.after, "")?;
+            }
+            Kind::PeerDead => after::tell(f, "peer dead", inner.after, " without an answer")?,
             Kind::Stopped => f.write_str(": stopped")?,
             Kind::Interrupted => f.write_str(": interrupted")?,
             _ => {}
@@ -420,6 +436,8 @@ impl fmt::Display for Error {
         }
         if let (Some(source), true) = (&inner.source, inner.attempts.is_empty()) {
             match source.downcast_ref::<io::Error>() {
+                // Which is that the peer is dead, in other words.
+                Some(error) if error.kind() == io::ErrorKind::TimedOut => {}
                 Some(error) => write!(f, ": {}", Said(error))?,
                 None => write!(f, ": {source}")?,
             }
@@ -459,7 +477,7 @@ impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         let kind = match error.inner.kind {
             Kind::Frame(FrameErrorKind::Truncated) | Kind::Finished => io::ErrorKind::UnexpectedEof,
-            Kind::Frame(_) => io::ErrorKind::InvalidData,
+            Kind::Frame(_) | Kind::Tls(_) => io::ErrorKind::InvalidData,
             Kind::Reset => io::ErrorKind::ConnectionReset,
             Kind::TimedOut | Kind::PeerDead => io::ErrorKind::TimedOut,
             Kind::Refused => io::ErrorKind::ConnectionRefused,

@@ -85,6 +85,14 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// and does not begin anew.
 pub const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The most bytes that TLS takes and holds, while the peer takes none of what is encrypted already.
+pub const TLS_HELD_BYTES_MAX: usize = 64 * 1024;
+
+/// How often a peer that takes nothing is offered bytes again. The system says that there is room
+/// only once much of it is free; a peer that takes little at a time would look like one that takes
+/// nothing.
+pub const STALL_LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Queued bytes at which a queue is flushed by itself.
 pub const QUEUE_MARK_BYTES: usize = 64 * 1024;
 
@@ -163,6 +171,14 @@ pub const ACCEPT_ERRORS_MAX: u32 = 1024;
 /// The most bytes that a conversation still reads once its server was told to stop: more than a
 /// system holds of what was received and nobody has read yet.
 pub const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How long a server that was taken over goes on with the conversations it has, and how long `swb
+/// serve` drains after a signal, unless told.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most conversations that were cut off by the deadline of a drain that a server names; all are
+/// counted.
+pub const CUT_OFF_MAX: usize = 256;
 
 /// The most bytes that an error shows on each side of the one at which a framing broke.
 pub const AROUND_BYTES_MAX: usize = 16;

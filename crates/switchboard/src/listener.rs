@@ -6,20 +6,21 @@
 
 use crate::sys::{self, Watch, Woke};
 use crate::transport::{Tcp, Transport, Unix, Wait, unix_endpoint};
-use crate::{Endpoint, Error, deadline};
+use crate::{Endpoint, Error, Liveness, deadline};
 use accept::{Counts, accept_one, count};
 use socket2::{SockAddr, Socket};
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 mod accept;
 mod options;
 mod tcp;
+mod tls;
 mod unix;
 
 pub use accept::AcceptCounts;
@@ -42,10 +43,15 @@ pub use options::ListenOptions;
 pub struct Listener {
     sockets: Vec<Listening>,
     options: ListenOptions,
+    /// What the server that it belongs to says instead of `options`.
+    liveness: OnceLock<Liveness>,
     counts: Counts,
     reserve: sys::Reserve,
     /// Where the next look for a connection begins, so that no socket starves another.
     next: AtomicUsize,
+    /// With it, what is accepted is wrapped.
+    #[cfg(feature = "tls")]
+    tls: Option<crate::transport::TlsServer>,
     /// Unlinks the path when dropped.
     _path: Option<unix::BoundPath>,
 }
@@ -105,6 +111,7 @@ impl Listener {
         }
         let (sockets, path) = match endpoint {
             Endpoint::Tcp { host, port } => (tcp::bind(host, *port, options)?, None),
+            Endpoint::Tls { host, port } => return tls::bind(endpoint, host, *port, options),
             Endpoint::Unix(path) => {
                 let (socket, bound) = unix::bind_path(path, options)?;
                 (vec![socket], Some(bound))
@@ -116,7 +123,7 @@ impl Listener {
                 ));
             }
         };
-        Ok(Listener::made_of(sockets, *options, path))
+        Ok(Listener::made_of(sockets, options.clone(), path))
     }
 
     fn made_of(
@@ -127,9 +134,12 @@ impl Listener {
         Listener {
             sockets,
             options,
+            liveness: OnceLock::new(),
             counts: Counts::default(),
             reserve: sys::Reserve::new(),
             next: AtomicUsize::new(0),
+            #[cfg(feature = "tls")]
+            tls: None,
             _path: path,
         }
     }
@@ -164,7 +174,21 @@ impl Listener {
         }
         let again = |listening| tcp::bind_again(listening, &self.options);
         let sockets: Result<Vec<Listening>, Error> = self.sockets.iter().map(again).collect();
-        Ok(Listener::made_of(sockets?, self.options, None))
+        let options = self.options.clone().with_liveness(self.liveness());
+        let another = Listener::made_of(sockets?, options, None);
+        #[cfg(feature = "tls")]
+        let another = Listener { tls: self.tls.clone(), ..another };
+        Ok(another)
+    }
+
+    /// The liveness of what is accepted from here on; said once.
+    pub(crate) fn set_liveness(&self, liveness: Liveness) {
+        // A server serves once, so nobody has said it before.
+        let _ = self.liveness.set(liveness);
+    }
+
+    fn liveness(&self) -> Liveness {
+        self.liveness.get().copied().unwrap_or(self.options.liveness)
     }
 
     /// Accepts a connection, waiting for it until `until` says otherwise.
@@ -334,15 +358,18 @@ impl Listener {
     }
 
     fn transport(&self, family: Family, socket: Socket, remote: &SockAddr) -> Arc<dyn Transport> {
-        match family {
+        let bare: Arc<dyn Transport> = match family {
             Family::Tcp => {
                 let tcp = Tcp::connected(socket.into(), remote.as_socket());
                 // It fails only on a connection that is broken already; the next call tells.
-                let _ = tcp.set_liveness(&self.options.liveness);
+                let _ = tcp.set_liveness(&self.liveness());
                 Arc::new(tcp)
             }
             Family::Unix => Arc::new(Unix::from(std::os::unix::net::UnixStream::from(socket))),
-        }
+        };
+        #[cfg(feature = "tls")]
+        let bare = self.wrapped(bare);
+        bare
     }
 
     fn name(&self) -> String {

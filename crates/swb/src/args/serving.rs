@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 use switchboard::server::Dispatch;
 use switchboard::{Endpoint, Timeouts};
 
-use crate::args::FramingArgs;
+use crate::args::conduct::ConductArgs;
+use crate::args::{FramingArgs, GuestsArgs, IdentityArgs};
 use crate::exit::Failure;
 use crate::units;
 
@@ -25,8 +26,9 @@ use crate::units;
 ///
 /// Where it listens is told on stderr, and with --print-endpoint on stdout. A conversation that
 /// does not end well is told on stderr with its number, and touches no other. Goes on until
-/// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends, the second aborts. The
-/// exit code is then 130 or 143. SIGHUP ends it at once.
+/// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends within --drain, the second
+/// aborts. The exit code is then 130 or 143, and 4 if somebody had to be cut off. SIGHUP ends it at
+/// once.
 #[derive(Args)]
 #[command(subcommand_value_name = "WHAT", subcommand_help_heading = "What")]
 #[command(disable_help_subcommand = true)]
@@ -35,9 +37,10 @@ use crate::units;
   swb serve :7000 echo --frame u32be --dispatch events --loops 2 --stats
   swb serve :7000 discard --frame lines --max-conversations 100 --idle 30s
   swb serve unix:/run/app.sock --frame lines reply 'not today'
+  swb serve tls://:7443 echo --frame lines --tls-cert cert.pem --tls-key key.pem
   swb serve 127.0.0.1:0 --print-endpoint exec cat -n")]
 pub(crate) struct ServeArgs {
-    /// Where to listen: host:port, :port, unix:/path, unix:@name
+    /// Where to listen: host:port, :port, tls://:port, unix:/path, unix:@name
     #[arg(value_name = "ENDPOINT")]
     pub(crate) endpoint: Endpoint,
 
@@ -87,6 +90,15 @@ pub(crate) struct ServeArgs {
     /// Print where it listens on stdout too
     #[arg(long, global = true)]
     pub(crate) print_endpoint: bool,
+
+    #[command(flatten)]
+    pub(crate) conduct: ConductArgs,
+
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+
+    #[command(flatten)]
+    pub(crate) guests: GuestsArgs,
 }
 
 /// What is served.
@@ -170,6 +182,7 @@ impl ServeArgs {
             (self.loops.is_some(), "--loops"),
             (self.stats, "--stats"),
         ];
-        given.into_iter().find_map(|(given, name)| given.then_some(name))
+        let given = given.into_iter().find_map(|(given, name)| given.then_some(name));
+        given.or_else(|| self.conduct.option_about_messages())
     }
 }

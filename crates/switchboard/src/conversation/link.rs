@@ -115,8 +115,14 @@ impl Link {
         }
     }
 
+    /// Whether the transport should have opened by now.
+    pub(super) fn is_late(&self) -> bool {
+        deadline::has_passed(self.opens_until) && self.transport.opening().is_some()
+    }
+
     pub(super) fn error(&self, what: &str, error: io::Error) -> Error {
-        Error::stream(what, error).at_endpoint(self.transport.name())
+        let transport = &self.transport;
+        Error::stream(what, error).with_silence(&**transport).at_endpoint(transport.name())
     }
 
     /// Reads and throws away until the peer's end, within the limits of lingering.

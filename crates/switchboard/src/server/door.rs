@@ -237,7 +237,7 @@ impl Door {
 /// What counts as one address: the host without its port.
 fn address(transport: &dyn Transport) -> Option<String> {
     match transport.remote() {
-        Some(Endpoint::Tcp { host, .. }) => Some(host),
+        Some(Endpoint::Tcp { host, .. } | Endpoint::Tls { host, .. }) => Some(host),
         _ => None,
     }
 }

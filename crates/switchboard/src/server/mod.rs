@@ -29,6 +29,7 @@ mod bench;
 mod conversations;
 mod dispatch;
 mod door;
+mod drain;
 mod events;
 mod inbox;
 mod limits;
@@ -45,6 +46,7 @@ mod turn;
 
 pub use bytes::Bytes;
 pub use dispatch::Dispatch;
+pub use drain::CutOff;
 pub use limits::{Heartbeat, Limits};
 pub use reply::Reply;
 pub use sender::{Pending, Sender, SlowPeer};
@@ -53,7 +55,7 @@ pub use shared::Handle;
 pub use stats::{Endings, Stats};
 
 use crate::conversation::parse_protocol;
-use crate::{Conversation, Endpoint, Error, Listener, Stopper};
+use crate::{Conversation, Endpoint, Error, Listener, Liveness, Stopper};
 use accept::Accept;
 use bench::Setup;
 use dispatch::Kind;
@@ -62,6 +64,7 @@ use shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use switchboard_frame::Protocol;
 
 /// Where a service is served: listeners, a protocol, a dispatcher, limits. See the
@@ -96,6 +99,7 @@ pub struct Server {
     listeners: Vec<Arc<Listener>>,
     dispatch: Dispatch,
     limits: Limits,
+    liveness: Option<Liveness>,
     stopper: Option<Stopper>,
     conversations_in_all: Option<u64>,
     shared: Arc<Shared>,
@@ -119,6 +123,7 @@ impl Server {
             listeners: Vec::new(),
             dispatch: Dispatch::default(),
             limits: Limits::default(),
+            liveness: None,
             stopper: None,
             conversations_in_all: None,
             shared: Arc::new(Shared::new()),
@@ -154,11 +159,29 @@ impl Server {
         Server { limits, ..self }
     }
 
+    /// How a peer that has silently gone is noticed, on every connection that this server accepts:
+    /// from listeners given before and after this, whatever their own options say. Without it each
+    /// listener has its own.
+    ///
+    /// What the clocks of [`Limits`] bound is another thing, a peer whose machine still answers.
+    #[must_use]
+    pub fn with_liveness(self, liveness: Liveness) -> Server {
+        Server { liveness: Some(liveness), ..self }
+    }
+
     /// Stops the server as [`Handle::stop`] does, once this stopper has stopped: from a signal
     /// handler, for one.
     #[must_use]
     pub fn with_stopper(self, stopper: &Stopper) -> Server {
         Server { stopper: Some(stopper.clone()), ..self }
+    }
+
+    /// How long a stop may take that a [stopper](Self::with_stopper) begins: as
+    /// [`Handle::drain`] has it. Without it as long as [`Handle::stop`] says.
+    #[must_use]
+    pub fn with_drain(self, within: Duration) -> Server {
+        self.shared.drain.set_within(within);
+        self
     }
 
     /// Accepts so many conversations in all and no more; serving returns when the last of them is
@@ -246,8 +269,11 @@ impl Server {
         let prepared = self.prepare()?;
         let stopper = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
         self.shared.on_stop(&stopper);
+        let last = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
+        self.shared.drain.on_deadline(&last);
+        let stoppers = conversations::Stoppers { stop: stopper, last };
         prepared.threads(&self, stack_bytes, |transport, bench| {
-            conversations::converse(transport, &handler, bench, &stopper);
+            conversations::converse(transport, &handler, bench, &stoppers);
         })
     }
 
@@ -276,6 +302,9 @@ impl Server {
         let open_max = self.dispatch.conversations_max().min(self.limits.conversations_max);
         self.shared.door.set(&self.limits, open_max, self.conversations_in_all);
         self.shared.set_queued_max(self.limits.queued_bytes_in_all_max);
+        if let Some(liveness) = self.liveness {
+            self.listeners.iter().for_each(|listener| listener.set_liveness(liveness));
+        }
         let setup = Arc::new(Setup::new(&self.protocol, &self.limits));
         Ok(Prepared { setup, listeners: std::mem::take(&mut self.listeners) })
     }
@@ -406,6 +435,16 @@ impl Running {
     /// What serving said.
     pub fn stop(mut self) -> Result<Stats, Error> {
         self.handle.stop();
+        self.wait()
+    }
+
+    /// Stops the server as [`Handle::drain`] does, in so much time, and waits until every
+    /// conversation is over.
+    ///
+    /// # Errors
+    /// What serving said.
+    pub fn drain(mut self, within: Duration) -> Result<Stats, Error> {
+        self.handle.drain(within);
         self.wait()
     }
 

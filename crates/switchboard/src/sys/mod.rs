@@ -9,6 +9,7 @@
 //! | signals to be polled (`level`) | `counter`: eventfd | `pipe`: a pipe, a pair of sockets |
 //! | many descriptors in one wait | `queue`: epoll | `many`: poll |
 //! | the end of a child process | `child`: pidfd | asked again and again |
+//! | how long a peer has been silent | `silence`: TCP_INFO | nobody knows |
 //!
 //! Linux is what is tested, and there the right column too, with the feature `portable`. For macOS
 //! and FreeBSD the crate compiles (`scripts/check-portable`), and has never been run there. On
@@ -32,6 +33,7 @@ mod pipe;
 mod poll;
 mod queue;
 mod reserve;
+mod silence;
 pub(crate) mod socket;
 
 /// The backend and the signals of this system.
@@ -52,3 +54,4 @@ pub(crate) use many::{Asked, Found, Many};
 pub(crate) use poll::{Watch, Woke, wait};
 pub(crate) use queue::{Queue, Watched};
 pub(crate) use reserve::Reserve;
+pub(crate) use silence::silence;

@@ -4,11 +4,12 @@
 //! same faults. It never invents, drops or reorders a byte before the place where it is told to
 //! end the stream.
 
-use super::{Facts, Interest, Process, Transport, Wait, Woken};
+use super::{Facts, Interest, Process, TlsInfo, Transport, Wait, Woken};
 use crate::{Endpoint, Liveness, deadline, limits};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// What is to go wrong. Chances are in thousandths of the calls.
 ///
@@ -303,8 +304,16 @@ impl Transport for Faulty {
         self.inner.set_liveness(liveness)
     }
 
+    fn silence(&self) -> Option<Duration> {
+        self.inner.silence()
+    }
+
     fn process(&self) -> Option<&Process> {
         self.inner.process()
+    }
+
+    fn tls(&self) -> Option<TlsInfo> {
+        self.inner.tls()
     }
 
     fn facts(&self) -> Facts {

@@ -1,11 +1,12 @@
 //! Watching the calls on a transport: [`Trace`].
 
-use super::{Facts, Interest, Process, Transport, Wait, Woken};
+use super::{Facts, Interest, Process, TlsInfo, Transport, Wait, Woken};
 use crate::{Endpoint, Liveness};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What happened on a transport.
 #[derive(Debug)]
@@ -170,8 +171,16 @@ impl<F: Fn(TraceEvent<'_>) + Send + Sync> Transport for Trace<F> {
         self.inner.set_liveness(liveness)
     }
 
+    fn silence(&self) -> Option<Duration> {
+        self.inner.silence()
+    }
+
     fn process(&self) -> Option<&Process> {
         self.inner.process()
+    }
+
+    fn tls(&self) -> Option<TlsInfo> {
+        self.inner.tls()
     }
 
     fn facts(&self) -> Facts {

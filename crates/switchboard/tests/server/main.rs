@@ -9,6 +9,7 @@
 mod answers;
 mod clocks;
 mod conversations;
+mod drain;
 mod endings;
 mod fairness;
 mod faults;
@@ -20,3 +21,5 @@ mod panics;
 mod same;
 mod senders;
 mod stop;
+#[cfg(feature = "tls")]
+mod tls;

@@ -27,9 +27,16 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
             "{option} does not go with exec: the program has the raw socket"
         )));
     }
+    if matches!(args.endpoint, Endpoint::Tls { .. }) {
+        return Err(Failure::usage(
+            "exec does not go with tls://: the program has the raw socket, and would have to speak \
+             TLS by itself",
+        ));
+    }
+    let tls = args.identity.server(&args.guests, &args.endpoint)?;
     let at_once = args.max_conversations.unwrap_or(listening::CONVERSATIONS_MAX);
     let interrupts = Interrupts::watch("waiting for the programs under way", printer)?;
-    let listener = listening::listen(&args.endpoint, args.print_endpoint, printer)?;
+    let listener = listening::listen(&args.endpoint, tls, args.print_endpoint, printer)?;
     let (words, talk) = (command.to_vec(), printer.clone());
     let serve = move |n, transport: Arc<dyn Transport>| {
         let started = start(&words, &*transport);

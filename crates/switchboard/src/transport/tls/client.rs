@@ -55,6 +55,20 @@ impl TlsClient {
         Ok(TlsClient { roots: Roots::These(Arc::new(roots)), ..self.anew() })
     }
 
+    /// The same in memory, as DER.
+    ///
+    /// # Errors
+    /// One of them is no certificate.
+    pub fn with_ca(self, ca: impl IntoIterator<Item = Vec<u8>>) -> Result<TlsClient, Error> {
+        let mut roots = RootCertStore::empty();
+        for der in ca {
+            roots.add(der.into()).map_err(|error| {
+                Error::caller(format!("that is no certificate of an authority: {error}"))
+            })?;
+        }
+        Ok(TlsClient { roots: Roots::These(Arc::new(roots)), ..self.anew() })
+    }
+
     /// The name that the server's certificate must have, and that it is asked for (SNI), instead of
     /// the host that is connected to.
     ///
@@ -105,6 +119,11 @@ impl TlsClient {
         TlsClient { config: Arc::default(), ..self }
     }
 
+    /// Whether it can connect to that host, before anybody is connected to.
+    pub(crate) fn check(&self, host: &str) -> Result<(), Error> {
+        self.connection(host).map(drop)
+    }
+
     pub(super) fn connection(&self, host: &str) -> Result<ClientConnection, Error> {
         let name = match &self.name {
             Some(name) => name.clone(),
@@ -132,14 +151,12 @@ impl TlsClient {
         let builder = match &self.roots {
             Roots::System => builder.with_root_certificates(system_roots()?),
             Roots::These(roots) => builder.with_root_certificates(Arc::clone(roots)),
-            Roots::Anyone => {
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone))
-            }
+            Roots::Anyone => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone)),
         };
         let mut config = match &self.identity {
-            Some(identity) => builder.with_client_cert_resolver(Arc::new(
-                SingleCertAndKey::from(CertifiedKey::clone(identity)),
-            )),
+            Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(
+                CertifiedKey::clone(identity),
+            ))),
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols.clone_from(&self.alpn);

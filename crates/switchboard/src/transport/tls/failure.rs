@@ -1,9 +1,7 @@
 //! What went wrong with TLS, in words, and what ending it is.
 
 use crate::Ending;
-use rustls::{
-    AlertDescription, CertificateError, Connection, Error as TlsError, InconsistentKeys,
-};
+use rustls::{AlertDescription, CertificateError, Connection, Error as TlsError, InconsistentKeys};
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
@@ -35,8 +33,10 @@ impl Failure {
             TlsError::InvalidMessage(_) if connection.is_handshaking() => {
                 let failure = bad("the peer does not speak TLS".into());
                 failure.advise(match is_client {
-                    true => "what answers there is another protocol: connect with tcp://, or to \
-                             the port of the server's TLS",
+                    true => {
+                        "what answers there is another protocol: connect with tcp://, or to \
+                             the port of the server's TLS"
+                    }
                     false => "it has to connect with TLS (tls://)",
                 })
             }
@@ -117,9 +117,8 @@ fn certificate(error: &CertificateError, is_client: bool) -> Failure {
         CertificateError::UnknownIssuer if is_client => {
             failure.advise("trust its CA: with_ca_file, swb --tls-ca FILE")
         }
-        CertificateError::NotValidForNameContext { .. } if is_client => {
-            failure.advise("connect to that name, or say that it is meant: with_name, swb --tls-name")
-        }
+        CertificateError::NotValidForNameContext { .. } if is_client => failure
+            .advise("connect to that name, or say that it is meant: with_name, swb --tls-name"),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             failure.advise("is the clock of this machine right?")
         }

@@ -14,6 +14,7 @@ mod failure;
 mod info;
 mod pem;
 mod server;
+mod state;
 
 pub use client::TlsClient;
 pub(crate) use failure::Failure;
@@ -23,8 +24,9 @@ use super::{Facts, Interest, Process, TlsInfo, Transport, Wait, Woken, wait_besi
 use crate::sys::Level;
 use crate::{Endpoint, Error, Liveness, limits};
 use rustls::Connection;
+use state::{Finish, State};
 use std::fmt;
-use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -69,49 +71,13 @@ pub struct Tls {
     state: Mutex<State>,
 }
 
-struct State {
-    connection: Connection,
-    /// Decrypted bytes that no read has taken yet.
-    plaintext: usize,
-    /// The end of the stream has come, whichever way.
-    has_ended: bool,
-    failure: Option<Failed>,
-    finish: Finish,
-    /// Raised when the handshake is over, for a thread that waits while another one does it.
-    opened: Option<Arc<Level>>,
-}
-
-/// What went wrong; whether a call has told it.
-struct Failed {
-    failure: Failure,
-    told: bool,
-}
-
-/// How far this side has finished.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Finish {
-    No,
-    /// `close_notify` lies behind what is held.
-    Said,
-    /// The transport beneath has been finished too.
-    Done,
-}
-
-/// Socket reads in one call before something else has its turn: a peer that sends records without
-/// content is not listened to for ever.
-const ROUNDS_MAX: usize = 64;
-
 impl Tls {
     /// The client's side. `name` is the server's name or address, which its certificate must have
     /// and which it is told (SNI), unless the [client](TlsClient::with_name) says another.
     ///
     /// # Errors
     /// The name is none; the system has no certificates that it trusts.
-    pub fn client(
-        inner: Arc<dyn Transport>,
-        client: &TlsClient,
-        name: &str,
-    ) -> Result<Tls, Error> {
+    pub fn client(inner: Arc<dyn Transport>, client: &TlsClient, name: &str) -> Result<Tls, Error> {
         let connection = client.connection(name)?;
         Ok(Tls::over(inner, connection.into()))
     }
@@ -132,6 +98,7 @@ impl Tls {
             plaintext: 0,
             has_ended: false,
             failure: None,
+            deaf: None,
             finish: Finish::No,
             opened: None,
         };
@@ -142,146 +109,26 @@ impl Tls {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether what has come beneath is something to read: not all of what TLS says is.
+    fn comes(&self) -> bool {
+        let mut state = self.lock();
+        if state.failure.is_some() || state.holds_input() {
+            return true;
+        }
+        match state.pull(&*self.inner) {
+            Ok(()) => state.holds_input(),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => false,
+            Err(_) => {
+                state.untell();
+                true
+            }
+        }
+    }
+
     /// The transport beneath.
     #[must_use]
     pub fn inner(&self) -> &Arc<dyn Transport> {
         &self.inner
-    }
-}
-
-impl State {
-    /// Hands on what is held. Whether nothing is left.
-    fn push(&mut self, inner: &dyn Transport) -> io::Result<bool> {
-        while self.connection.wants_write() {
-            match self.connection.write_tls(&mut Beneath(inner)) {
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-                Err(error) => return Err(error),
-            }
-        }
-        if self.finish == Finish::Said {
-            inner.finish()?;
-            self.finish = Finish::Done;
-        }
-        Ok(true)
-    }
-
-    /// Reads once from the transport beneath, and decrypts what came.
-    fn pull(&mut self, inner: &dyn Transport) -> io::Result<()> {
-        if self.connection.read_tls(&mut Beneath(inner))? == 0 {
-            self.has_ended = true;
-        }
-        let was_handshaking = self.connection.is_handshaking();
-        match self.connection.process_new_packets() {
-            Ok(found) => {
-                self.plaintext = found.plaintext_bytes_to_read();
-                self.has_ended |= found.peer_has_closed();
-            }
-            Err(error) => {
-                let failure = Failure::of(&error, &self.connection);
-                // It is told why, if it still listens; who reads hears it in any case.
-                let _ = self.push(inner);
-                return Err(self.fail(failure));
-            }
-        }
-        if self.has_ended && self.connection.is_handshaking() {
-            return Err(self.fail(Failure::ended_early()));
-        }
-        if was_handshaking && !self.connection.is_handshaking() {
-            self.wake();
-        }
-        // What it answers: the rest of a handshake, new keys. What does not go is held.
-        self.push(inner).map(drop)
-    }
-
-    fn fail(&mut self, failure: Failure) -> io::Error {
-        self.wake();
-        let error = failure.to_io();
-        self.failure = Some(Failed { failure, told: true });
-        error
-    }
-
-    /// Whoever waits for the handshake to be over is to look again.
-    fn wake(&mut self) {
-        if let Some(opened) = self.opened.take() {
-            opened.raise();
-        }
-    }
-
-    /// Gets on with the handshake, until it is over or has to wait.
-    fn open(&mut self, inner: &dyn Transport) -> io::Result<()> {
-        for _ in 0..ROUNDS_MAX {
-            self.push(inner)?;
-            if !self.connection.is_handshaking() {
-                return Ok(());
-            }
-            match self.pull(inner) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-
-    fn read(&mut self, inner: &dyn Transport, buffer: &mut [u8]) -> io::Result<usize> {
-        self.push(inner)?;
-        for _ in 0..ROUNDS_MAX {
-            if !self.connection.is_handshaking() {
-                match self.connection.reader().read(buffer) {
-                    Ok(count) => {
-                        self.plaintext = self.plaintext.saturating_sub(count);
-                        return Ok(count);
-                    }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                    Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                        return Err(Failure::cut_off().to_io());
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            self.pull(inner)?;
-        }
-        Err(ErrorKind::WouldBlock.into())
-    }
-
-    /// After a failure: throws away what still comes, so that the peer is not told by a reset what
-    /// it was told by an alert, and says so again at the end.
-    fn drain(&self, inner: &dyn Transport, failure: &Failure) -> io::Error {
-        let mut bytes = [0; 4096];
-        for _ in 0..ROUNDS_MAX {
-            match inner.read(&mut bytes) {
-                Ok(count) if count > 0 => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return error,
-                Ok(_) | Err(_) => return failure.to_io(),
-            }
-        }
-        ErrorKind::WouldBlock.into()
-    }
-
-    fn write(
-        &mut self,
-        inner: &dyn Transport,
-        write: impl FnOnce(&mut Connection) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        if let Some(Failed { failure, .. }) = &self.failure {
-            return Err(failure.to_io());
-        }
-        self.open(inner)?;
-        if self.connection.is_handshaking() {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        if self.finish != Finish::No {
-            return Err(ErrorKind::BrokenPipe.into());
-        }
-        let count = write(&mut self.connection)?;
-        self.push(inner)?;
-        Ok(count)
-    }
-
-    fn holds_input(&self) -> bool {
-        self.plaintext > 0 || self.has_ended || self.failure.as_ref().is_some_and(|it| !it.told)
     }
 }
 
@@ -340,8 +187,7 @@ impl Transport for Tls {
     fn finish(&self) -> io::Result<()> {
         let mut state = self.lock();
         if state.finish == Finish::No {
-            state.connection.send_close_notify();
-            state.finish = Finish::Said;
+            state.finish = Finish::Wanted;
         }
         state.push(&*self.inner).map(drop)
     }
@@ -354,7 +200,7 @@ impl Transport for Tls {
 
     fn interest(&self, wanted: Interest) -> Interest {
         let state = self.lock();
-        let holds = state.connection.wants_write() || state.finish == Finish::Said;
+        let holds = state.holds_output();
         let is_opening = state.connection.is_handshaking() && state.failure.is_none();
         let wanted = match is_opening {
             true => Interest { read: true, write: holds },
@@ -369,7 +215,7 @@ impl Transport for Tls {
             if !std::mem::replace(&mut failed.told, true) {
                 return Err(failed.failure.to_io());
             }
-        } else if state.connection.is_handshaking() && state.finish == Finish::No {
+        } else if state.connection.is_handshaking() {
             state.open(&*self.inner)?;
         }
         let is_empty = state.push(&*self.inner)?;
@@ -387,9 +233,7 @@ impl Transport for Tls {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 // The next call tells.
                 Err(_) => {
-                    if let Some(failed) = &mut self.lock().failure {
-                        failed.told = false;
-                    }
+                    self.lock().untell();
                     return Ok(Woken::Ready(interest));
                 }
             }
@@ -418,7 +262,7 @@ impl Transport for Tls {
                 return Ok(Woken::Ready(interest));
             }
             let ready = Interest {
-                read: found.read && interest.read,
+                read: found.read && interest.read && self.comes(),
                 write: found.write && interest.write,
             };
             if ready != Interest::NONE {
@@ -480,34 +324,11 @@ impl Drop for Tls {
     /// Says `close_notify`, as a socket that is dropped says its end: once, without waiting.
     fn drop(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if state.finish == Finish::No && state.failure.is_none() {
-            state.connection.send_close_notify();
+        if state.finish == Finish::No {
+            state.finish = Finish::Wanted;
         }
         if state.finish != Finish::Done {
             let _ = state.push(&*self.inner);
         }
-    }
-}
-
-/// The transport beneath, as rustls takes it.
-struct Beneath<'a>(&'a dyn Transport);
-
-impl Read for Beneath<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl Write for Beneath<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.write_vectored(buffers)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

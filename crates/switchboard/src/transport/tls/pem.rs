@@ -74,8 +74,9 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
 }
 
 fn contents(file: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(file)
-        .map_err(|error| Error::caller(format!("cannot read {}", file.display())).with_source(error))
+    std::fs::read(file).map_err(|error| {
+        Error::caller(format!("cannot read {}", file.display())).with_source(error)
+    })
 }
 
 fn broken(file: &Path, error: &dyn std::fmt::Display) -> Error {

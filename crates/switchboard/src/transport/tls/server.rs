@@ -115,9 +115,9 @@ impl TlsServer {
         if !required {
             verifier = verifier.allow_unauthenticated();
         }
-        let verifier = verifier.build().map_err(|error| {
-            Error::caller(format!("{} cannot be used: {error}", ca.display()))
-        })?;
+        let verifier = verifier
+            .build()
+            .map_err(|error| Error::caller(format!("{} cannot be used: {error}", ca.display())))?;
         let mut config = builder()
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::clone(&self.certificates) as _);
@@ -140,7 +140,9 @@ impl fmt::Debug for TlsServer {
 fn builder() -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier> {
     let builder = ServerConfig::builder_with_provider(Arc::clone(provider()));
     // The versions that rustls takes as safe are all that it has.
-    builder.with_safe_default_protocol_versions().unwrap_or_else(|_| unreachable!("aws-lc has them"))
+    builder
+        .with_safe_default_protocol_versions()
+        .unwrap_or_else(|_| unreachable!("aws-lc has them"))
 }
 
 /// Which certificate a client is shown.
