@@ -9,9 +9,11 @@ use super::Service;
 use super::accept::{Accept, Accepted};
 use super::bench::{Bench, Next, Setup};
 use super::door::Entrance;
+use super::handover::{Handover, Step};
 use super::inbox::Inbox;
 use super::line::Line;
 use super::shared::Shared;
+use super::succession::Succession;
 use crate::sys::{self, Watch};
 use crate::transport::{Interest, Transport, Wait, Woken, wait_beside};
 use crate::{Error, Stopper, deadline, limits};
@@ -59,10 +61,12 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
         &self,
         listeners: Vec<Arc<dyn Accept>>,
         stopper: Option<&Stopper>,
+        (succession, handover): (Succession, Option<Handover>),
     ) -> Result<(), Error> {
         thread::scope(|scope| {
             let hand = |transport| self.hand(scope, transport);
-            let mut acceptor = Acceptor::new(self.shared, listeners, stopper)?;
+            let mut acceptor = Acceptor::new(self.shared, listeners, stopper, handover)?;
+            succession.begin(self.shared)?;
             let accepted = acceptor.run(hand);
             if accepted.is_err() {
                 // What is open ends too: who called is to hear of it.
@@ -137,6 +141,7 @@ struct Acceptor<'a> {
     /// Dropped when nobody is let in any more: nobody is to wait in a queue that nobody empties.
     listeners: Vec<Arc<dyn Accept>>,
     stopper: Option<&'a Stopper>,
+    handover: Option<Handover>,
     inbox: Arc<Inbox>,
 }
 
@@ -145,11 +150,12 @@ impl<'a> Acceptor<'a> {
         shared: &'a Arc<Shared>,
         listeners: Vec<Arc<dyn Accept>>,
         stopper: Option<&'a Stopper>,
+        handover: Option<Handover>,
     ) -> Result<Acceptor<'a>, Error> {
         let inbox = Inbox::new().map_err(|error| Error::io("cannot start to accept", error))?;
         let inbox = Arc::new(inbox);
         shared.enter(&inbox, None);
-        Ok(Acceptor { shared, listeners, stopper, inbox })
+        Ok(Acceptor { shared, listeners, stopper, handover, inbox })
     }
 
     fn run(&mut self, hand: impl Fn(Arc<dyn Transport>)) -> Result<(), Error> {
@@ -161,6 +167,9 @@ impl<'a> Acceptor<'a> {
             if self.stopper.is_some_and(Stopper::is_stopped) {
                 self.shared.stop_as_agreed(deadline::now());
             }
+            if self.shared.stops_at().is_some_and(|at| at <= deadline::now()) {
+                self.shared.stop();
+            }
             if self.shared.is_stopping() {
                 return Ok(());
             }
@@ -171,17 +180,31 @@ impl<'a> Acceptor<'a> {
                 Entrance::Shut => {
                     // A stop is still to be heard.
                     self.listeners.clear();
-                    Until::Woken
+                    self.handover = None;
+                    self.shared.stops_at().map_or(Until::Woken, Until::At)
                 }
                 Entrance::Paused(until) => Until::At(until),
             };
-            self.wait(until)?;
+            if self.wait(until)? {
+                self.step_handover();
+            }
+        }
+    }
+
+    /// Answers a successor.
+    fn step_handover(&mut self) {
+        let now = deadline::now();
+        let step = self.handover.as_mut().map(|handover| handover.step(now));
+        if step == Some(Step::Taken) {
+            self.handover = None;
+            self.shared.taken_over(now);
         }
     }
 
     /// Tells those who do not look at the clock themselves that the time of a drain is over.
     fn see_out(&mut self) -> Result<(), Error> {
         self.listeners.clear();
+        self.handover = None;
         let drain = &self.shared.drain;
         while drain.has_stoppers() && !self.shared.door.is_empty() {
             if drain.is_over(deadline::now()) {
@@ -220,11 +243,15 @@ impl<'a> Acceptor<'a> {
         }
     }
 
-    fn wait(&self, until: Until) -> Result<(), Error> {
+    /// Whether a successor has said something, or has kept silent for too long.
+    fn wait(&self, until: Until) -> Result<bool, Error> {
         let mut watches = vec![Watch::new(self.inbox.as_fd(), true, false)];
         watches.extend(self.stopper.map(|stopper| Watch::new(stopper.as_fd(), true, false)));
+        let successor = self.handover.as_ref().and_then(Handover::descriptor);
+        let place = watches.len();
+        watches.extend(successor.map(|fd| Watch::new(fd, true, false)));
         let listeners = self.listeners.iter().flat_map(|listener| listener.descriptors());
-        let wait = match until {
+        let mut wait = match until {
             Until::Connected => {
                 watches.extend(listeners.map(|fd| Watch::new(fd, true, false)));
                 Wait::FOREVER
@@ -232,8 +259,11 @@ impl<'a> Acceptor<'a> {
             Until::Woken => Wait::FOREVER,
             Until::At(at) => Wait::until(at),
         };
+        let silent = self.handover.as_ref().and_then(Handover::until);
+        wait.deadline = deadline::earlier(wait.deadline, silent);
         let waited = sys::wait(&mut watches, &wait);
-        waited.map(drop).map_err(|error| Error::io("cannot wait for a connection", error))
+        waited.map_err(|error| Error::io("cannot wait for a connection", error))?;
+        Ok(successor.is_some() && watches[place].readable || deadline::has_passed(silent))
     }
 }
 
