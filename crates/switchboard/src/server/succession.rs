@@ -5,7 +5,7 @@ use super::handover::{self, Handover, Predecessor};
 use super::shared::Shared;
 use super::{Server, notify};
 use crate::{Endpoint, Error, ListenOptions, Listener};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// What a server has of that.
@@ -16,11 +16,14 @@ pub(super) struct Succession {
     /// Waits until this server is ready.
     predecessor: Option<Predecessor>,
     notifies: bool,
+    listeners: Vec<Weak<Listener>>,
 }
 
 impl Succession {
     /// What answers a successor, who is to have these listeners.
     pub(super) fn handover(&mut self, listeners: &[Arc<Listener>]) -> Option<Handover> {
+        let all = listeners.iter().chain(&self.door);
+        self.listeners = all.map(Arc::downgrade).collect();
         self.door.take().map(|door| Handover::new(door, listeners))
     }
 
@@ -32,6 +35,7 @@ impl Succession {
         let instead = self.predecessor.is_some();
         if let Some(predecessor) = self.predecessor {
             predecessor.ready()?;
+            self.listeners.iter().filter_map(Weak::upgrade).for_each(|one| one.take_path());
         }
         if self.notifies && instead {
             notify::tell(&notify::ready_instead());
@@ -120,7 +124,8 @@ impl Server {
     /// use std::time::Duration;
     /// use switchboard::server::{Reply, Server};
     ///
-    /// let place = format!("unix:{}/swb-doc-{}", std::env::temp_dir().display(), std::process::id());
+    /// let place = format!("swb-doc-{}", std::process::id());
+    /// let place = format!("unix:{}", std::env::temp_dir().join(place).display());
     /// let echo = || |message: &[u8], reply: &mut Reply<'_>| reply.send(message);
     /// let old = Server::new("lines")?.listen("127.0.0.1:0")?.with_handover(&place)?.start(echo)?;
     /// let endpoint = old.endpoints()[0].to_string();

@@ -21,3 +21,4 @@ mod panics;
 mod same;
 mod senders;
 mod stop;
+mod takeover;
