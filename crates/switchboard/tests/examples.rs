@@ -70,7 +70,7 @@ fn echo_answers_and_request_asks() {
     }
     let (_, err, code) = told(&output("echo", &["127.0.0.1:0", "lines", "fibres"]));
     assert_eq!(code, 1);
-    assert_eq!(err, "echo: no dispatcher is called fibres: write threads or events\n");
+    assert_eq!(err, "echo: no dispatcher is called fibres: write threads, processes or events\n");
 }
 
 fn echo_answers(dispatcher: &str) {

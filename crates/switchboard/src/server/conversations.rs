@@ -1,6 +1,7 @@
 //! The style in which a function is given a blocking conversation, and waits as it likes.
 
 use super::bench::Bench;
+use super::stats::Count;
 use crate::transport::Transport;
 use crate::{Conversation, Ending, Error, Stopper};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,20 +36,20 @@ pub(super) fn converse<H>(
             }
         }
         Ok(Err(error)) => {
-            bench.counters.failed.add(u64::from(error.ending().is_none()));
+            bench.counters.add(Count::Failed, u64::from(error.ending().is_none()));
             (error.ending().unwrap_or(Ending::Stopped), Some(error))
         }
         Err(_) => {
-            bench.counters.panicked.add(1);
+            bench.counters.add(Count::Panicked, 1);
             (Ending::Stopped, Some(Error::caller("the handler panicked")))
         }
     };
     let (counters, session) = (&bench.counters, conversation.session());
-    counters.messages_received.add(session.inbound.messages());
-    counters.messages_discarded.add(session.inbound.discarded());
-    counters.messages_sent.add(session.outbound.messages());
-    counters.bytes_received.add(session.inbound.received());
-    counters.bytes_sent.add(session.outbound.bytes());
+    counters.add(Count::MessagesReceived, session.inbound.messages());
+    counters.add(Count::MessagesDiscarded, session.inbound.discarded());
+    counters.add(Count::MessagesSent, session.outbound.messages());
+    counters.add(Count::BytesReceived, session.inbound.received());
+    counters.add(Count::BytesSent, session.outbound.bytes());
     drop(conversation);
     bench.ended(&*peer, ended, told.as_ref());
     bench.leave(&*peer);

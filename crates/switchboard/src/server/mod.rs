@@ -25,6 +25,7 @@
 //! error of `accept`.
 
 mod accept;
+mod acceptor;
 mod bench;
 mod conversations;
 mod dispatch;
@@ -33,6 +34,7 @@ mod events;
 mod inbox;
 mod limits;
 mod line;
+mod processes;
 mod reply;
 mod sender;
 mod service;
@@ -53,9 +55,9 @@ pub use shared::Handle;
 pub use stats::{Endings, Stats};
 
 use crate::conversation::parse_protocol;
-use crate::{Conversation, Endpoint, Error, Listener, Stopper};
+use crate::{Conversation, Endpoint, Error, Listener, Stopper, Transport};
 use accept::Accept;
-use bench::Setup;
+use bench::{Bench, Setup};
 use dispatch::Kind;
 use inbox::Inbox;
 use shared::Shared;
@@ -97,6 +99,8 @@ pub struct Server {
     dispatch: Dispatch,
     limits: Limits,
     stopper: Option<Stopper>,
+    /// Stopped when the process in front of this one ends.
+    lifeline: Option<Stopper>,
     conversations_in_all: Option<u64>,
     shared: Arc<Shared>,
 }
@@ -120,6 +124,7 @@ impl Server {
             dispatch: Dispatch::default(),
             limits: Limits::default(),
             stopper: None,
+            lifeline: None,
             conversations_in_all: None,
             shared: Arc::new(Shared::new()),
         }
@@ -201,6 +206,10 @@ impl Server {
                     threads::converse(transport, &make, bench, token);
                 })
             }
+            Kind::Processes { .. } => prepared.processes(&self, &|transport, bench| {
+                let token = token.fetch_add(1, Ordering::Relaxed);
+                threads::converse(transport, &make, bench, token);
+            }),
             Kind::Events { loops } => prepared.events(&self, *loops, &make),
         }
     }
@@ -239,16 +248,24 @@ impl Server {
     where
         H: Fn(&mut Conversation) -> Result<(), Error> + Send + Sync,
     {
-        let Kind::Threads { stack_bytes, .. } = self.dispatch.kind else {
-            let what = "a blocking conversation cannot be served under the dispatcher events";
-            return Err(Error::caller(what).with_advice("use threads, or write a Service"));
-        };
         let prepared = self.prepare()?;
         let stopper = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
-        self.shared.on_stop(&stopper);
-        prepared.threads(&self, stack_bytes, |transport, bench| {
+        let work = |transport: Arc<dyn Transport>, bench: &mut Bench| {
+            // In a process of its own it is stopped from another one.
+            let stopper = bench.lifeline.clone().unwrap_or_else(|| stopper.clone());
             conversations::converse(transport, &handler, bench, &stopper);
-        })
+        };
+        match self.dispatch.kind {
+            Kind::Threads { stack_bytes, .. } => {
+                self.shared.on_stop(&stopper);
+                prepared.threads(&self, stack_bytes, work)
+            }
+            Kind::Processes { .. } => prepared.processes(&self, &work),
+            Kind::Events { .. } => {
+                let what = "a blocking conversation cannot be served under the dispatcher events";
+                Err(Error::caller(what).with_advice("use threads or processes, or write a Service"))
+            }
+        }
     }
 
     /// Serves in threads of its own, until [`Running::stop`]; otherwise as [`serve`](Self::serve).
@@ -264,10 +281,27 @@ impl Server {
         self.limits.check(&self.protocol)?;
         self.dispatch.check()?;
         let handle = self.handle();
+        if let Kind::Processes { .. } = self.dispatch.kind {
+            let sizes = self.sizes();
+            let front = processes::start(self, sizes, move |server| server.serve(make))?;
+            return Ok(Running { handle, serving: Some(Serving::Process(front)) });
+        }
         let thread = std::thread::Builder::new().name("switchboard server".to_owned());
         let thread = thread.spawn(move || self.serve(make));
         let thread = thread.map_err(|error| Error::io("cannot start a server", error))?;
-        Ok(Running { handle, thread: Some(thread) })
+        Ok(Running { handle, serving: Some(Serving::Thread(thread)) })
+    }
+
+    /// How many processes there may be.
+    fn sizes(&self) -> processes::Sizes {
+        let most = |count: usize| count.min(self.limits.conversations_max);
+        match self.dispatch.kind {
+            Kind::Processes { processes_max, pool } => processes::Sizes {
+                conversations_max: most(processes_max),
+                pool: pool.map_or(0, most),
+            },
+            _ => processes::Sizes { conversations_max: 0, pool: 0 },
+        }
     }
 
     fn prepare(&mut self) -> Result<Prepared, Error> {
@@ -309,12 +343,26 @@ impl Prepared {
         self,
         server: &Server,
         stack_bytes: usize,
-        work: impl Fn(Arc<dyn crate::Transport>, &mut bench::Bench) + Sync,
+        work: impl Fn(Arc<dyn Transport>, &mut Bench) + Sync,
     ) -> Result<Stats, Error> {
         let pool = threads::Pool::new(&self.setup, &server.shared, stack_bytes, work);
         let listeners = self.listeners.into_iter().map(|listener| listener as _).collect();
         pool.run(listeners, server.stopper.as_ref())?;
         Ok(server.shared.stats())
+    }
+
+    fn processes(
+        self,
+        server: &Server,
+        work: &impl Fn(Arc<dyn Transport>, &mut Bench),
+    ) -> Result<Stats, Error> {
+        let (shared, sizes) = (&server.shared, server.sizes());
+        if shared.board().is_none() {
+            shared.set_board(&sizes.board()?);
+        }
+        let stoppers = [server.lifeline.clone(), server.stopper.clone()];
+        processes::run(self.listeners, &self.setup, shared, stoppers, sizes, work)?;
+        Ok(shared.stats())
     }
 
     fn events<S: Service>(
@@ -384,7 +432,15 @@ impl Prepared {
 #[derive(Debug)]
 pub struct Running {
     handle: Handle,
-    thread: Option<JoinHandle<Result<Stats, Error>>>,
+    /// Until it was waited for.
+    serving: Option<Serving>,
+}
+
+/// Where it serves.
+#[derive(Debug)]
+enum Serving {
+    Thread(JoinHandle<Result<Stats, Error>>),
+    Process(processes::Front),
 }
 
 impl Running {
@@ -420,9 +476,12 @@ impl Running {
     }
 
     fn wait(&mut self) -> Result<Stats, Error> {
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(served)) => served,
-            Some(Err(_)) => Err(Error::caller("the server has panicked")),
+        match self.serving.take() {
+            Some(Serving::Thread(thread)) => {
+                let panicked = |_| Err(Error::caller("the server has panicked"));
+                thread.join().unwrap_or_else(panicked)
+            }
+            Some(Serving::Process(front)) => front.wait().map(|()| self.handle.stats()),
             None => Ok(self.handle.stats()),
         }
     }
