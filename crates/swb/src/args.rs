@@ -2,6 +2,7 @@
 //!
 //! The same definitions give the help, the suggestions, the completions and the man pages.
 
+mod conduct;
 mod files;
 mod serving;
 mod talking;

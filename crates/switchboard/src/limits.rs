@@ -80,6 +80,11 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long sending waits for a peer that takes nothing.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How often a peer that takes nothing is offered bytes again. The system says that there is room
+/// only once much of it is free; a peer that takes little at a time would look like one that takes
+/// nothing.
+pub const STALL_LOOK_INTERVAL: Duration = Duration::from_millis(500);
+
 /// Queued bytes at which a queue is flushed by itself.
 pub const QUEUE_MARK_BYTES: usize = 64 * 1024;
 
@@ -117,6 +122,14 @@ pub const PROCESSES_MAX: usize = 256;
 /// How long a process of a pool that died without a conversation is not replaced: the next one may
 /// die of the same.
 pub const PROCESS_RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a process of a conversation, and the one that accepts, look whether the time of a
+/// drain has become shorter.
+pub const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long after the deadline of a drain a process that has not cut its conversation off by itself
+/// is killed.
+pub const CUT_OFF_GRACE: Duration = Duration::from_millis(500);
 
 /// The most messages of one conversation that a service is given before others have their turn.
 pub const MESSAGES_PER_TURN: usize = 1024;
@@ -165,6 +178,14 @@ pub const ACCEPT_ERRORS_MAX: u32 = 1024;
 /// The most bytes that a conversation still reads once its server was told to stop: more than a
 /// system holds of what was received and nobody has read yet.
 pub const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How long a server that was taken over goes on with the conversations it has, and how long `swb
+/// serve` drains after a signal, unless told.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most conversations that were cut off by the deadline of a drain that a server names; all are
+/// counted.
+pub const CUT_OFF_MAX: usize = 256;
 
 /// The most bytes that an error shows on each side of the one at which a framing broke.
 pub const AROUND_BYTES_MAX: usize = 16;

@@ -6,15 +6,15 @@
 
 use crate::sys::{self, Watch, Woke};
 use crate::transport::{Tcp, Transport, Unix, Wait, unix_endpoint};
-use crate::{Endpoint, Error, deadline};
+use crate::{Endpoint, Error, Liveness, deadline};
 use accept::{Counts, accept_one, count};
 use socket2::{SockAddr, Socket};
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 mod accept;
@@ -42,6 +42,8 @@ pub use options::ListenOptions;
 pub struct Listener {
     sockets: Vec<Listening>,
     options: ListenOptions,
+    /// What the server that it belongs to says instead of `options`.
+    liveness: OnceLock<Liveness>,
     counts: Counts,
     reserve: sys::Reserve,
     /// Where the next look for a connection begins, so that no socket starves another.
@@ -127,6 +129,7 @@ impl Listener {
         Listener {
             sockets,
             options,
+            liveness: OnceLock::new(),
             counts: Counts::default(),
             reserve: sys::Reserve::new(),
             next: AtomicUsize::new(0),
@@ -164,7 +167,18 @@ impl Listener {
         }
         let again = |listening| tcp::bind_again(listening, &self.options);
         let sockets: Result<Vec<Listening>, Error> = self.sockets.iter().map(again).collect();
-        Ok(Listener::made_of(sockets?, self.options, None))
+        let options = self.options.with_liveness(self.liveness());
+        Ok(Listener::made_of(sockets?, options, None))
+    }
+
+    /// The liveness of what is accepted from here on; said once.
+    pub(crate) fn set_liveness(&self, liveness: Liveness) {
+        // A server serves once, so nobody has said it before.
+        let _ = self.liveness.set(liveness);
+    }
+
+    fn liveness(&self) -> Liveness {
+        self.liveness.get().copied().unwrap_or(self.options.liveness)
     }
 
     /// Accepts a connection, waiting for it until `until` says otherwise.
@@ -335,7 +349,7 @@ impl Listener {
 
     /// What it puts round connections, and no sockets: another process has those.
     pub(crate) fn without_sockets(&self) -> Listener {
-        Listener::made_of(Vec::new(), self.options, None)
+        Listener::made_of(Vec::new(), self.options.with_liveness(self.liveness()), None)
     }
 
     /// Puts round a socket that another process has accepted what it would have put round it.
@@ -359,7 +373,7 @@ impl Listener {
             Family::Tcp => {
                 let tcp = Tcp::connected(socket.into(), remote.as_socket());
                 // It fails only on a connection that is broken already; the next call tells.
-                let _ = tcp.set_liveness(&self.options.liveness);
+                let _ = tcp.set_liveness(&self.liveness());
                 Arc::new(tcp)
             }
             Family::Unix => Arc::new(Unix::from(std::os::unix::net::UnixStream::from(socket))),

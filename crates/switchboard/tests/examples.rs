@@ -92,7 +92,8 @@ fn echo_answers(dispatcher: &str) {
 
 #[test]
 fn what_one_says_all_hear() {
-    for dispatcher in switchboard::Dispatch::NAMES {
+    // Processes have no memory in common, and nobody would hear anybody.
+    for dispatcher in ["threads", "events"] {
         let room = Listening::start("chat_room", &["127.0.0.1:0", dispatcher]);
         let enter = || Conversation::connect(&room.endpoint, "lines").unwrap();
         let hear = |guest: &mut Conversation| {

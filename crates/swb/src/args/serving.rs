@@ -9,6 +9,7 @@ use switchboard::server::Dispatch;
 use switchboard::{Endpoint, Timeouts};
 
 use crate::args::FramingArgs;
+use crate::args::conduct::ConductArgs;
 use crate::exit::Failure;
 use crate::units;
 
@@ -25,8 +26,9 @@ use crate::units;
 ///
 /// Where it listens is told on stderr, and with --print-endpoint on stdout. A conversation that
 /// does not end well is told on stderr with its number, and touches no other. Goes on until
-/// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends, the second aborts. The
-/// exit code is then 130 or 143. SIGHUP ends it at once.
+/// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends within --drain, the second
+/// aborts. The exit code is then 130 or 143, and 4 if somebody had to be cut off. SIGHUP ends it at
+/// once.
 #[derive(Args)]
 #[command(subcommand_value_name = "WHAT", subcommand_help_heading = "What")]
 #[command(disable_help_subcommand = true)]
@@ -87,6 +89,9 @@ pub(crate) struct ServeArgs {
     /// Print where it listens on stdout too
     #[arg(long, global = true)]
     pub(crate) print_endpoint: bool,
+
+    #[command(flatten)]
+    pub(crate) conduct: ConductArgs,
 }
 
 /// What is served.
@@ -170,6 +175,7 @@ impl ServeArgs {
             (self.loops.is_some(), "--loops"),
             (self.stats, "--stats"),
         ];
-        given.into_iter().find_map(|(given, name)| given.then_some(name))
+        let given = given.into_iter().find_map(|(given, name)| given.then_some(name));
+        given.or_else(|| self.conduct.option_about_messages())
     }
 }

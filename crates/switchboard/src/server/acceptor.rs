@@ -81,7 +81,7 @@ impl<'a, H: Hands> Acceptor<'a, H> {
                 self.begin(transport, None)?;
             }
             if self.stopper.is_some_and(Stopper::is_stopped) {
-                self.shared.stop();
+                self.shared.stop_as_agreed(deadline::now());
             }
             if self.shared.is_stopping() {
                 return Ok(());
@@ -99,6 +99,21 @@ impl<'a, H: Hands> Acceptor<'a, H> {
             };
             self.wait(until)?;
         }
+    }
+
+    /// Tells those who do not look at the clock themselves that the time of a drain is over.
+    pub(super) fn see_out(&mut self) -> Result<(), Error> {
+        self.listeners.clear();
+        let drain = &self.shared.drain;
+        while drain.has_stoppers() && !self.shared.door.is_empty() {
+            if drain.is_over(deadline::now()) {
+                drain.fire();
+                break;
+            }
+            self.wait(drain.by().map_or(Until::Woken, Until::At))?;
+            self.inbox.take(&mut Vec::new());
+        }
+        Ok(())
     }
 
     /// Accepts what waits. Until when to do so no more.

@@ -30,12 +30,14 @@ mod bench;
 mod conversations;
 mod dispatch;
 mod door;
+mod drain;
 mod events;
 mod inbox;
 mod limits;
 mod line;
 mod processes;
 mod reply;
+mod running;
 mod sender;
 mod service;
 mod shared;
@@ -47,23 +49,26 @@ mod turn;
 
 pub use bytes::Bytes;
 pub use dispatch::Dispatch;
+pub use drain::CutOff;
 pub use limits::{Heartbeat, Limits};
 pub use reply::Reply;
+pub use running::Running;
 pub use sender::{Pending, Sender, SlowPeer};
 pub use service::{Outcome, Service};
 pub use shared::Handle;
 pub use stats::{Endings, Stats};
 
 use crate::conversation::parse_protocol;
-use crate::{Conversation, Endpoint, Error, Listener, Stopper, Transport};
+use crate::{Conversation, Endpoint, Error, Listener, Liveness, Stopper, Transport};
 use accept::Accept;
 use bench::{Bench, Setup};
 use dispatch::Kind;
 use inbox::Inbox;
+use running::Serving;
 use shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::time::Duration;
 use switchboard_frame::Protocol;
 
 /// Where a service is served: listeners, a protocol, a dispatcher, limits. See the
@@ -98,6 +103,7 @@ pub struct Server {
     listeners: Vec<Arc<Listener>>,
     dispatch: Dispatch,
     limits: Limits,
+    liveness: Option<Liveness>,
     stopper: Option<Stopper>,
     /// Stopped when the process in front of this one ends.
     lifeline: Option<Stopper>,
@@ -123,6 +129,7 @@ impl Server {
             listeners: Vec::new(),
             dispatch: Dispatch::default(),
             limits: Limits::default(),
+            liveness: None,
             stopper: None,
             lifeline: None,
             conversations_in_all: None,
@@ -159,11 +166,29 @@ impl Server {
         Server { limits, ..self }
     }
 
+    /// How a peer that has silently gone is noticed, on every connection that this server accepts:
+    /// from listeners given before and after this, whatever their own options say. Without it each
+    /// listener has its own.
+    ///
+    /// What the clocks of [`Limits`] bound is another thing, a peer whose machine still answers.
+    #[must_use]
+    pub fn with_liveness(self, liveness: Liveness) -> Server {
+        Server { liveness: Some(liveness), ..self }
+    }
+
     /// Stops the server as [`Handle::stop`] does, once this stopper has stopped: from a signal
     /// handler, for one.
     #[must_use]
     pub fn with_stopper(self, stopper: &Stopper) -> Server {
         Server { stopper: Some(stopper.clone()), ..self }
+    }
+
+    /// How long a stop may take that a [stopper](Self::with_stopper) begins: as
+    /// [`Handle::drain`] has it. Without it as long as [`Handle::stop`] says.
+    #[must_use]
+    pub fn with_drain(self, within: Duration) -> Server {
+        self.shared.drain.set_within(within);
+        self
     }
 
     /// Accepts so many conversations in all and no more; serving returns when the last of them is
@@ -250,14 +275,15 @@ impl Server {
     {
         let prepared = self.prepare()?;
         let stopper = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
+        let last = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
+        let stoppers = conversations::Stoppers { stop: stopper, last };
         let work = |transport: Arc<dyn Transport>, bench: &mut Bench| {
-            // In a process of its own it is stopped from another one.
-            let stopper = bench.lifeline.clone().unwrap_or_else(|| stopper.clone());
-            conversations::converse(transport, &handler, bench, &stopper);
+            conversations::converse(transport, &handler, bench, &stoppers);
         };
         match self.dispatch.kind {
             Kind::Threads { stack_bytes, .. } => {
-                self.shared.on_stop(&stopper);
+                self.shared.on_stop(&stoppers.stop);
+                self.shared.drain.on_deadline(&stoppers.last);
                 prepared.threads(&self, stack_bytes, work)
             }
             Kind::Processes { .. } => prepared.processes(&self, &work),
@@ -310,6 +336,9 @@ impl Server {
         let open_max = self.dispatch.conversations_max().min(self.limits.conversations_max);
         self.shared.door.set(&self.limits, open_max, self.conversations_in_all);
         self.shared.set_queued_max(self.limits.queued_bytes_in_all_max);
+        if let Some(liveness) = self.liveness {
+            self.listeners.iter().for_each(|listener| listener.set_liveness(liveness));
+        }
         let setup = Arc::new(Setup::new(&self.protocol, &self.limits));
         Ok(Prepared { setup, listeners: std::mem::take(&mut self.listeners) })
     }
@@ -423,74 +452,5 @@ impl Prepared {
             false => Ok(Arc::clone(listener) as _),
         };
         self.listeners.iter().map(one).collect()
-    }
-}
-
-/// A server that serves in the background; made by [`Server::start`].
-///
-/// Dropped, it is stopped, and waited for: that can take as long as [`Handle::stop`] says.
-#[derive(Debug)]
-pub struct Running {
-    handle: Handle,
-    /// Until it was waited for.
-    serving: Option<Serving>,
-}
-
-/// Where it serves.
-#[derive(Debug)]
-enum Serving {
-    Thread(JoinHandle<Result<Stats, Error>>),
-    Process(processes::Front),
-}
-
-impl Running {
-    /// Asks the server things.
-    #[must_use]
-    pub fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    /// Where it listens, with the port that was chosen for port 0.
-    #[must_use]
-    pub fn endpoints(&self) -> &[Endpoint] {
-        self.handle.endpoints()
-    }
-
-    /// Stops the server as [`Handle::stop`] does, and waits until every conversation is over.
-    ///
-    /// # Errors
-    /// What serving said.
-    pub fn stop(mut self) -> Result<Stats, Error> {
-        self.handle.stop();
-        self.wait()
-    }
-
-    /// Waits until serving ends by itself: after
-    /// [`with_conversations_in_all`](Server::with_conversations_in_all), a [`Handle::stop`] from
-    /// elsewhere, or an error.
-    ///
-    /// # Errors
-    /// What serving said.
-    pub fn join(mut self) -> Result<Stats, Error> {
-        self.wait()
-    }
-
-    fn wait(&mut self) -> Result<Stats, Error> {
-        match self.serving.take() {
-            Some(Serving::Thread(thread)) => {
-                let panicked = |_| Err(Error::caller("the server has panicked"));
-                thread.join().unwrap_or_else(panicked)
-            }
-            Some(Serving::Process(front)) => front.wait().map(|()| self.handle.stats()),
-            None => Ok(self.handle.stats()),
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.handle.stop();
-        // Whoever drops it does not want to hear how it went.
-        let _ = self.wait();
     }
 }

@@ -40,6 +40,9 @@ pub struct Stats {
     /// for want of memory; they count as `stopped` too. Under *processes* only: elsewhere the whole
     /// server dies of these.
     pub crashed: u64,
+    /// Conversations cut off by the deadline of a [drain](super::Handle::drain); they count as
+    /// `stopped` too, unless something else had gone wrong before.
+    pub cut_off: u64,
 }
 
 /// How many conversations ended in which way.
@@ -91,14 +94,15 @@ pub(super) enum Count {
     BytesSent,
     Failed,
     Panicked,
+    CutOff,
 }
 
 /// The endings begin here.
-const ENDINGS: usize = 7;
-/// Of what has no use for a loop or a thread: see [`board`](super::processes).
+const ENDINGS: usize = 8;
+/// What only processes have use for: see `processes/board.rs`.
 pub(super) const MORE: usize = ENDINGS + Ending::ALL.len();
 /// Numbers of a row.
-pub(super) const ROW: usize = MORE + 2;
+pub(super) const ROW: usize = MORE + 5;
 pub(super) type Row = sys::Row<ROW>;
 
 impl Counters {
@@ -138,6 +142,7 @@ impl Counters {
         stats.bytes_sent += count(Count::BytesSent);
         stats.failed += count(Count::Failed);
         stats.panicked += count(Count::Panicked);
+        stats.cut_off += count(Count::CutOff);
         for (sum, number) in stats.endings.0.iter_mut().zip(&self.0[ENDINGS..MORE]) {
             *sum += number.load(Ordering::Relaxed);
         }

@@ -77,15 +77,15 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
     ) -> Result<(), Error> {
         thread::scope(|scope| {
             let threads = Threads { pool: self, scope };
-            let accepted = Acceptor::new(threads, self.shared, listeners, stopper)
-                .and_then(|mut acceptor| acceptor.run());
+            let mut acceptor = Acceptor::new(threads, self.shared, listeners, stopper)?;
+            let accepted = acceptor.run();
             if accepted.is_err() {
                 // What is open ends too: who called is to hear of it.
                 self.shared.stop();
             }
             self.lock().is_over = true;
             self.more.notify_all();
-            accepted
+            accepted.and(acceptor.see_out())
         })
     }
 
@@ -105,7 +105,7 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
             // One of the threads there are may still come to it; without any it is given up.
             let mut queue = self.lock();
             if let Some(transport) = queue.waiting.pop_back() {
-                self.shared.door.leave(&*transport);
+                self.shared.let_out(&*transport);
             }
         }
     }
@@ -114,9 +114,7 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
         let Some(first) = self.next(false) else { return };
         let Ok(inbox) = Inbox::new() else {
             tracing::warn!("there is no descriptor for a thread of a conversation");
-            if self.shared.door.leave(&*first) {
-                self.shared.wake_all();
-            }
+            self.shared.let_out(&*first);
             return;
         };
         let clock = Box::new(deadline::now);
@@ -188,8 +186,13 @@ pub(super) fn converse<S: Service>(
 fn wait(line: &Line, bench: &Bench) -> std::io::Result<Interest> {
     let transport = &*line.transport;
     let (read, write) = (transport.read_descriptor(), transport.write_descriptor());
-    let stopper = bench.lifeline.as_ref().filter(|_| !bench.shared.is_stopping());
-    let until = Wait { deadline: line.due, stopper, ..Wait::FOREVER };
+    let (mut stopper, mut due) = (bench.lifeline.as_ref(), line.due);
+    if stopper.is_some() && bench.shared.is_stopping() {
+        // It has been heard. That the time for it became shorter is nowhere to be heard.
+        stopper = None;
+        due = deadline::earlier(due, deadline::after(limits::DRAIN_LOOK_INTERVAL));
+    }
+    let until = Wait { deadline: due, stopper, ..Wait::FOREVER };
     let mail = Some(bench.inbox.as_fd());
     Ok(match wait_beside(read, write, line.wanted, mail, &until)? {
         Woken::Ready(ready) => ready,

@@ -163,7 +163,8 @@ impl<S: Service> Turn<'_, S> {
     }
 
     fn io(&self, what: &str, error: io::Error) -> Error {
-        Error::stream(what, error).at_endpoint(self.line.transport.name())
+        let transport = &self.line.transport;
+        Error::stream(what, error).with_silence(&**transport).at_endpoint(transport.name())
     }
 
     /// Gives the service the messages that are there, within the bounds of a turn.

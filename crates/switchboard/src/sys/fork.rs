@@ -4,7 +4,7 @@
 //! a half-made allocation) would be held in the child for ever.
 
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use std::fmt;
 use std::io::{self, Write};
 
@@ -92,6 +92,11 @@ pub(crate) fn reap(child: Pid) -> Option<Ended> {
             Err(_) => Some(Ended::Unknown),
         };
     }
+}
+
+/// Kills a child that has not been [reaped](reap). That it is gone already is as good.
+pub(crate) fn kill(child: Pid) {
+    let _ = kill_process(child, Signal::KILL);
 }
 
 /// How many threads this process has. One that has been joined may still be listed for a moment,

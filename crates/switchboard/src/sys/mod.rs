@@ -10,6 +10,7 @@
 //! | signals to be polled (`level`) | `counter`: eventfd | `pipe`: a pipe, a pair of sockets |
 //! | many descriptors in one wait | `queue`: epoll | `many`: poll |
 //! | the end of a child process | `child`: pidfd | asked again and again |
+//! | how long a peer has been silent | `silence`: TCP_INFO | nobody knows |
 //!
 //! Linux is what is tested, and there the right column too, with the feature `portable`. For macOS
 //! and FreeBSD the crate compiles (`scripts/check-portable`), and has never been run there. On
@@ -36,6 +37,7 @@ mod pipe;
 mod poll;
 mod queue;
 mod reserve;
+mod silence;
 pub(crate) mod socket;
 
 /// The backend and the signals of this system.
@@ -50,7 +52,7 @@ use self::pipe as signal;
 pub(crate) use backend::{Backend, Clock, Readiness};
 pub(crate) use child::process_descriptor;
 pub(crate) use errors::{AcceptTrouble, accept_trouble, is_exhaustion};
-pub(crate) use fork::{Ended, ForkError, exit, fork, reap};
+pub(crate) use fork::{Ended, ForkError, exit, fork, kill, reap};
 pub(crate) use inherited::{replace, take};
 pub(crate) use level::{Gate, Level};
 pub(crate) use many::{Asked, Found, Many};
@@ -58,3 +60,4 @@ pub(crate) use mapped::{Row, Table};
 pub(crate) use poll::{Watch, Woke, wait};
 pub(crate) use queue::{Queue, Watched};
 pub(crate) use reserve::Reserve;
+pub(crate) use silence::silence;

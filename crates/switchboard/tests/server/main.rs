@@ -23,6 +23,7 @@ macro_rules! everywhere {
 mod answers;
 mod clocks;
 mod conversations;
+mod drain;
 mod endings;
 mod fairness;
 mod faults;

@@ -34,6 +34,7 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     }
     let mut server =
         Server::of(&protocol).with_dispatch(args.dispatcher()?).with_limits(limits(args));
+    server = server.with_drain(args.conduct.drain());
     if let Some(count) = args.count {
         server = server.with_conversations_in_all(count);
     }
@@ -45,7 +46,7 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
         handle: &handle,
         printer,
         interrupts: &interrupts,
-        stall: args.timeouts().stall,
+        drain: args.conduct.drain(),
         tells: args.stats,
     };
     let served = serve(server, &lookout, action).map_err(|error| {
@@ -54,7 +55,8 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
         Failure::new(if own { Exit::Usage } else { Exit::Unreachable }, error)
     })?;
     printer.talk(&summary(&served));
-    Ok(interrupts.exit())
+    // Each has been told by its own line.
+    Ok(if served.cut_off > 0 { Exit::TimedOut } else { interrupts.exit() })
 }
 
 /// An answer that would end every conversation is found before the first one.
@@ -138,6 +140,7 @@ fn summary(served: &Stats) -> String {
     let mut others: Vec<_> = endings.map(|(ending, count)| format!("{ending} {count}")).collect();
     for (what, count) in [
         ("discarded", served.messages_discarded),
+        ("cut off", served.cut_off),
         ("refused", served.refused),
         ("errors of accept", served.accept_errors),
     ] {

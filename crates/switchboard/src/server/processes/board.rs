@@ -9,6 +9,7 @@
 //! **Invariant:** a number has one writer at a time: a slot's are its child's, and the master's
 //! once that is reaped. What a child had counted outlives it, however it ends.
 
+use super::super::drain::{CutOff, NEVER};
 use super::super::stats::{Counters, MORE, ROW, Row, Stats, add};
 use crate::{Error, Stopper, sys};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The columns of a slot's row behind what every dispatcher counts.
 const QUEUED: usize = MORE;
 const PHASE: usize = MORE + 1;
+/// Who was cut off: whether, and what was left of it.
+const CUT_OFF: usize = MORE + 2;
+const CUT_QUEUED: usize = MORE + 3;
+const CUT_PROMISED: usize = MORE + 4;
 
 /// The columns of the master's row.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +32,8 @@ pub(in crate::server) enum Mine {
     Crashed,
     /// The process that this is, from when it begins to serve.
     Process,
+    /// Until when a server that stops may go on.
+    DrainsBy,
 }
 
 /// How far a child has come with the conversation that it was given.
@@ -53,7 +60,9 @@ impl Board {
         let fail = |error| Error::io("cannot share memory with other processes", error);
         let table = sys::Table::new(slots.saturating_add(1)).map_err(fail)?;
         let stopper = Stopper::new().map_err(fail)?;
-        Ok(Board { mine: table.row(0), table, stopper })
+        let board = Board { mine: table.row(0), table, stopper };
+        board.tell(Mine::DrainsBy, NEVER);
+        Ok(board)
     }
 
     pub(super) fn slots(&self) -> usize {
@@ -71,6 +80,10 @@ impl Board {
 
     pub(super) fn crashed(&self) {
         add(&self.mine[Mine::Crashed as usize], 1);
+    }
+
+    pub(in crate::server) fn drains_by(&self) -> &AtomicU64 {
+        &self.mine[Mine::DrainsBy as usize]
     }
 
     /// Whether this process is the master, or there is none yet.
@@ -122,6 +135,24 @@ impl Slot {
     /// Bytes queued in its conversation.
     pub(in crate::server) fn queued(&self) -> &AtomicU64 {
         &self.0[QUEUED]
+    }
+
+    /// Its conversation was cut off.
+    pub(in crate::server) fn note_cut_off(&self, queued_bytes: usize, promised: usize) {
+        self.0[CUT_QUEUED].store(queued_bytes as u64, Ordering::Relaxed);
+        self.0[CUT_PROMISED].store(promised as u64, Ordering::Relaxed);
+        self.0[CUT_OFF].store(1, Ordering::Release);
+    }
+
+    /// What was left of a conversation that was cut off.
+    pub(super) fn take_cut_off(&self, peer: impl FnOnce() -> String) -> Option<CutOff> {
+        let number = |at: usize| {
+            let number = self.0[at].load(Ordering::Relaxed);
+            usize::try_from(number).unwrap_or(usize::MAX)
+        };
+        let is_cut = self.0[CUT_OFF].swap(0, Ordering::Acquire) != 0;
+        let (queued_bytes, promised) = (number(CUT_QUEUED), number(CUT_PROMISED));
+        is_cut.then(|| CutOff { peer: peer(), queued_bytes, promised })
     }
 
     pub(super) fn phase(&self) -> Phase {

@@ -2,8 +2,10 @@
 
 use super::super::acceptor::Acceptor;
 use super::super::bench::Bench;
+use super::super::drain::CutOff;
+use super::super::stats::Count;
 use super::board::Phase;
-use super::{CHILDREN, Processes, child, explain, give_up, leave, pool};
+use super::{CHILDREN, Processes, child, explain, give_up, pool};
 use crate::sys::{self, Backend, Ended, ForkError};
 use crate::transport::Transport;
 use crate::{Ending, Error, deadline, limits};
@@ -11,6 +13,7 @@ use rustix::process::Pid;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Slots, some of them with a child.
@@ -38,6 +41,8 @@ pub(super) struct Job {
     pub(super) listener: Option<usize>,
     /// What the slot had counted before.
     endings: u64,
+    /// It was killed when the time of a drain was over.
+    is_killed: bool,
 }
 
 /// What of a child is readable.
@@ -76,6 +81,16 @@ impl Children {
         self.slots.iter().flatten().filter(|child| child.control.is_some()).count()
     }
 
+    /// Kills those that are still at a conversation.
+    pub(super) fn kill_all(&mut self) {
+        for child in self.slots.iter_mut().flatten() {
+            if let Some(job) = &mut child.job {
+                job.is_killed = true;
+                sys::kill(child.pid);
+            }
+        }
+    }
+
     /// In a child: all that is of the others.
     pub(super) fn forget(&mut self) {
         self.slots.clear();
@@ -96,7 +111,7 @@ pub(super) fn fork_for<F: Fn(Arc<dyn Transport>, &mut Bench)>(
         return Ok(());
     };
     let board = acceptor.hands.board.slot(slot);
-    let job = Job { transport, listener: None, endings: board.counters().endings() };
+    let job = Job::new(transport, None, board.counters().endings());
     board.set_phase(Phase::Waiting);
     match sys::fork() {
         Ok(None) => child::one(acceptor, slot, job.transport),
@@ -213,35 +228,57 @@ fn reap<F>(acceptor: &mut Acceptor<'_, Processes<'_, F>>, slot: usize) {
     }
     hands.children.free.push(slot);
     let board = hands.board.slot(slot);
-    board.queued().store(0, std::sync::atomic::Ordering::Relaxed);
+    let queued = board.queued().swap(0, Ordering::Relaxed);
     let job = child.job.take();
     if child.control.is_some() {
         hands.pool.has_lost(slot, job.is_some(), ended);
     }
     let Some(job) = job else { return };
     match board.phase() {
-        Phase::Over => leave(acceptor.shared, &*job.transport),
+        Phase::Over => is_over(acceptor, slot, &job),
         Phase::Waiting if job.listener.is_some() => hands.pool.put_back(job),
-        Phase::Waiting | Phase::Begun => crashed(acceptor, slot, &job, ended),
+        Phase::Waiting | Phase::Begun => died(acceptor, slot, &job, (ended, queued)),
     }
 }
 
-/// A child died before its conversation was over.
-fn crashed<F>(acceptor: &mut Acceptor<'_, Processes<'_, F>>, slot: usize, job: &Job, ended: Ended) {
+/// A conversation came to its end.
+pub(super) fn is_over<F>(acceptor: &Acceptor<'_, Processes<'_, F>>, slot: usize, job: &Job) {
+    let (shared, slot) = (acceptor.shared, acceptor.hands.board.slot(slot));
+    if let Some(cut) = slot.take_cut_off(|| job.transport.name()) {
+        shared.drain.note(cut);
+    }
+    shared.let_out(&*job.transport);
+}
+
+/// A child died before its conversation was over, with so much queued.
+fn died<F>(
+    acceptor: &Acceptor<'_, Processes<'_, F>>,
+    slot: usize,
+    job: &Job,
+    (ended, queued): (Ended, u64),
+) {
     let (board, peer) = (&acceptor.hands.board, tracing::field::debug(&job.transport));
-    tracing::warn!(peer, %ended, "a process died before its conversation was over");
     let counters = board.slot(slot).counters();
     if counters.endings() == job.endings {
         counters.ended(Ending::Stopped);
     }
-    board.crashed();
+    if job.is_killed {
+        tracing::warn!(peer, "a process was killed: the time for its conversation was over");
+        counters.add(Count::CutOff, 1);
+        let (peer, queued_bytes) = (job.transport.name(), usize::try_from(queued));
+        let queued_bytes = queued_bytes.unwrap_or(usize::MAX);
+        acceptor.shared.drain.note(CutOff { peer, queued_bytes, promised: 0 });
+    } else {
+        tracing::warn!(peer, %ended, "a process died before its conversation was over");
+        board.crashed();
+    }
     give_up(acceptor.shared, &*job.transport);
 }
 
 impl Job {
-    /// For the child in a slot, which is told where to find it.
-    pub(super) fn new(transport: Arc<dyn Transport>, listener: usize, endings: u64) -> Job {
-        Job { transport, listener: Some(listener), endings }
+    /// With what its slot has counted before.
+    pub(super) fn new(transport: Arc<dyn Transport>, listener: Option<usize>, endings: u64) -> Job {
+        Job { transport, listener, endings, is_killed: false }
     }
 }
 

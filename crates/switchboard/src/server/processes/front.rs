@@ -2,12 +2,14 @@
 //! [`Server::start`](crate::Server::start) leaves behind.
 
 use super::{Sizes, explain};
-use crate::server::{Server, Stats};
+use crate::server::shared::Shared;
+use crate::server::{CutOff, Server, Stats};
 use crate::{Error, Stopper, sys};
 use rustix::process::Pid;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// A master that was forked off.
 #[derive(Debug)]
@@ -19,14 +21,11 @@ pub(in crate::server) struct Front {
     outcome: OwnedFd,
 }
 
-/// The longest text of an error that is told, in bytes: a pipe takes as much at once.
-const TEXT_BYTES_MAX: usize = 4000;
-
-/// What serving came to, in a byte. No byte at all: the master has died.
-const WELL: u8 = 0;
-const CALLER: u8 = 1;
-const EXHAUSTED: u8 = 2;
-const OTHER: u8 = 3;
+/// What serving came to, in a letter. None at all: the master has died.
+const WELL: char = '+';
+const CALLER: char = 'c';
+const EXHAUSTED: char = 'x';
+const OTHER: char = '-';
 
 /// Forks a master off, which serves.
 ///
@@ -39,6 +38,7 @@ pub(in crate::server) fn start(
 ) -> Result<Front, Error> {
     let fail = |error| Error::io("cannot start a server", error);
     server.shared.set_board(&sizes.board()?);
+    let shared = Arc::clone(&server.shared);
     let (reads, lifeline) = std::io::pipe().map_err(fail)?;
     let (outcome, mut tells) = std::io::pipe().map_err(fail)?;
     let Some(pid) = sys::fork().map_err(explain)? else {
@@ -51,7 +51,8 @@ pub(in crate::server) fn start(
         let served = catch_unwind(AssertUnwindSafe(all));
         let panicked = |_| Err(Error::caller("the server has panicked"));
         // A front that is gone wants to hear nothing.
-        let _ = tells.write_all(&told(served.unwrap_or_else(panicked)));
+        let told = told(served.unwrap_or_else(panicked), &shared.drain.cut_off());
+        let _ = tells.write_all(&told);
         sys::exit(0)
     };
     let master = pid.as_raw_nonzero().get().unsigned_abs();
@@ -60,15 +61,27 @@ pub(in crate::server) fn start(
     Ok(Front { pid, _lifeline: lifeline.into(), outcome: outcome.into() })
 }
 
-fn told(served: Result<Stats, Error>) -> Vec<u8> {
-    let Err(error) = served else { return vec![WELL] };
-    let kind = match &error {
-        error if error.is_caller() => CALLER,
-        error if error.is_exhausted() => EXHAUSTED,
-        _ => OTHER,
+/// A line of what serving came to, and one for each that was cut off.
+fn told(served: Result<Stats, Error>, cut_off: &[CutOff]) -> Vec<u8> {
+    let mut told = match served {
+        Ok(_) => WELL.to_string(),
+        Err(error) if error.is_caller() => format!("{CALLER}{error}"),
+        Err(error) if error.is_exhausted() => format!("{EXHAUSTED}{error}"),
+        Err(error) => format!("{OTHER}{error}"),
     };
-    let text = error.to_string();
-    [&[kind], &text.as_bytes()[..text.len().min(TEXT_BYTES_MAX)]].concat()
+    told = told.replace('\n', " ");
+    for CutOff { peer, queued_bytes, promised } in cut_off {
+        told.push_str(&format!("\n{queued_bytes} {promised} {peer}"));
+    }
+    told.into_bytes()
+}
+
+/// A line of [`told`] about one that was cut off.
+fn cut_off(line: &str) -> Option<CutOff> {
+    let mut words = line.splitn(3, ' ');
+    let mut word = || words.next();
+    let (queued_bytes, promised) = (word()?.parse().ok()?, word()?.parse().ok()?);
+    Some(CutOff { peer: word()?.to_owned(), queued_bytes, promised })
 }
 
 impl Front {
@@ -76,7 +89,7 @@ impl Front {
     ///
     /// # Errors
     /// What serving said there; the master has died.
-    pub(in crate::server) fn wait(self) -> Result<(), Error> {
+    pub(in crate::server) fn wait(self, shared: &Shared) -> Result<(), Error> {
         let mut told = Vec::new();
         let read = std::fs::File::from(self.outcome).read_to_end(&mut told);
         let ended = loop {
@@ -87,12 +100,14 @@ impl Front {
             }
         };
         read.map_err(|error| Error::io("cannot hear of the server", error))?;
-        match told.split_first() {
-            Some((&WELL, _)) => Ok(()),
-            Some((kind, text)) => {
-                let text = String::from_utf8_lossy(text);
-                Err(Error::told(text, *kind == CALLER, *kind == EXHAUSTED))
-            }
+        let told = String::from_utf8_lossy(&told);
+        let mut lines = told.lines();
+        let outcome = lines.next().unwrap_or_default();
+        lines.filter_map(cut_off).for_each(|cut| shared.drain.note(cut));
+        let mut text = outcome.chars();
+        match text.next() {
+            Some(WELL) => Ok(()),
+            Some(kind) => Err(Error::told(text.as_str(), kind == CALLER, kind == EXHAUSTED)),
             None => Err(Error::caller(format!("the process of the server died: {ended}"))),
         }
     }

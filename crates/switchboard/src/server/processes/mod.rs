@@ -34,7 +34,7 @@ use super::bench::{Bench, Setup};
 use super::shared::Shared;
 use crate::sys::{Backend, ForkError, Readiness, SystemBackend};
 use crate::transport::Transport;
-use crate::{Error, Listener, Stopper, deadline};
+use crate::{Error, Listener, Stopper, deadline, limits};
 use children::Children;
 use pool::Pool;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -139,9 +139,18 @@ fn finish<F: Fn(Arc<dyn Transport>, &mut Bench)>(
         give_up(acceptor.shared, &*transport);
     }
     while !acceptor.hands.children.is_empty() {
-        let until = acceptor.hands.until();
-        let timeout = until.map(|until| deadline::remaining(Some(until)).unwrap_or_default());
-        round(acceptor, timeout)?;
+        let (drain, now) = (&acceptor.shared.drain, deadline::now());
+        if drain
+            .by()
+            .and_then(|by| by.checked_add(limits::CUT_OFF_GRACE))
+            .is_some_and(|by| by <= now)
+        {
+            acceptor.hands.children.kill_all();
+        }
+        // Of a time that becomes shorter nobody is told.
+        let soon = deadline::after(limits::DRAIN_LOOK_INTERVAL);
+        let until = deadline::earlier(acceptor.hands.until(), soon);
+        round(acceptor, deadline::remaining(until))?;
     }
     Ok(())
 }
@@ -157,7 +166,10 @@ fn round<F: Fn(Arc<dyn Transport>, &mut Bench)>(
     for one in &found {
         match one.key {
             key @ (ASKED | FRONT | STOPPER) => {
-                acceptor.shared.stop();
+                match key {
+                    ASKED => acceptor.shared.stop(),
+                    _ => acceptor.shared.stop_as_agreed(deadline::now()),
+                }
                 let hands = &mut acceptor.hands;
                 // It stays as it is: watched any longer, it would never let the master wait again.
                 if let Some(stopper) =
@@ -211,13 +223,7 @@ impl<F: Fn(Arc<dyn Transport>, &mut Bench)> Hands for Processes<'_, F> {
 fn give_up(shared: &Shared, transport: &dyn Transport) {
     // It fails only on a connection that is broken already.
     let _ = transport.reset();
-    leave(shared, transport);
-}
-
-fn leave(shared: &Shared, transport: &dyn Transport) {
-    if shared.door.leave(transport) {
-        shared.wake_all();
-    }
+    shared.let_out(transport);
 }
 
 /// Why nothing was forked off, in words.

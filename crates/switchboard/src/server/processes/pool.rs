@@ -8,9 +8,9 @@
 
 use super::super::acceptor::Acceptor;
 use super::super::bench::Bench;
+use super::Processes;
 use super::board::Phase;
 use super::children::{self, Children, Job};
-use super::{Processes, leave};
 use crate::sys::{self, Ended};
 use crate::transport::Transport;
 use crate::{Error, Listener, deadline, limits};
@@ -119,7 +119,7 @@ pub(super) fn serve_waiting<F: Fn(Arc<dyn Transport>, &mut Bench)>(
     {
         let Some((transport, listener)) = hands.pool.waiting.pop_front() else { break };
         let board = hands.board.slot(slot);
-        let job = Job::new(transport, listener, board.counters().endings());
+        let job = Job::new(transport, Some(listener), board.counters().endings());
         let Some(child) = hands.children.child(slot) else { continue };
         board.set_phase(Phase::Waiting);
         let place = u8::try_from(listener).unwrap_or(u8::MAX);
@@ -145,7 +145,7 @@ pub(super) fn done<F>(acceptor: &mut Acceptor<'_, Processes<'_, F>>, slot: usize
         Ok(1) => {
             if let Some(job) = child.job.take() {
                 hands.pool.is_idle(slot);
-                leave(acceptor.shared, &*job.transport);
+                children::is_over(acceptor, slot, &job);
             }
         }
         // It is ending, and reaped when it has: nothing more comes from it.
