@@ -1,7 +1,7 @@
 //! What can go wrong, by whose fault: [`Error`].
 
+mod after;
 mod around;
-
 mod kind;
 
 use crate::Ending;
@@ -10,6 +10,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use switchboard_frame::{ErrorKind as FrameErrorKind, FrameError};
 
 /// Whose fault an [`Error`] is.
@@ -43,6 +44,7 @@ struct Inner {
     endpoint: Option<String>,
     message_number: Option<u64>,
     byte_offset: Option<u64>,
+    after: Option<Duration>,
     advice: Option<String>,
     partial: Arc<[u8]>,
     /// Where in the stream they begin, and the bytes around the fault.
@@ -236,6 +238,7 @@ impl Error {
                 endpoint: None,
                 message_number: None,
                 byte_offset: None,
+                after: None,
                 advice: None,
                 partial: Arc::new([]),
                 around: None,
@@ -310,6 +313,16 @@ impl Error {
     #[must_use]
     pub fn limit(what: impl Into<String>) -> Error {
         Error::new(Kind::Limit, what)
+    }
+
+    /// What another process said, of which no more than the text has come over.
+    pub(crate) fn told(text: impl Into<String>, is_caller: bool, is_exhausted: bool) -> Error {
+        let kind = match (is_caller, is_exhausted) {
+            (true, _) => Kind::Caller,
+            (_, true) => Kind::Exhausted,
+            _ => Kind::System,
+        };
+        Error::new(kind, text)
     }
 
     /// A name without addresses.
@@ -409,7 +422,10 @@ impl fmt::Display for Error {
             write!(f, "{between}byte {offset}")?;
         }
         match inner.kind {
-            Kind::TimedOut if inner.attempts.is_empty() => f.write_str(": timed out")?,
+            Kind::TimedOut if inner.attempts.is_empty() => {
+                after::tell(f, "timed out", inner.after, "")?;
+            }
+            Kind::PeerDead => after::tell(f, "peer dead", inner.after, " without an answer")?,
             Kind::Stopped => f.write_str(": stopped")?,
             Kind::Interrupted => f.write_str(": interrupted")?,
             _ => {}
@@ -420,6 +436,8 @@ impl fmt::Display for Error {
         }
         if let (Some(source), true) = (&inner.source, inner.attempts.is_empty()) {
             match source.downcast_ref::<io::Error>() {
+                // Which is that the peer is dead, in other words.
+                Some(error) if error.kind() == io::ErrorKind::TimedOut => {}
                 Some(error) => write!(f, ": {}", Said(error))?,
                 None => write!(f, ": {source}")?,
             }

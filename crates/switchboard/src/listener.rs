@@ -6,15 +6,15 @@
 
 use crate::sys::{self, Watch, Woke};
 use crate::transport::{Tcp, Transport, Unix, Wait, unix_endpoint};
-use crate::{Endpoint, Error, deadline};
+use crate::{Endpoint, Error, Liveness, deadline};
 use accept::{Counts, accept_one, count};
 use socket2::{SockAddr, Socket};
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 mod accept;
@@ -43,6 +43,8 @@ pub use options::ListenOptions;
 pub struct Listener {
     sockets: Vec<Listening>,
     options: ListenOptions,
+    /// What the server that it belongs to says instead of `options`.
+    liveness: OnceLock<Liveness>,
     counts: Counts,
     reserve: sys::Reserve,
     /// Where the next look for a connection begins, so that no socket starves another.
@@ -140,6 +142,7 @@ impl Listener {
         Listener {
             sockets,
             options,
+            liveness: OnceLock::new(),
             counts: Counts::default(),
             reserve: sys::Reserve::new(),
             next: AtomicUsize::new(0),
@@ -178,7 +181,18 @@ impl Listener {
         }
         let again = |listening| tcp::bind_again(listening, &self.options);
         let sockets: Result<Vec<Listening>, Error> = self.sockets.iter().map(again).collect();
-        Ok(Listener::made_of(sockets?, self.options, self.asked.clone(), None))
+        let options = self.options.with_liveness(self.liveness());
+        Ok(Listener::made_of(sockets?, options, self.asked.clone(), None))
+    }
+
+    /// The liveness of what is accepted from here on; said once.
+    pub(crate) fn set_liveness(&self, liveness: Liveness) {
+        // A server serves once, so nobody has said it before.
+        let _ = self.liveness.set(liveness);
+    }
+
+    fn liveness(&self) -> Liveness {
+        self.liveness.get().copied().unwrap_or(self.options.liveness)
     }
 
     /// Accepts a connection, waiting for it until `until` says otherwise.
@@ -348,12 +362,38 @@ impl Listener {
         Ok(Listener::made_of(vec![Listening { socket, endpoint, family }], options, asked, None))
     }
 
+    /// What it puts round connections, and no sockets: another process has those.
+    pub(crate) fn without_sockets(&self) -> Listener {
+        Listener::made_of(
+            Vec::new(),
+            self.options.with_liveness(self.liveness()),
+            self.asked.clone(),
+            None,
+        )
+    }
+
+    /// Puts round a socket that another process has accepted what it would have put round it.
+    pub(crate) fn dress(&self, socket: OwnedFd) -> io::Result<Arc<dyn Transport>> {
+        let socket = Socket::from(socket);
+        let family = if socket.local_addr()?.is_unix() { Family::Unix } else { Family::Tcp };
+        // A connection that is broken already has no other side any more; the next call tells.
+        let remote = socket.peer_addr().or_else(|_| socket.local_addr())?;
+        Ok(self.transport(family, socket, &remote))
+    }
+
+    /// Says which process it is of: no other one removes its path.
+    pub(crate) fn is_of(&self, process: u32) {
+        if let Some(path) = &self.path {
+            path.is_of(process);
+        }
+    }
+
     fn transport(&self, family: Family, socket: Socket, remote: &SockAddr) -> Arc<dyn Transport> {
         match family {
             Family::Tcp => {
                 let tcp = Tcp::connected(socket.into(), remote.as_socket());
                 // It fails only on a connection that is broken already; the next call tells.
-                let _ = tcp.set_liveness(&self.options.liveness);
+                let _ = tcp.set_liveness(&self.liveness());
                 Arc::new(tcp)
             }
             Family::Unix => Arc::new(Unix::from(std::os::unix::net::UnixStream::from(socket))),

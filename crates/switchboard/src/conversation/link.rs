@@ -87,7 +87,8 @@ impl Link {
     }
 
     pub(super) fn error(&self, what: &str, error: io::Error) -> Error {
-        Error::stream(what, error).at_endpoint(self.transport.name())
+        let transport = &self.transport;
+        Error::stream(what, error).with_silence(&**transport).at_endpoint(transport.name())
     }
 
     /// Reads and throws away until the peer's end, within the limits of lingering.

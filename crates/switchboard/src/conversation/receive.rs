@@ -117,7 +117,7 @@ impl Conversation {
             && let Err(error) = self.link.write(&mut self.session.outbound)
         {
             // The peer reads no more; what it sent before is still to be received.
-            self.send_error = Some(self.link.error("cannot send to", error));
+            self.cannot_send(error);
         }
         let read = match self.broken.take() {
             Some(error) => Err(error),
@@ -139,14 +139,17 @@ impl Conversation {
         }
         let sends = self.send_error.is_none() && self.session.outbound.pending() > 0;
         let interest = if sends { Interest::BOTH } else { Interest::READ };
-        let deadline = self.session.poll_deadline(&self.link.timeouts, deadline::now());
+        let now = deadline::now();
+        let deadline = self.session.poll_deadline(&self.link.timeouts, now);
         let what = match self.session.inbound.unread().is_empty() {
             true => "waiting for a message from",
             false => "waiting for the rest of a message from",
         };
         if let Err(error) = self.link.wait(interest, deadline, what) {
             // Nothing is lost: the next call goes on with what is there, and with a new clock.
+            let since = self.session.inbound.waits_since().unwrap_or(now);
             self.session.inbound.restart_clock();
+            let error = error.since(Some(since), deadline::now());
             return Err(error.at_message(self.session.inbound.messages() + 1));
         }
         Ok(None)

@@ -5,6 +5,7 @@ use super::link::Read;
 use crate::session::Unsent;
 use crate::transport::Interest;
 use crate::{Error, deadline, limits};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use switchboard_frame::{EncodeError, Fields};
 
@@ -88,8 +89,7 @@ impl Conversation {
         loop {
             let before = self.session.outbound.pending();
             if let Err(error) = self.link.write(&mut self.session.outbound) {
-                let error = self.link.error("cannot send to", error);
-                self.send_error = Some(error.clone());
+                let error = self.cannot_send(error);
                 return Err(error.at_message(self.session.outbound.messages()));
             }
             if self.session.outbound.pending() == 0 {
@@ -129,11 +129,20 @@ impl Conversation {
     }
 
     fn write_now(&mut self) -> Result<(), Error> {
-        self.link.write(&mut self.session.outbound).map_err(|error| {
-            let error = self.link.error("cannot send to", error);
-            self.send_error = Some(error.clone());
-            error
-        })
+        let written = self.link.write(&mut self.session.outbound);
+        written.map_err(|error| self.cannot_send(error))
+    }
+
+    /// The peer takes nothing more; told again at every later call. A broken stream is told once:
+    /// the read ahead that was told so left a broken pipe for the writes.
+    #[cold]
+    pub(super) fn cannot_send(&mut self, error: io::Error) -> Error {
+        let error = match &self.broken {
+            Some(broken) if error.kind() == io::ErrorKind::BrokenPipe => broken.clone(),
+            _ => self.link.error("cannot send to", error),
+        };
+        self.send_error = Some(error.clone());
+        error
     }
 
     pub(super) fn append(
@@ -192,8 +201,16 @@ impl Conversation {
             && !self.session.inbound.at_end()
             && self.session.inbound.unread().len() < limits::READ_AHEAD_BYTES_MAX;
         let interest = if ahead { Interest::BOTH } else { Interest::WRITE };
-        let ready = self.link.wait(interest, deadline, "waiting to send to");
-        let ready = ready.map_err(|error| error.at_message(self.session.outbound.messages()))?;
+        let look = deadline::earlier(deadline, now.checked_add(limits::STALL_LOOK_INTERVAL));
+        let ready = match self.link.wait(interest, look, "waiting to send to") {
+            // It may take a little without being told to have room.
+            Err(error) if error.is_timeout() && look != deadline => return Ok(()),
+            ready => ready.map_err(|error| {
+                let outbound = &self.session.outbound;
+                let error = error.since(outbound.stalled_since(), deadline::now());
+                error.at_message(outbound.messages())
+            })?,
+        };
         if ahead && ready.read {
             match self.link.read(&mut self.session.inbound, 1) {
                 Ok(Read::Some | Read::End | Read::Nothing) => {}

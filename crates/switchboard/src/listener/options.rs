@@ -65,7 +65,8 @@ impl ListenOptions {
         ListenOptions { reuse_port, ..self }
     }
 
-    /// The liveness of what is accepted.
+    /// The liveness of what is accepted. A server with a
+    /// [liveness of its own](crate::Server::with_liveness) has that instead.
     #[must_use]
     pub fn with_liveness(self, liveness: Liveness) -> ListenOptions {
         ListenOptions { liveness, ..self }

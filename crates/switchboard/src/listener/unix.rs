@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A socket's path, unlinked when dropped unless somebody else has put their own there.
@@ -20,7 +20,7 @@ pub(super) struct BoundPath {
     path: PathBuf,
     identity: Option<Identity>,
     /// A child that forked off has a copy of this value, and the path is not the child's.
-    process: u32,
+    process: AtomicU32,
     /// It is another process's: it was handed over to it, or is not handed over yet.
     is_given_away: AtomicBool,
 }
@@ -34,13 +34,13 @@ impl BoundPath {
         BoundPath {
             path: path.to_path_buf(),
             identity: identity(path),
-            process: std::process::id(),
+            process: AtomicU32::new(std::process::id()),
             is_given_away: AtomicBool::new(false),
         }
     }
 
     pub(super) fn is_ours(&self) -> bool {
-        self.process == std::process::id()
+        self.process.load(Ordering::Relaxed) == std::process::id()
             && !self.is_given_away.load(Ordering::Relaxed)
             && self.identity.is_some()
             && self.identity == identity(&self.path)
@@ -49,6 +49,10 @@ impl BoundPath {
     /// Says whether it is another process's.
     pub(super) fn set_given_away(&self, is_given_away: bool) {
         self.is_given_away.store(is_given_away, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_of(&self, process: u32) {
+        self.process.store(process, Ordering::Relaxed);
     }
 }
 

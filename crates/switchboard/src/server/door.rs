@@ -6,12 +6,13 @@
 
 use super::accept::Accept;
 use super::limits::Limits;
+use super::processes::{Board, Mine};
 use super::stats::Stats;
 use crate::transport::Transport;
 use crate::{Endpoint, Error, limits};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Door {
     is_full: AtomicBool,
     accept_errors: AtomicU64,
     refused: AtomicU64,
+    /// Where other processes read who was let in.
+    board: OnceLock<Board>,
 }
 
 #[derive(Debug)]
@@ -84,6 +87,21 @@ impl Door {
             is_full: AtomicBool::new(false),
             accept_errors: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            board: OnceLock::new(),
+        }
+    }
+
+    /// Tells other processes, from here on, who is let in.
+    pub(super) fn tell_on(&self, board: &Board) {
+        let _ = self.board.set(board.clone());
+    }
+
+    fn tell(&self, state: &State) {
+        if let Some(board) = self.board.get() {
+            board.tell(Mine::Accepted, state.accepted);
+            board.tell(Mine::Open, state.open);
+            board.tell(Mine::Refused, self.refused.load(Ordering::Relaxed));
+            board.tell(Mine::AcceptErrors, self.accept_errors.load(Ordering::Relaxed));
         }
     }
 
@@ -160,12 +178,14 @@ impl Door {
             let places = state.addresses.entry(address).or_insert(0);
             if *places >= max && is_accepted {
                 self.refused.fetch_add(1, Ordering::Relaxed);
+                self.tell(&state);
                 return Entered::Refused;
             }
             *places += 1;
         }
         state.accepted += 1;
         state.open += 1;
+        self.tell(&state);
         if state.accepted_max == Some(state.accepted) { Entered::Last } else { Entered::Yes }
     }
 
@@ -182,6 +202,7 @@ impl Door {
                 state.addresses.remove(&address);
             }
         }
+        self.tell(&state);
         let is_over = state.open == 0 && state.accepted_max.is_some_and(|m| state.accepted >= m);
         is_over || state.open < state.open_max && self.is_full.swap(false, Ordering::Relaxed)
     }
@@ -205,7 +226,13 @@ impl Door {
         if is_long && listener.turn_away()? {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
+        self.tell(&self.lock());
         Ok(until)
+    }
+
+    /// Has accepting pause, for want of something that a conversation needs.
+    pub(super) fn pause(&self, error: &Error, now: Instant) {
+        self.exhausted(error, now);
     }
 
     /// Until when to pause, and whether it has been going on for long.

@@ -25,6 +25,7 @@
 //! error of `accept`.
 
 mod accept;
+mod acceptor;
 mod bench;
 mod conversations;
 mod dispatch;
@@ -36,6 +37,7 @@ mod inbox;
 mod limits;
 mod line;
 mod notify;
+mod processes;
 mod reply;
 mod running;
 mod sender;
@@ -60,12 +62,13 @@ pub use shared::Handle;
 pub use stats::{Endings, Stats};
 
 use crate::conversation::parse_protocol;
-use crate::{Conversation, Endpoint, Error, ListenOptions, Listener, Stopper};
+use crate::{Conversation, Endpoint, Error, ListenOptions, Listener, Liveness, Stopper, Transport};
 use accept::Accept;
-use bench::Setup;
+use bench::{Bench, Setup};
 use dispatch::Kind;
 use handover::Handover;
 use inbox::Inbox;
+use running::Serving;
 use shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -105,7 +108,10 @@ pub struct Server {
     listeners: Vec<Arc<Listener>>,
     dispatch: Dispatch,
     limits: Limits,
+    liveness: Option<Liveness>,
     stopper: Option<Stopper>,
+    /// Stopped when the process in front of this one ends.
+    lifeline: Option<Stopper>,
     conversations_in_all: Option<u64>,
     succession: Succession,
     shared: Arc<Shared>,
@@ -129,7 +135,9 @@ impl Server {
             listeners: Vec::new(),
             dispatch: Dispatch::default(),
             limits: Limits::default(),
+            liveness: None,
             stopper: None,
+            lifeline: None,
             conversations_in_all: None,
             succession: Succession::default(),
             shared: Arc::new(Shared::new()),
@@ -165,6 +173,16 @@ impl Server {
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Server {
         Server { limits, ..self }
+    }
+
+    /// How a peer that has silently gone is noticed, on every connection that this server accepts:
+    /// from listeners given before and after this, whatever their own options say. Without it each
+    /// listener has its own.
+    ///
+    /// What the clocks of [`Limits`] bound is another thing, a peer whose machine still answers.
+    #[must_use]
+    pub fn with_liveness(self, liveness: Liveness) -> Server {
+        Server { liveness: Some(liveness), ..self }
     }
 
     /// Stops the server as [`Handle::stop`] does, once this stopper has stopped: from a signal
@@ -222,6 +240,10 @@ impl Server {
                     threads::converse(transport, &make, bench, token);
                 })
             }
+            Kind::Processes { .. } => prepared.processes(&self, &|transport, bench| {
+                let token = token.fetch_add(1, Ordering::Relaxed);
+                threads::converse(transport, &make, bench, token);
+            }),
             Kind::Events { loops } => prepared.events(&self, *loops, &make),
         }
     }
@@ -260,19 +282,25 @@ impl Server {
     where
         H: Fn(&mut Conversation) -> Result<(), Error> + Send + Sync,
     {
-        let Kind::Threads { stack_bytes, .. } = self.dispatch.kind else {
-            let what = "a blocking conversation cannot be served under the dispatcher events";
-            return Err(Error::caller(what).with_advice("use threads, or write a Service"));
-        };
         let prepared = self.prepare()?;
         let stopper = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
-        self.shared.on_stop(&stopper);
         let last = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
-        self.shared.drain.on_deadline(&last);
         let stoppers = conversations::Stoppers { stop: stopper, last };
-        prepared.threads(&self, stack_bytes, |transport, bench| {
+        let work = |transport: Arc<dyn Transport>, bench: &mut Bench| {
             conversations::converse(transport, &handler, bench, &stoppers);
-        })
+        };
+        match self.dispatch.kind {
+            Kind::Threads { stack_bytes, .. } => {
+                self.shared.on_stop(&stoppers.stop);
+                self.shared.drain.on_deadline(&stoppers.last);
+                prepared.threads(&self, stack_bytes, work)
+            }
+            Kind::Processes { .. } => prepared.processes(&self, &work),
+            Kind::Events { .. } => {
+                let what = "a blocking conversation cannot be served under the dispatcher events";
+                Err(Error::caller(what).with_advice("use threads or processes, or write a Service"))
+            }
+        }
     }
 
     /// Serves in threads of its own, until [`Running::stop`]; otherwise as [`serve`](Self::serve).
@@ -288,10 +316,27 @@ impl Server {
         self.limits.check(&self.protocol)?;
         self.dispatch.check()?;
         let handle = self.handle();
+        if let Kind::Processes { .. } = self.dispatch.kind {
+            let sizes = self.sizes();
+            let front = processes::start(self, sizes, move |server| server.serve(make))?;
+            return Ok(Running { handle, serving: Some(Serving::Process(front)) });
+        }
         let thread = std::thread::Builder::new().name("switchboard server".to_owned());
         let thread = thread.spawn(move || self.serve(make));
         let thread = thread.map_err(|error| Error::io("cannot start a server", error))?;
-        Ok(Running::new(handle, thread))
+        Ok(Running { handle, serving: Some(Serving::Thread(thread)) })
+    }
+
+    /// How many processes there may be.
+    fn sizes(&self) -> processes::Sizes {
+        let most = |count: usize| count.min(self.limits.conversations_max);
+        match self.dispatch.kind {
+            Kind::Processes { processes_max, pool } => processes::Sizes {
+                conversations_max: most(processes_max),
+                pool: pool.map_or(0, most),
+            },
+            _ => processes::Sizes { conversations_max: 0, pool: 0 },
+        }
     }
 
     fn prepare(&mut self) -> Result<Prepared, Error> {
@@ -300,6 +345,9 @@ impl Server {
         let open_max = self.dispatch.conversations_max().min(self.limits.conversations_max);
         self.shared.door.set(&self.limits, open_max, self.conversations_in_all);
         self.shared.set_queued_max(self.limits.queued_bytes_in_all_max);
+        if let Some(liveness) = self.liveness {
+            self.listeners.iter().for_each(|listener| listener.set_liveness(liveness));
+        }
         let setup = Arc::new(Setup::new(&self.protocol, &self.limits));
         let succession = std::mem::take(&mut self.succession);
         Ok(Prepared { setup, listeners: std::mem::take(&mut self.listeners), succession })
@@ -339,7 +387,7 @@ impl Prepared {
         mut self,
         server: &Server,
         stack_bytes: usize,
-        work: impl Fn(Arc<dyn crate::Transport>, &mut bench::Bench) + Sync,
+        work: impl Fn(Arc<dyn Transport>, &mut Bench) + Sync,
     ) -> Result<Stats, Error> {
         let pool = threads::Pool::new(&self.setup, &server.shared, stack_bytes, work);
         let handover = self.succession.handover(&self.listeners);
@@ -347,6 +395,22 @@ impl Prepared {
         let listeners = self.listeners.into_iter().map(|listener| listener as _).collect();
         pool.run(listeners, server.stopper.as_ref(), succession)?;
         Ok(server.shared.stats())
+    }
+
+    fn processes(
+        mut self,
+        server: &Server,
+        work: &impl Fn(Arc<dyn Transport>, &mut Bench),
+    ) -> Result<Stats, Error> {
+        let (shared, sizes) = (&server.shared, server.sizes());
+        if shared.board().is_none() {
+            shared.set_board(&sizes.board()?);
+        }
+        let stoppers = [server.lifeline.clone(), server.stopper.clone()];
+        let handover = self.succession.handover(&self.listeners);
+        let succession = (self.succession, handover);
+        processes::run(self.listeners, &self.setup, shared, stoppers, sizes, succession, work)?;
+        Ok(shared.stats())
     }
 
     fn events<S: Service>(

@@ -1,5 +1,6 @@
-//! A server in threads of its own: [`Running`].
+//! A server in the background: [`Running`].
 
+use super::processes::Front;
 use super::{Handle, Stats};
 use crate::{Endpoint, Error};
 use std::thread::JoinHandle;
@@ -10,15 +11,19 @@ use std::time::Duration;
 /// Dropped, it is stopped, and waited for: that can take as long as [`Handle::stop`] says.
 #[derive(Debug)]
 pub struct Running {
-    handle: Handle,
-    thread: Option<JoinHandle<Result<Stats, Error>>>,
+    pub(super) handle: Handle,
+    /// Until it was waited for.
+    pub(super) serving: Option<Serving>,
+}
+
+/// Where it serves.
+#[derive(Debug)]
+pub(super) enum Serving {
+    Thread(JoinHandle<Result<Stats, Error>>),
+    Process(Front),
 }
 
 impl Running {
-    pub(super) fn new(handle: Handle, thread: JoinHandle<Result<Stats, Error>>) -> Running {
-        Running { handle, thread: Some(thread) }
-    }
-
     /// Asks the server things.
     #[must_use]
     pub fn handle(&self) -> &Handle {
@@ -51,8 +56,8 @@ impl Running {
     }
 
     /// Waits until serving ends by itself: after
-    /// [`with_conversations_in_all`](super::Server::with_conversations_in_all), a [`Handle::stop`]
-    /// from elsewhere, a takeover, or an error.
+    /// [`with_conversations_in_all`](super::Server::with_conversations_in_all), a
+    /// [`Handle::stop`] from elsewhere, a takeover, or an error.
     ///
     /// # Errors
     /// What serving said.
@@ -61,9 +66,14 @@ impl Running {
     }
 
     fn wait(&mut self) -> Result<Stats, Error> {
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(served)) => served,
-            Some(Err(_)) => Err(Error::caller("the server has panicked")),
+        match self.serving.take() {
+            Some(Serving::Thread(thread)) => {
+                let panicked = |_| Err(Error::caller("the server has panicked"));
+                thread.join().unwrap_or_else(panicked)
+            }
+            Some(Serving::Process(front)) => {
+                front.wait(&self.handle.shared).map(|()| self.handle.stats())
+            }
             None => Ok(self.handle.stats()),
         }
     }

@@ -15,7 +15,8 @@ pub(super) struct Succession {
     door: Option<Arc<Listener>>,
     /// Waits until this server is ready.
     predecessor: Option<Predecessor>,
-    notifies: bool,
+    /// The process to tell a supervisor of, if one is to be told.
+    notifies: Option<u32>,
     listeners: Vec<Weak<Listener>>,
 }
 
@@ -37,12 +38,11 @@ impl Succession {
             predecessor.ready()?;
             self.listeners.iter().filter_map(Weak::upgrade).for_each(|one| one.take_path());
         }
-        if self.notifies && instead {
-            notify::tell(&notify::ready_instead());
-        } else if self.notifies {
-            notify::tell(notify::READY);
-        }
-        if self.notifies {
+        if let Some(process) = self.notifies {
+            match instead {
+                true => notify::tell(&notify::ready_instead(process)),
+                false => notify::tell(notify::READY),
+            }
             shared.tell_of_the_stop();
         }
         Ok(())
@@ -50,6 +50,12 @@ impl Succession {
 }
 
 impl Server {
+    /// Says which process removes the paths that go with the sockets.
+    pub(super) fn is_of(&self, process: u32) {
+        let all = self.listeners.iter().chain(&self.succession.door);
+        all.for_each(|listener| listener.is_of(process));
+    }
+
     /// Listens on an endpoint with options of one's own; otherwise as [`listen`](Self::listen).
     ///
     /// After [`take_over`](Self::take_over) it is the other server's socket for that endpoint, if
@@ -183,7 +189,7 @@ impl Server {
     /// over says nothing of its end.
     #[must_use]
     pub fn with_notify(mut self) -> Server {
-        self.succession.notifies = true;
+        self.succession.notifies = Some(std::process::id());
         self
     }
 }

@@ -318,6 +318,11 @@ impl Inbound {
         Some(at_rate.min(moved.checked_add(time)?))
     }
 
+    /// Since when the rest of a message already begun is waited for.
+    pub(crate) fn waits_since(&self) -> Option<Instant> {
+        self.waiting.map(|waiting| waiting.since)
+    }
+
     /// Begins to pass on the frame at hand before it is whole. Gives where its message lies in it;
     /// `None` when that cannot be said yet, or never of this kind of frame.
     pub(crate) fn stream(&mut self) -> Option<Range<u64>> {

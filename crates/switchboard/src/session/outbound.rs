@@ -152,6 +152,11 @@ impl Outbound {
         timeouts.stall.and_then(|stall| since.checked_add(stall))
     }
 
+    /// Since when the transport takes nothing.
+    pub(crate) fn stalled_since(&self) -> Option<Instant> {
+        self.stalled_since
+    }
+
     pub(crate) fn handle_sent(&mut self, bytes: usize) {
         self.stalled_since = None;
         self.sent += bytes;

@@ -9,6 +9,7 @@ use crate::{Endpoint, Liveness, deadline, limits};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// What is to go wrong. Chances are in thousandths of the calls.
 ///
@@ -284,6 +285,10 @@ impl Transport for Faulty {
 
     fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
         self.inner.set_liveness(liveness)
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        self.inner.silence()
     }
 
     fn process(&self) -> Option<&Process> {

@@ -9,7 +9,7 @@ use crate::{Endpoint, Liveness, Stopper, sys};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 mod fault;
 mod pair;
@@ -150,6 +150,12 @@ pub trait Transport: Send + Sync + fmt::Debug {
     fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
         let _ = liveness;
         Ok(())
+    }
+
+    /// For how long nothing has come from the other side, not so much as an acknowledgement: what
+    /// an error about a peer found dead says. `None` where the system does not know.
+    fn silence(&self) -> Option<Duration> {
+        None
     }
 
     /// The program at the other end, for an `exec:` transport.

@@ -130,6 +130,10 @@ impl Transport for Tcp {
         Ok(())
     }
 
+    fn silence(&self) -> Option<Duration> {
+        sys::silence(self.as_fd())
+    }
+
     fn facts(&self) -> Facts {
         Facts { half_close: true, reset: true, silent_death: true }
     }

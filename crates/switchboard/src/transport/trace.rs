@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What happened on a transport.
 #[derive(Debug)]
@@ -156,6 +157,10 @@ impl<F: Fn(TraceEvent<'_>) + Send + Sync> Transport for Trace<F> {
 
     fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
         self.inner.set_liveness(liveness)
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        self.inner.silence()
     }
 
     fn process(&self) -> Option<&Process> {

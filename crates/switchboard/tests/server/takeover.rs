@@ -11,6 +11,16 @@ use switchboard::{
     ConnectOptions, Conversation, Endpoint, Error, ListenOptions, Stopper, Timeouts,
 };
 
+everywhere! {
+    a_chain_of_servers_serves_one_port_and_each_keeps_its_conversations,
+    a_successor_that_is_never_ready_disturbs_nobody,
+    the_paths_go_over_and_are_removed_by_the_last_one,
+    what_waits_to_be_accepted_is_served_by_the_next_one,
+    each_gets_what_it_listens_on_and_the_rest_is_closed,
+    a_server_that_ends_meanwhile_is_not_taken_over,
+    strangers_are_sent_away_and_the_server_goes_on,
+}
+
 /// A path of this test alone; what is there in the end is removed.
 struct Place(PathBuf);
 
@@ -75,7 +85,6 @@ fn taken_over(running: &Handle) {
     });
 }
 
-#[test]
 fn a_chain_of_servers_serves_one_port_and_each_keeps_its_conversations() {
     for case in dispatchers(Over::Tcp) {
         let place = Place::new();
@@ -106,7 +115,6 @@ fn a_chain_of_servers_serves_one_port_and_each_keeps_its_conversations() {
     }
 }
 
-#[test]
 fn a_successor_that_is_never_ready_disturbs_nobody() {
     for case in dispatchers(Over::Tcp) {
         let place = Place::new();
@@ -136,7 +144,6 @@ fn a_successor_with_a_limit_that_cannot_be_has_not_taken_over() {
     assert_eq!(who(&mut client(&one)), "first");
 }
 
-#[test]
 fn the_paths_go_over_and_are_removed_by_the_last_one() {
     for case in dispatchers(Over::Tcp) {
         let (place, path) = (Place::new(), Place::new());
@@ -155,7 +162,6 @@ fn the_paths_go_over_and_are_removed_by_the_last_one() {
     }
 }
 
-#[test]
 fn what_waits_to_be_accepted_is_served_by_the_next_one() {
     for shares_port in [false, true] {
         for case in dispatchers(Over::Tcp) {
@@ -188,7 +194,6 @@ fn what_waits_to_be_accepted_is_served_by_the_next_one() {
     }
 }
 
-#[test]
 fn each_gets_what_it_listens_on_and_the_rest_is_closed() {
     for case in dispatchers(Over::Tcp) {
         let (place, old, kept) = (Place::new(), Place::new(), Place::new());
@@ -248,7 +253,6 @@ fn one_that_is_taken_over_can_still_be_stopped() {
     });
 }
 
-#[test]
 fn a_server_that_ends_meanwhile_is_not_taken_over() {
     for case in dispatchers(Over::Tcp) {
         let place = Place::new();
@@ -296,7 +300,6 @@ fn said_to(place: &Place, messages: &[&[u8]]) -> Vec<Vec<u8>> {
     decoded("u32be", &answers)
 }
 
-#[test]
 fn strangers_are_sent_away_and_the_server_goes_on() {
     for case in dispatchers(Over::Tcp) {
         let place = Place::new();

@@ -3,7 +3,7 @@
 use super::Turn;
 use crate::server::Service;
 use crate::server::line::Phase;
-use crate::{Ending, Error, deadline};
+use crate::{Ending, Error, deadline, limits};
 use std::time::Instant;
 
 impl<S: Service> Turn<'_, S> {
@@ -48,7 +48,11 @@ impl<S: Service> Turn<'_, S> {
         if self.line.phase == Phase::Lingering {
             return self.line.extras().lingers_until;
         }
-        let patience = deadline::earlier(self.stall(), self.silence());
+        let mut patience = deadline::earlier(self.stall(), self.silence());
+        if self.session.outbound.pending() > 0 {
+            let look = self.bench.now.checked_add(limits::STALL_LOOK_INTERVAL);
+            patience = deadline::earlier(patience, look);
+        }
         if self.line.phase != Phase::Open {
             return patience;
         }
@@ -71,22 +75,27 @@ impl<S: Service> Turn<'_, S> {
     /// When a peer that says nothing is given up.
     fn silence(&mut self) -> Option<Instant> {
         let timeouts = self.bench.setup.limits.timeouts;
+        let since = self.silent_since()?;
+        if !self.session.inbound.at_end() && self.session.inbound.has_begun() {
+            return self.session.inbound.poll_deadline(&timeouts, self.bench.now);
+        }
+        timeouts.idle.and_then(|idle| since.checked_add(idle))
+    }
+
+    /// Since when it has been waited for what the peer says next; `None` while it is not.
+    fn silent_since(&self) -> Option<Instant> {
         if self.line.phase != Phase::Open || self.line.flags.owes {
             return None;
         }
-        let wants_bytes = self.wants_bytes();
-        let inbound = &mut self.session.inbound;
-        let from = match inbound.at_end() {
+        let inbound = &self.session.inbound;
+        match inbound.at_end() {
             // The service goes on alone, as long as it has something to say.
-            true => self.line.heard.max(self.line.said),
+            true => Some(self.line.heard.max(self.line.said)),
             // What it does not want to hear it cannot miss.
-            false if !wants_bytes => return None,
-            false if inbound.has_begun() => {
-                return inbound.poll_deadline(&timeouts, self.bench.now);
-            }
-            false => self.line.heard,
-        };
-        timeouts.idle.and_then(|idle| from.checked_add(idle))
+            false if !self.wants_bytes() => None,
+            false if inbound.has_begun() => Some(inbound.waits_since().unwrap_or(self.bench.now)),
+            false => Some(self.line.heard),
+        }
     }
 
     /// Ends the conversation if one of its clocks has run out. Silence is only what was `looked`
@@ -96,7 +105,9 @@ impl<S: Service> Turn<'_, S> {
         let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
         let name = self.line.transport.name();
         if is_over(self.stall()) {
-            let error = Error::timed_out("waiting to send to").at_endpoint(name);
+            // Without bytes it was an answer that was waited for, and the clock is the same.
+            let since = self.session.outbound.stalled_since();
+            let error = Error::timed_out("waiting to send to").at_endpoint(name).since(since, now);
             self.line.close(Ending::TimedOut, Some(error));
             self.line.phase = Phase::Over;
         } else if (looked || self.session.inbound.at_end()) && is_over(self.silence()) {
@@ -105,8 +116,9 @@ impl<S: Service> Turn<'_, S> {
                 false => "waiting for a message from",
             };
             let number = self.session.inbound.messages() + 1;
+            let since = self.silent_since();
             let error = Error::timed_out(what).at_endpoint(name).at_message(number);
-            self.line.close(Ending::TimedOut, Some(error));
+            self.line.close(Ending::TimedOut, Some(error.since(since, now)));
         }
     }
 }
