@@ -54,6 +54,7 @@ pub use bytes::Bytes;
 pub use dispatch::Dispatch;
 pub use drain::CutOff;
 pub use limits::{Heartbeat, Limits};
+pub use notify::notify;
 pub use reply::Reply;
 pub use running::Running;
 pub use sender::{Pending, Sender, SlowPeer};

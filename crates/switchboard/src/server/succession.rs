@@ -40,8 +40,8 @@ impl Succession {
         }
         if let Some(process) = self.notifies {
             match instead {
-                true => notify::tell(&notify::ready_instead(process)),
-                false => notify::tell(notify::READY),
+                true => notify::notify(&notify::ready_instead(process)),
+                false => notify::notify(notify::READY),
             }
             shared.tell_of_the_stop();
         }

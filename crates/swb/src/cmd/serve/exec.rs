@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use rustix::net::sockopt;
-use switchboard::{Endpoint, Transport};
+use switchboard::{Endpoint, Error, Listener, Transport};
 
-use crate::args::ServeArgs;
-use crate::exit::{Failure, Outcome};
+use crate::args::{Place, ServeArgs};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::listening::{self, Limits};
 use crate::printer::Printer;
 use crate::signals::Interrupts;
@@ -29,7 +29,7 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
     }
     let at_once = args.max_conversations.unwrap_or(listening::CONVERSATIONS_MAX);
     let interrupts = Interrupts::watch("waiting for the programs under way", printer)?;
-    let listener = listening::listen(&args.endpoint, args.print_endpoint, printer)?;
+    let listener = listen(args, printer)?;
     let (words, talk) = (command.to_vec(), printer.clone());
     let serve = move |n, transport: Arc<dyn Transport>| {
         let started = start(&words, &*transport);
@@ -48,6 +48,23 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
     let begun = listening::converse(listener, stopper, limits, printer, serve)?;
     printer.talk(&units::count(begun, "conversation"));
     Ok(interrupts.exit())
+}
+
+fn listen(args: &ServeArgs, printer: &Printer) -> Result<Listener, Failure> {
+    let endpoint = match &args.endpoint {
+        Place::At(endpoint) => endpoint,
+        Place::Activated => {
+            let fail = |error: Error| Failure::new(Exit::Unreachable, error);
+            let mut passed = Listener::activated().map_err(fail)?;
+            let (Some((_, listener)), true) = (passed.pop(), passed.is_empty()) else {
+                let what = "exec serves one socket, and not one was passed to this program";
+                return Err(Failure::new(Exit::Unreachable, what));
+            };
+            listening::tell(&listener.endpoints(), args.print_endpoint, printer)?;
+            return Ok(listener);
+        }
+    };
+    listening::listen(endpoint, args.print_endpoint, printer)
 }
 
 fn start(words: &[OsString], transport: &dyn Transport) -> io::Result<Child> {

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use switchboard::server::{Limits, Reply, Server, Service, Stats};
-use switchboard::{Ending, Error, Message, limits};
+use switchboard::{Ending, Error, ListenOptions, Message, limits};
 use switchboard_frame::{EncodeError, Encoder, Protocol, Role};
 
 use super::lookout::Lookout;
@@ -39,9 +39,11 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
         server = server.with_conversations_in_all(count);
     }
     let interrupts = Interrupts::watch("answering what has come", printer)?;
-    let listener = listening::listen(&args.endpoint, args.print_endpoint, printer)?;
-    let server = server.with_listener(listener).with_stopper(interrupts.stopper());
+    let options = ListenOptions::default();
+    let server = args.conduct.listening(server, &args.endpoint, &options)?;
+    let server = server.with_stopper(interrupts.stopper()).with_notify();
     let handle = server.handle();
+    listening::tell(handle.endpoints(), args.print_endpoint, printer)?;
     let lookout = Lookout {
         handle: &handle,
         printer,
