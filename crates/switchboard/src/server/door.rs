@@ -112,6 +112,13 @@ impl Door {
         state.per_address_max = limits.conversations_per_address_max;
     }
 
+    /// Lets nobody in any more; who is at `accept` just now still comes in.
+    pub(super) fn shut(&self) {
+        let mut state = self.lock();
+        let accepted = state.accepted;
+        state.accepted_max = Some(state.accepted_max.map_or(accepted, |max| max.min(accepted)));
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
