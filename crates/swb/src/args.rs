@@ -4,6 +4,7 @@
 
 mod conduct;
 mod files;
+mod guard;
 mod serving;
 mod talking;
 
@@ -13,7 +14,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use switchboard::{ConnectOptions, Conversation, Endpoint, Liveness, Stopper};
 use switchboard_frame::{Fields, Protocol, Role};
 
-pub(crate) use crate::args::conduct::ConductArgs;
 pub(crate) use crate::args::files::{
     CompletionsArgs, DecodeArgs, DemoArgs, EncodeArgs, FramesArgs, ManArgs,
 };

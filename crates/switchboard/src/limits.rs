@@ -164,6 +164,14 @@ pub const ACCEPT_ERRORS_MAX: u32 = 1024;
 /// system holds of what was received and nobody has read yet.
 pub const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// How long a server that was taken over goes on with the conversations it has, and how long `swb
+/// serve` drains after a signal, unless told.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The most conversations that were cut off by the deadline of a drain that a server names; all are
+/// counted.
+pub const CUT_OFF_MAX: usize = 256;
+
 /// The most bytes that an error shows on each side of the one at which a framing broke.
 pub const AROUND_BYTES_MAX: usize = 16;
 

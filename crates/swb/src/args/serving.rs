@@ -8,7 +8,9 @@ use clap::{Args, Subcommand};
 use switchboard::server::Dispatch;
 use switchboard::{Endpoint, ListenOptions, Timeouts};
 
-use crate::args::{ConductArgs, FramingArgs};
+use crate::args::FramingArgs;
+use crate::args::conduct::ConductArgs;
+use crate::args::guard::GuardArgs;
 use crate::exit::Failure;
 use crate::units;
 
@@ -25,8 +27,9 @@ use crate::units;
 ///
 /// Where it listens is told on stderr, and with --print-endpoint on stdout. A conversation that
 /// does not end well is told on stderr with its number, and touches no other. Goes on until
-/// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends, the second aborts. The
-/// exit code is then 130 or 143. SIGHUP ends it at once.
+/// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends within --drain, the second
+/// aborts. The exit code is then 130 or 143, and 4 if somebody had to be cut off. SIGHUP ends it at
+/// once.
 #[derive(Args)]
 #[command(subcommand_value_name = "WHAT", subcommand_help_heading = "What")]
 #[command(disable_help_subcommand = true)]
@@ -76,7 +79,7 @@ pub(crate) struct ServeArgs {
     pub(crate) max_conversations: Option<usize>,
 
     #[command(flatten)]
-    pub(crate) conduct: ConductArgs,
+    pub(crate) guard: GuardArgs,
 
     /// End after so many conversations
     #[arg(long, value_name = "N", value_parser = units::at_least_one_in_all)]
@@ -90,6 +93,9 @@ pub(crate) struct ServeArgs {
     /// Print where it listens on stdout too
     #[arg(long, global = true)]
     pub(crate) print_endpoint: bool,
+
+    #[command(flatten)]
+    pub(crate) conduct: ConductArgs,
 }
 
 /// What is served.
@@ -143,7 +149,7 @@ impl ServeArgs {
 
     /// How it listens.
     pub(crate) fn listen_options(&self) -> ListenOptions {
-        ListenOptions::default().with_liveness(self.conduct.liveness.unwrap_or_default())
+        ListenOptions::default().with_liveness(self.guard.liveness.unwrap_or_default())
     }
 
     /// The dispatcher, with as many threads or loops as were asked for.
@@ -177,8 +183,9 @@ impl ServeArgs {
             (self.dispatch.is_some(), "--dispatch"),
             (self.loops.is_some(), "--loops"),
             (self.stats, "--stats"),
-            (self.conduct.heartbeat.is_some(), "--heartbeat"),
+            (self.guard.heartbeat.is_some(), "--heartbeat"),
         ];
-        given.into_iter().find_map(|(given, name)| given.then_some(name))
+        let given = given.into_iter().find_map(|(given, name)| given.then_some(name));
+        given.or_else(|| self.conduct.option_about_messages())
     }
 }

@@ -11,6 +11,7 @@ mod send;
 mod serve;
 mod serve_conduct;
 mod serve_dispatch;
+mod serve_drain;
 mod serve_manners;
 mod support;
 mod tap;

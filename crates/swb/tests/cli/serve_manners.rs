@@ -118,7 +118,7 @@ fn who_is_still_awaited_after_a_signal_is_told() {
     client.read_exact(&mut [0]).unwrap();
     server.interrupt_told();
     let told = server.told("waiting for");
-    let expected = "swb: waiting for 1 conversation; one that takes nothing is given up after 60s; \
+    let expected = "swb: waiting for 1 conversation; who is left is cut off after 30s; \
                     once more aborts";
     assert_eq!(summary(&told), expected);
     drop(client);

@@ -1,6 +1,7 @@
 //! What a loop or a thread has for the conversations it drives: buffers, a session, a clock.
 
 use super::Service;
+use super::drain::CutOff;
 use super::inbox::{InService, Inbox, Token};
 use super::limits::Limits;
 use super::line::{Line, Phase};
@@ -100,7 +101,8 @@ impl Bench {
         session.lend(&mut self.buffers);
         let (received, sent) = (session.inbound.messages(), session.outbound.messages());
         let mut turn = Turn { line, session: &mut session, service, bench: self, token };
-        let again = turn.run(ready);
+        let mut again = turn.run(ready);
+        again &= !turn.cut_off();
         let due = turn.due();
         let queued = turn.queued();
         let wanted = turn.wanted();
@@ -207,11 +209,17 @@ impl Bench {
         tell(transport, ending, error);
     }
 
+    /// Counts and notes who was cut off; the error to tell.
+    pub(super) fn cut_off(&self, cut: CutOff) -> Error {
+        self.counters.cut_off.add(1);
+        let error = cut.error();
+        self.shared.drain.note(cut);
+        error
+    }
+
     /// Gives the place of a conversation up.
     pub(super) fn leave(&self, transport: &dyn Transport) {
-        if self.shared.door.leave(transport) {
-            self.shared.wake_all();
-        }
+        self.shared.let_out(transport);
     }
 }
 

@@ -1,18 +1,27 @@
 //! The style in which a function is given a blocking conversation, and waits as it likes.
 
 use super::bench::Bench;
+use super::drain::CutOff;
 use crate::transport::Transport;
 use crate::{Conversation, Ending, Error, Stopper};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use switchboard_frame::Role;
 
+/// What ends the calls of all conversations that wait.
+pub(super) struct Stoppers {
+    /// The server is stopping.
+    pub(super) stop: Stopper,
+    /// And the time for that is over.
+    pub(super) last: Stopper,
+}
+
 /// Serves one conversation to its end.
 pub(super) fn converse<H>(
     transport: Arc<dyn Transport>,
     handler: &H,
     bench: &mut Bench,
-    stopper: &Stopper,
+    stoppers: &Stoppers,
 ) where
     H: Fn(&mut Conversation) -> Result<(), Error>,
 {
@@ -20,16 +29,15 @@ pub(super) fn converse<H>(
     let setup = &bench.setup;
     let conversation = Conversation::with_role(transport, &setup.protocol, Role::Server);
     let mut conversation = conversation.with_timeouts(setup.limits.timeouts);
-    conversation.set_stopper(stopper);
+    conversation.set_stopper(&stoppers.stop);
     let handled = catch_unwind(AssertUnwindSafe(|| handler(&mut conversation)));
     let (ended, told) = match handled {
         Ok(Ok(())) => {
             // The answers are delivered after a stop too, within the usual times.
-            if let Ok(fresh) = Stopper::new() {
-                conversation.set_stopper(&fresh);
-            }
+            conversation.set_stopper(&stoppers.last);
             let at_end = conversation.session().inbound.at_end();
-            match conversation.end() {
+            let ended = conversation.end();
+            match cut_off(&conversation, stoppers, bench).map_or(ended, Err) {
                 Ok(()) => (if at_end { Ending::Finished } else { Ending::Stopped }, None),
                 Err(error) => (error.ending().unwrap_or(Ending::Reset), Some(error)),
             }
@@ -52,4 +60,15 @@ pub(super) fn converse<H>(
     drop(conversation);
     bench.ended(&*peer, ended, told.as_ref());
     bench.leave(&*peer);
+}
+
+/// Notes who was not at its end when the time was over; the error to tell.
+fn cut_off(conversation: &Conversation, stoppers: &Stoppers, bench: &Bench) -> Option<Error> {
+    let session = conversation.session();
+    if session.inbound.at_end() || !stoppers.last.is_stopped() {
+        return None;
+    }
+    let peer = conversation.transport().name();
+    let cut = CutOff { peer, queued_bytes: session.outbound.pending(), promised: 0 };
+    Some(bench.cut_off(cut))
 }

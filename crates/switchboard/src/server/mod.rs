@@ -29,6 +29,7 @@ mod bench;
 mod conversations;
 mod dispatch;
 mod door;
+mod drain;
 mod events;
 mod inbox;
 mod limits;
@@ -46,6 +47,7 @@ mod turn;
 
 pub use bytes::Bytes;
 pub use dispatch::Dispatch;
+pub use drain::CutOff;
 pub use limits::{Heartbeat, Limits};
 pub use per_address::PerAddress;
 pub use reply::Reply;
@@ -64,6 +66,7 @@ use shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use switchboard_frame::Protocol;
 
 /// Where a service is served: listeners, a protocol, a dispatcher, limits. See the
@@ -175,6 +178,14 @@ impl Server {
         Server { stopper: Some(stopper.clone()), ..self }
     }
 
+    /// How long a stop may take that a [stopper](Self::with_stopper) begins: as
+    /// [`Handle::drain`] has it. Without it as long as [`Handle::stop`] says.
+    #[must_use]
+    pub fn with_drain(self, within: Duration) -> Server {
+        self.shared.drain.set_within(within);
+        self
+    }
+
     /// Accepts so many conversations in all and no more; serving returns when the last of them is
     /// over.
     #[must_use]
@@ -260,8 +271,11 @@ impl Server {
         let prepared = self.prepare()?;
         let stopper = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
         self.shared.on_stop(&stopper);
+        let last = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
+        self.shared.drain.on_deadline(&last);
+        let stoppers = conversations::Stoppers { stop: stopper, last };
         prepared.threads(&self, stack_bytes, |transport, bench| {
-            conversations::converse(transport, &handler, bench, &stopper);
+            conversations::converse(transport, &handler, bench, &stoppers);
         })
     }
 
@@ -423,6 +437,16 @@ impl Running {
     /// What serving said.
     pub fn stop(mut self) -> Result<Stats, Error> {
         self.handle.stop();
+        self.wait()
+    }
+
+    /// Stops the server as [`Handle::drain`] does, in so much time, and waits until every
+    /// conversation is over.
+    ///
+    /// # Errors
+    /// What serving said.
+    pub fn drain(mut self, within: Duration) -> Result<Stats, Error> {
+        self.handle.drain(within);
         self.wait()
     }
 

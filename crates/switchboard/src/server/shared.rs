@@ -2,14 +2,15 @@
 
 use super::accept::{Accept, Accepted};
 use super::door::{Door, Entered, Entrance};
+use super::drain::{CutOff, Drain};
 use super::inbox::Inbox;
 use super::stats::{Counters, Stats};
 use crate::transport::Transport;
-use crate::{Endpoint, Error, Stopper};
+use crate::{Endpoint, Error, Stopper, deadline};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -18,6 +19,7 @@ pub(super) struct Shared {
     queued: AtomicUsize,
     queued_max: AtomicUsize,
     pub(super) door: Door,
+    pub(super) drain: Drain,
     workers: Mutex<Workers>,
     /// Given to [`Handle::adopt`] and not begun yet.
     adopted: Mutex<VecDeque<Arc<dyn Transport>>>,
@@ -40,6 +42,7 @@ impl Shared {
             queued: AtomicUsize::new(0),
             queued_max: AtomicUsize::new(crate::limits::QUEUED_BYTES_IN_ALL_MAX),
             door: Door::new(),
+            drain: Drain::new(deadline::now()),
             workers: Mutex::default(),
             adopted: Mutex::default(),
             stoppers: Mutex::default(),
@@ -120,8 +123,35 @@ impl Shared {
         self.stopping.load(Ordering::Acquire)
     }
 
+    /// A conversation has given its place up.
+    pub(super) fn let_out(&self, transport: &dyn Transport) {
+        // The last one of a server that stops may be waited for.
+        if self.door.leave(transport) || self.is_stopping() && self.door.is_empty() {
+            self.wake_all();
+        }
+    }
+
     pub(super) fn stop(&self) {
-        if !self.stopping.swap(true, Ordering::AcqRel) {
+        self.begin_to_stop();
+    }
+
+    /// As a stopper has it, with the time that the server was given for that.
+    pub(super) fn stop_as_agreed(&self, now: Instant) {
+        self.drain(now, self.drain.within());
+    }
+
+    /// Stops within a time, or within less if that was said before.
+    pub(super) fn drain(&self, now: Instant, within: Duration) {
+        let is_sooner = self.drain.shorten(now, within);
+        if !self.begin_to_stop() && is_sooner {
+            self.wake_all();
+        }
+    }
+
+    /// Whether it had not begun.
+    fn begin_to_stop(&self) -> bool {
+        let begins = !self.stopping.swap(true, Ordering::AcqRel);
+        if begins {
             // What came too late to be begun is closed: whoever adopts looks at the flag first.
             self.adopted().clear();
             self.wake_all();
@@ -129,6 +159,7 @@ impl Shared {
                 stopper.stop();
             }
         }
+        begins
     }
 
     /// Stops a stopper together with the server.
@@ -201,6 +232,44 @@ impl Handle {
     /// Not for signal handlers; see [`Server::with_stopper`](super::Server::with_stopper).
     pub fn stop(&self) {
         self.shared.stop();
+    }
+
+    /// Stops the server as [`stop`](Self::stop) does, and in so much time: whoever is left then,
+    /// because it takes nothing, does not end, or waits for an answer that does not come, is cut
+    /// off. Such a conversation ends `stopped`, with an error that its service is told;
+    /// [`Stats::cut_off`] counts it and [`cut_off`](Self::cut_off) names it. A second call can only
+    /// make the time shorter.
+    ///
+    /// The time is kept to within two slots of a loop's clock (32 ms). What cannot be cut off is
+    /// code: a method of a service, or a handler of
+    /// [`serve_conversations`](super::Server::serve_conversations), that waits for something else
+    /// than its conversation is waited for.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use switchboard::server::{Reply, Server};
+    ///
+    /// let server = Server::new("lines")?.listen("127.0.0.1:0")?;
+    /// let running = server.start(|| |message: &[u8], reply: &mut Reply<'_>| reply.send(message))?;
+    /// let endpoint = running.endpoints()[0].to_string();
+    /// let mut idle = switchboard::Conversation::connect(&endpoint, "lines")?;
+    /// idle.request(b"hello")?;
+    /// // It is told that this is the end, and does not end: it never looks.
+    /// let handle = running.handle().clone();
+    /// let stats = running.drain(Duration::from_millis(20))?;
+    /// assert_eq!(stats.cut_off, 1);
+    /// println!("cut off: {}", handle.cut_off()[0]);
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
+    pub fn drain(&self, within: Duration) {
+        self.shared.drain(deadline::now(), within);
+    }
+
+    /// Who was cut off by the deadline of a [`drain`](Self::drain): the first
+    /// [`CUT_OFF_MAX`](crate::limits::CUT_OFF_MAX) of them; [`Stats::cut_off`] counts all.
+    #[must_use]
+    pub fn cut_off(&self) -> Vec<CutOff> {
+        self.shared.drain.cut_off()
     }
 
     /// What the server has done so far.

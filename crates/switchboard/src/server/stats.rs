@@ -36,6 +36,9 @@ pub struct Stats {
     pub failed: u64,
     /// Conversations ended by a panic of their service; they count as `stopped` too.
     pub panicked: u64,
+    /// Conversations cut off by the deadline of a [drain](super::Handle::drain); they count as
+    /// `stopped` too, unless something else had gone wrong before.
+    pub cut_off: u64,
 }
 
 /// How many conversations ended in which way.
@@ -83,6 +86,7 @@ pub(super) struct Counters {
     pub(super) bytes_sent: Counter,
     pub(super) failed: Counter,
     pub(super) panicked: Counter,
+    pub(super) cut_off: Counter,
     endings: [Counter; Ending::ALL.len()],
 }
 
@@ -113,6 +117,7 @@ impl Counters {
         stats.bytes_sent += self.bytes_sent.count();
         stats.failed += self.failed.count();
         stats.panicked += self.panicked.count();
+        stats.cut_off += self.cut_off.count();
         for (sum, counter) in stats.endings.0.iter_mut().zip(&self.endings) {
             *sum += counter.count();
         }

@@ -62,15 +62,15 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
     ) -> Result<(), Error> {
         thread::scope(|scope| {
             let hand = |transport| self.hand(scope, transport);
-            let accepted = Acceptor::new(self.shared, listeners, stopper)
-                .and_then(|mut acceptor| acceptor.run(hand));
+            let mut acceptor = Acceptor::new(self.shared, listeners, stopper)?;
+            let accepted = acceptor.run(hand);
             if accepted.is_err() {
                 // What is open ends too: who called is to hear of it.
                 self.shared.stop();
             }
             self.lock().is_over = true;
             self.more.notify_all();
-            accepted
+            accepted.and(acceptor.see_out())
         })
     }
 
@@ -90,7 +90,7 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
             // One of the threads there are may still come to it; without any it is given up.
             let mut queue = self.lock();
             if let Some(transport) = queue.waiting.pop_back() {
-                self.shared.door.leave(&*transport);
+                self.shared.let_out(&*transport);
             }
         }
     }
@@ -99,9 +99,7 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
         let Some(first) = self.next(false) else { return };
         let Ok(inbox) = Inbox::new() else {
             tracing::warn!("there is no descriptor for a thread of a conversation");
-            if self.shared.door.leave(&*first) {
-                self.shared.wake_all();
-            }
+            self.shared.let_out(&*first);
             return;
         };
         let clock = Box::new(deadline::now);
@@ -161,7 +159,7 @@ impl<'a> Acceptor<'a> {
                 self.begin(transport, false, &hand);
             }
             if self.stopper.is_some_and(Stopper::is_stopped) {
-                self.shared.stop();
+                self.shared.stop_as_agreed(deadline::now());
             }
             if self.shared.is_stopping() {
                 return Ok(());
@@ -179,6 +177,21 @@ impl<'a> Acceptor<'a> {
             };
             self.wait(until)?;
         }
+    }
+
+    /// Tells those who do not look at the clock themselves that the time of a drain is over.
+    fn see_out(&mut self) -> Result<(), Error> {
+        self.listeners.clear();
+        let drain = &self.shared.drain;
+        while drain.has_stoppers() && !self.shared.door.is_empty() {
+            if drain.is_over(deadline::now()) {
+                drain.fire();
+                break;
+            }
+            self.wait(drain.by().map_or(Until::Woken, Until::At))?;
+            self.inbox.take(&mut Vec::new());
+        }
+        Ok(())
     }
 
     /// Accepts what waits. Until when to do so no more.

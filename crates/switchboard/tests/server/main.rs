@@ -9,6 +9,7 @@
 mod answers;
 mod clocks;
 mod conversations;
+mod drain;
 mod endings;
 mod fairness;
 mod faults;

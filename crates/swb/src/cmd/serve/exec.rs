@@ -30,14 +30,14 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
         )));
     }
     let at_once = args.max_conversations.unwrap_or(listening::CONVERSATIONS_MAX);
-    let user = args.conduct.privileges()?;
+    let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("waiting for the programs under way", printer)?;
     let (listen, print) = (args.listen_options(), args.print_endpoint);
     let listener = listening::listen(&args.endpoint, &listen, user.as_ref(), print, printer)?;
     let programs = Arc::new(Programs {
         words: command.to_vec(),
         printer: printer.clone(),
-        places: args.conduct.max_per_address.map(|max| Mutex::new(PerAddress::new(max))),
+        places: args.guard.max_per_address.map(|max| Mutex::new(PerAddress::new(max))),
         refused: AtomicU64::new(0),
     });
     let each = Arc::clone(&programs);

@@ -18,8 +18,8 @@ pub(super) struct Lookout<'a> {
     pub(super) handle: &'a Handle,
     pub(super) printer: &'a Printer,
     pub(super) interrupts: &'a Interrupts,
-    /// How long a peer that takes nothing is waited for at the end.
-    pub(super) stall: Option<Duration>,
+    /// How long everyone is waited for at the end.
+    pub(super) drain: Duration,
     /// Whether each look is told.
     pub(super) tells: bool,
 }
@@ -58,10 +58,10 @@ impl Lookout<'_> {
     fn wait(&self, awaited: Awaited, stats: &Stats) -> Awaited {
         if let (Awaited::Since, 1..) = (awaited, stats.open) {
             let who = units::count(stats.open, "conversation");
-            let stall = self.stall.map_or_else(String::new, |stall| {
-                format!("; one that takes nothing is given up after {stall:?}")
-            });
-            self.printer.talk(&format!("swb: waiting for {who}{stall}; once more aborts"));
+            let drain = self.drain;
+            self.printer.talk(&format!(
+                "swb: waiting for {who}; who is left is cut off after {drain:?}; once more aborts"
+            ));
         }
         match awaited {
             Awaited::Nobody => Awaited::Since,

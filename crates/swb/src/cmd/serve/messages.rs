@@ -34,10 +34,11 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     }
     let mut server =
         Server::of(&protocol).with_dispatch(args.dispatcher()?).with_limits(limits(args)?);
+    server = server.with_drain(args.conduct.drain());
     if let Some(count) = args.count {
         server = server.with_conversations_in_all(count);
     }
-    let user = args.conduct.privileges()?;
+    let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("answering what has come", printer)?;
     let (listen, print) = (args.listen_options(), args.print_endpoint);
     let listener = listening::listen(&args.endpoint, &listen, user.as_ref(), print, printer)?;
@@ -47,7 +48,7 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
         handle: &handle,
         printer,
         interrupts: &interrupts,
-        stall: args.timeouts().stall,
+        drain: args.conduct.drain(),
         tells: args.stats,
     };
     let served = serve(server, &lookout, action).map_err(|error| {
@@ -56,7 +57,8 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
         Failure::new(if own { Exit::Usage } else { Exit::Unreachable }, error)
     })?;
     printer.talk(&summary(&served));
-    Ok(interrupts.exit())
+    // Each has been told by its own line.
+    Ok(if served.cut_off > 0 { Exit::TimedOut } else { interrupts.exit() })
 }
 
 /// An answer that would end every conversation is found before the first one.
@@ -84,8 +86,8 @@ fn limits(args: &ServeArgs) -> Result<Limits, Failure> {
             .saturating_add(limits::QUEUE_HIGH_BYTES)
             .max(limits::QUEUED_BYTES_MAX),
         timeouts: args.timeouts(),
-        conversations_per_address_max: args.conduct.max_per_address,
-        heartbeat: args.conduct.heartbeat(framing)?,
+        conversations_per_address_max: args.guard.max_per_address,
+        heartbeat: args.guard.heartbeat(framing)?,
         ..Limits::default()
     })
 }
@@ -143,6 +145,7 @@ fn summary(served: &Stats) -> String {
     let mut others: Vec<_> = endings.map(|(ending, count)| format!("{ending} {count}")).collect();
     for (what, count) in [
         ("discarded", served.messages_discarded),
+        ("cut off", served.cut_off),
         ("refused", served.refused),
         ("errors of accept", served.accept_errors),
     ] {

@@ -56,6 +56,8 @@ pub(super) struct Loop<'a, B, S, F> {
     turns: Vec<Token>,
     expired: Vec<u32>,
     has_stopped: bool,
+    /// The deadline that the conversations know of.
+    drains_by: Option<Instant>,
 }
 
 /// A conversation and its service.
@@ -106,6 +108,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             turns: Vec::new(),
             expired: Vec::new(),
             has_stopped: false,
+            drains_by: None,
         })
     }
 
@@ -171,7 +174,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
                 self.look_around()?;
             }
             STOPPER => {
-                self.bench.shared.stop();
+                self.bench.shared.stop_as_agreed(self.bench.now);
                 // It stays stopped: watched any longer, it would never let the loop wait again.
                 if let Some(stopper) = self.stopper.take() {
                     let unwatched = self.backend.unwatch_descriptor(stopper.as_fd());
@@ -190,8 +193,9 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
     /// Looks at what all loops share: a stop, streams to adopt, a place that is free.
     fn look_around(&mut self) -> Result<(), Error> {
         if self.bench.shared.is_stopping() {
-            if !self.has_stopped {
-                self.has_stopped = true;
+            let by = self.bench.shared.drain.by();
+            if !self.has_stopped || by != self.drains_by {
+                (self.has_stopped, self.drains_by) = (true, by);
                 self.shut();
                 let tokens: Vec<Token> = self.lines.tokens().collect();
                 for token in tokens {

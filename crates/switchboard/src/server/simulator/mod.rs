@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use switchboard_frame::Framing;
 use world::{Rates, Shared, SimBackend, SimListener, Stream};
 
@@ -186,6 +186,9 @@ struct Run {
     stops_early: bool,
     /// In which round it is stopped at the latest.
     stops_at: u64,
+    /// How long the stop may take; and when that is over, once it has begun.
+    drains: Option<Duration>,
+    drains_by: Option<Instant>,
 }
 
 fn run(seed: u64) {
@@ -198,6 +201,10 @@ fn run(seed: u64) {
     let clients = (0..clients).map(|id| Client::new(id, &framing, &mut random)).collect();
     let stops_early = random.chance(150);
     let stops_at = if stops_early { random.skewed(0, 500) as u64 } else { ROUNDS_MAX };
+    let drains = (stops_early && random.chance(700)).then(|| {
+        let milliseconds = random.skewed(0, 20_000);
+        Duration::from_millis(milliseconds as u64)
+    });
     let world = Shared::new(random, rates);
     let mut run = Run {
         world,
@@ -208,6 +215,8 @@ fn run(seed: u64) {
         limits,
         stops_early,
         stops_at,
+        drains,
+        drains_by: None,
     };
     run.go();
 }
@@ -264,7 +273,7 @@ impl Run {
         world.random.next();
         drop(world);
         if all_done || round >= self.stops_at {
-            self.server.stop();
+            self.stop();
         }
         let mut log = self.log.lock();
         while !log.promises.is_empty() && random.chance(700) {
@@ -281,6 +290,14 @@ impl Run {
         if random.chance(300) {
             log.paused.drain(..).for_each(|paused| paused.resume());
         }
+    }
+
+    fn stop(&mut self) {
+        let Some(within) = self.drains else { return self.server.stop() };
+        // Again and again, which makes the time no longer.
+        let now = self.world.lock().now;
+        self.server.drain(now, within);
+        self.drains_by.get_or_insert(now + within);
     }
 
     fn tell(&self) -> String {
@@ -327,6 +344,10 @@ impl Run {
             }
         }
         let stats = self.server.stats();
+        // Two slots of the wheel, and what the clock of this world jumps by at the most.
+        let now = self.world.lock().now;
+        let late = self.drains_by.is_some_and(|by| now > by + Duration::from_millis(2 * 16));
+        assert!(!late || stats.open == 0, "{} are open after the drain", stats.open);
         // A turn reads 64 KiB at most, and no message asks for more than 40 KB for two bytes.
         let each = self.limits.queue_high_bytes as u64 + (1 << 21) + (1 << 16);
         let bound = each * self.clients.len() as u64;
@@ -339,6 +360,9 @@ impl Run {
         assert_eq!((stats.open, stats.queued_bytes), (0, 0), "something is left\n{}", self.tell());
         let served = self.log.lock().conversations.len() as u64;
         assert_eq!((stats.accepted, stats.endings.sum()), (served, served));
+        let cut_off = self.server.drain.cut_off();
+        assert_eq!(stats.cut_off, cut_off.len() as u64);
+        assert!(cut_off.is_empty() || self.drains.is_some());
         for client in 0..self.clients.len() {
             // What still lies in the network is read to the end.
             while !self.clients[client].saw_end && self.clients[client].reads_all() {
@@ -382,7 +406,10 @@ impl Run {
             }
         };
         let well_behaved = !injured && client.reads_all() && !client.saw_reset;
-        if well_behaved && ending != Ending::TimedOut {
+        let cut_off = self.server.drain.cut_off();
+        let name = world::endpoint(id).to_string();
+        let was_cut_off = cut_off.iter().any(|cut| cut.peer == name);
+        if well_behaved && ending != Ending::TimedOut && !was_cut_off {
             assert_eq!(replies.len(), expected.len(), "answers were lost: {}", told());
             assert!(client.saw_end, "{}", told());
         }

@@ -39,6 +39,12 @@ impl<S: Service> Turn<'_, S> {
 
     /// When to look again though nothing happens.
     pub(in crate::server) fn due(&mut self) -> Option<Instant> {
+        let shared = &self.bench.shared;
+        let cut_off = if shared.is_stopping() { shared.drain.by() } else { None };
+        deadline::earlier(cut_off, self.own_clocks())
+    }
+
+    fn own_clocks(&mut self) -> Option<Instant> {
         if self.line.phase == Phase::Lingering {
             return self.line.extras().lingers_until;
         }

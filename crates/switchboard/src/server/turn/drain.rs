@@ -7,7 +7,8 @@
 use super::Turn;
 use crate::Ending;
 use crate::limits::DRAIN_BYTES_MAX;
-use crate::server::Service;
+use crate::server::line::{Held, Phase};
+use crate::server::{CutOff, Service};
 
 impl<S: Service> Turn<'_, S> {
     /// Whether something may lie in the system that came before the stop.
@@ -20,6 +21,24 @@ impl<S: Service> Turn<'_, S> {
         let extras = self.line.extras();
         extras.drained_bytes = extras.drained_bytes.saturating_add(bytes);
         self.line.flags.drained = bytes == 0 || extras.drained_bytes >= DRAIN_BYTES_MAX;
+    }
+
+    /// Ends the conversation if the server was to be done by now. Whether it did.
+    pub(in crate::server) fn cut_off(&mut self) -> bool {
+        let shared = &self.bench.shared;
+        if self.line.phase == Phase::Over
+            || !shared.is_stopping()
+            || !shared.drain.is_over(self.bench.now)
+        {
+            return false;
+        }
+        let held = self.line.extras.iter().flat_map(|extras| &extras.held);
+        let promised = held.filter(|held| matches!(held, Held::Promise(_))).count();
+        let (peer, queued_bytes) = (self.line.transport.name(), self.queued());
+        let error = self.bench.cut_off(CutOff { peer, queued_bytes, promised });
+        self.line.close(Ending::Stopped, Some(error));
+        self.line.phase = Phase::Over;
+        true
     }
 
     /// Closes if the server is stopping and everything that had come is given.
