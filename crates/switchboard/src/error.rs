@@ -315,6 +315,16 @@ impl Error {
         Error::new(Kind::Limit, what)
     }
 
+    /// What another process said, of which no more than the text has come over.
+    pub(crate) fn told(text: impl Into<String>, is_caller: bool, is_exhausted: bool) -> Error {
+        let kind = match (is_caller, is_exhausted) {
+            (true, _) => Kind::Caller,
+            (_, true) => Kind::Exhausted,
+            _ => Kind::System,
+        };
+        Error::new(kind, text)
+    }
+
     /// A name without addresses.
     pub(crate) fn unresolved(what: impl Into<String>, error: io::Error) -> Error {
         Error::new(Kind::Unresolved, what).with_source(error)

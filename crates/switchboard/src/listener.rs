@@ -11,7 +11,7 @@ use accept::{Counts, accept_one, count};
 use socket2::{SockAddr, Socket};
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -49,7 +49,7 @@ pub struct Listener {
     /// Where the next look for a connection begins, so that no socket starves another.
     next: AtomicUsize,
     /// Unlinks the path when dropped.
-    _path: Option<unix::BoundPath>,
+    path: Option<unix::BoundPath>,
 }
 
 /// A connection that nobody has looked at yet, and where its client is.
@@ -133,7 +133,7 @@ impl Listener {
             counts: Counts::default(),
             reserve: sys::Reserve::new(),
             next: AtomicUsize::new(0),
-            _path: path,
+            path,
         }
     }
 
@@ -345,6 +345,27 @@ impl Listener {
         let reuse_port = family == Family::Tcp && socket.reuse_port().map_err(fail)?;
         let options = ListenOptions::default().with_reuse_port(reuse_port);
         Ok(Listener::made_of(vec![Listening { socket, endpoint, family }], options, None))
+    }
+
+    /// What it puts round connections, and no sockets: another process has those.
+    pub(crate) fn without_sockets(&self) -> Listener {
+        Listener::made_of(Vec::new(), self.options.with_liveness(self.liveness()), None)
+    }
+
+    /// Puts round a socket that another process has accepted what it would have put round it.
+    pub(crate) fn dress(&self, socket: OwnedFd) -> io::Result<Arc<dyn Transport>> {
+        let socket = Socket::from(socket);
+        let family = if socket.local_addr()?.is_unix() { Family::Unix } else { Family::Tcp };
+        // A connection that is broken already has no other side any more; the next call tells.
+        let remote = socket.peer_addr().or_else(|_| socket.local_addr())?;
+        Ok(self.transport(family, socket, &remote))
+    }
+
+    /// Says which process it is of: no other one removes its path.
+    pub(crate) fn is_of(&self, process: u32) {
+        if let Some(path) = &self.path {
+            path.is_of(process);
+        }
     }
 
     fn transport(&self, family: Family, socket: Socket, remote: &SockAddr) -> Arc<dyn Transport> {

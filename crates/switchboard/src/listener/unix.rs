@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A socket's path, unlinked when dropped unless somebody else has put their own there.
@@ -19,16 +20,22 @@ pub(super) struct BoundPath {
     path: PathBuf,
     identity: Option<Identity>,
     /// A child that forked off has a copy of this value, and the path is not the child's.
-    process: u32,
+    process: AtomicU32,
 }
 
 /// Device and inode of a path.
 type Identity = (u64, u64);
 
+impl BoundPath {
+    pub(super) fn is_of(&self, process: u32) {
+        self.process.store(process, Ordering::Relaxed);
+    }
+}
+
 impl Drop for BoundPath {
     fn drop(&mut self) {
         let ours = self.identity.is_some() && self.identity == identity(&self.path);
-        if ours && self.process == std::process::id() {
+        if ours && self.process.load(Ordering::Relaxed) == std::process::id() {
             // What is gone already is as good as removed.
             let _ = std::fs::remove_file(&self.path);
         }
@@ -73,7 +80,7 @@ pub(super) fn bind_path(
     let bound = BoundPath {
         path: path.to_path_buf(),
         identity: identity(path),
-        process: std::process::id(),
+        process: AtomicU32::new(std::process::id()),
     };
     if let Some(mode) = options.unix_mode {
         // The process's mask may have taken bits away that are wanted.

@@ -7,11 +7,12 @@
 use super::accept::Accept;
 use super::limits::Limits;
 use super::per_address::PerAddress;
+use super::processes::{Board, Mine};
 use super::stats::Stats;
 use crate::transport::Transport;
 use crate::{Error, limits};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Door {
     is_full: AtomicBool,
     accept_errors: AtomicU64,
     refused: AtomicU64,
+    /// Where other processes read who was let in.
+    board: OnceLock<Board>,
 }
 
 #[derive(Debug)]
@@ -82,6 +85,21 @@ impl Door {
             is_full: AtomicBool::new(false),
             accept_errors: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            board: OnceLock::new(),
+        }
+    }
+
+    /// Tells other processes, from here on, who is let in.
+    pub(super) fn tell_on(&self, board: &Board) {
+        let _ = self.board.set(board.clone());
+    }
+
+    fn tell(&self, state: &State) {
+        if let Some(board) = self.board.get() {
+            board.tell(Mine::Accepted, state.accepted);
+            board.tell(Mine::Open, state.open);
+            board.tell(Mine::Refused, self.refused.load(Ordering::Relaxed));
+            board.tell(Mine::AcceptErrors, self.accept_errors.load(Ordering::Relaxed));
         }
     }
 
@@ -150,11 +168,13 @@ impl Door {
                 per_address.enter_anyway(transport.remote().as_ref());
             } else if !per_address.enter(transport.remote().as_ref()) {
                 self.refused.fetch_add(1, Ordering::Relaxed);
+                self.tell(&state);
                 return Entered::Refused;
             }
         }
         state.accepted += 1;
         state.open += 1;
+        self.tell(&state);
         if state.accepted_max == Some(state.accepted) { Entered::Last } else { Entered::Yes }
     }
 
@@ -165,6 +185,7 @@ impl Door {
         if let Some(per_address) = &mut state.per_address {
             per_address.leave(transport.remote().as_ref());
         }
+        self.tell(&state);
         let is_over = state.open == 0 && state.accepted_max.is_some_and(|m| state.accepted >= m);
         is_over || state.open < state.open_max && self.is_full.swap(false, Ordering::Relaxed)
     }
@@ -188,7 +209,13 @@ impl Door {
         if is_long && listener.turn_away()? {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
+        self.tell(&self.lock());
         Ok(until)
+    }
+
+    /// Has accepting pause, for want of something that a conversation needs.
+    pub(super) fn pause(&self, error: &Error, now: Instant) {
+        self.exhausted(error, now);
     }
 
     /// Until when to pause, and whether it has been going on for long.

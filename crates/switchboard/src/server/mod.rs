@@ -25,6 +25,7 @@
 //! error of `accept`.
 
 mod accept;
+mod acceptor;
 mod bench;
 mod conversations;
 mod dispatch;
@@ -35,7 +36,9 @@ mod inbox;
 mod limits;
 mod line;
 mod per_address;
+mod processes;
 mod reply;
+mod running;
 mod sender;
 mod service;
 mod shared;
@@ -51,21 +54,22 @@ pub use drain::CutOff;
 pub use limits::{Heartbeat, Limits};
 pub use per_address::PerAddress;
 pub use reply::Reply;
+pub use running::Running;
 pub use sender::{Pending, Sender, SlowPeer};
 pub use service::{Outcome, Service};
 pub use shared::Handle;
 pub use stats::{Endings, Stats};
 
 use crate::conversation::parse_protocol;
-use crate::{Conversation, Endpoint, Error, Listener, Liveness, Stopper};
+use crate::{Conversation, Endpoint, Error, Listener, Liveness, Stopper, Transport};
 use accept::Accept;
-use bench::Setup;
+use bench::{Bench, Setup};
 use dispatch::Kind;
 use inbox::Inbox;
+use running::Serving;
 use shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 use switchboard_frame::Protocol;
 
@@ -103,6 +107,8 @@ pub struct Server {
     limits: Limits,
     liveness: Option<Liveness>,
     stopper: Option<Stopper>,
+    /// Stopped when the process in front of this one ends.
+    lifeline: Option<Stopper>,
     conversations_in_all: Option<u64>,
     shared: Arc<Shared>,
 }
@@ -127,6 +133,7 @@ impl Server {
             limits: Limits::default(),
             liveness: None,
             stopper: None,
+            lifeline: None,
             conversations_in_all: None,
             shared: Arc::new(Shared::new()),
         }
@@ -226,6 +233,10 @@ impl Server {
                     threads::converse(transport, &make, bench, token);
                 })
             }
+            Kind::Processes { .. } => prepared.processes(&self, &|transport, bench| {
+                let token = token.fetch_add(1, Ordering::Relaxed);
+                threads::converse(transport, &make, bench, token);
+            }),
             Kind::Events { loops } => prepared.events(&self, *loops, &make),
         }
     }
@@ -264,19 +275,25 @@ impl Server {
     where
         H: Fn(&mut Conversation) -> Result<(), Error> + Send + Sync,
     {
-        let Kind::Threads { stack_bytes, .. } = self.dispatch.kind else {
-            let what = "a blocking conversation cannot be served under the dispatcher events";
-            return Err(Error::caller(what).with_advice("use threads, or write a Service"));
-        };
         let prepared = self.prepare()?;
         let stopper = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
-        self.shared.on_stop(&stopper);
         let last = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
-        self.shared.drain.on_deadline(&last);
         let stoppers = conversations::Stoppers { stop: stopper, last };
-        prepared.threads(&self, stack_bytes, |transport, bench| {
+        let work = |transport: Arc<dyn Transport>, bench: &mut Bench| {
             conversations::converse(transport, &handler, bench, &stoppers);
-        })
+        };
+        match self.dispatch.kind {
+            Kind::Threads { stack_bytes, .. } => {
+                self.shared.on_stop(&stoppers.stop);
+                self.shared.drain.on_deadline(&stoppers.last);
+                prepared.threads(&self, stack_bytes, work)
+            }
+            Kind::Processes { .. } => prepared.processes(&self, &work),
+            Kind::Events { .. } => {
+                let what = "a blocking conversation cannot be served under the dispatcher events";
+                Err(Error::caller(what).with_advice("use threads or processes, or write a Service"))
+            }
+        }
     }
 
     /// Serves in threads of its own, until [`Running::stop`]; otherwise as [`serve`](Self::serve).
@@ -292,10 +309,27 @@ impl Server {
         self.limits.check(&self.protocol)?;
         self.dispatch.check()?;
         let handle = self.handle();
+        if let Kind::Processes { .. } = self.dispatch.kind {
+            let sizes = self.sizes();
+            let front = processes::start(self, sizes, move |server| server.serve(make))?;
+            return Ok(Running { handle, serving: Some(Serving::Process(front)) });
+        }
         let thread = std::thread::Builder::new().name("switchboard server".to_owned());
         let thread = thread.spawn(move || self.serve(make));
         let thread = thread.map_err(|error| Error::io("cannot start a server", error))?;
-        Ok(Running { handle, thread: Some(thread) })
+        Ok(Running { handle, serving: Some(Serving::Thread(thread)) })
+    }
+
+    /// How many processes there may be.
+    fn sizes(&self) -> processes::Sizes {
+        let most = |count: usize| count.min(self.limits.conversations_max);
+        match self.dispatch.kind {
+            Kind::Processes { processes_max, pool } => processes::Sizes {
+                conversations_max: most(processes_max),
+                pool: pool.map_or(0, most),
+            },
+            _ => processes::Sizes { conversations_max: 0, pool: 0 },
+        }
     }
 
     fn prepare(&mut self) -> Result<Prepared, Error> {
@@ -340,12 +374,26 @@ impl Prepared {
         self,
         server: &Server,
         stack_bytes: usize,
-        work: impl Fn(Arc<dyn crate::Transport>, &mut bench::Bench) + Sync,
+        work: impl Fn(Arc<dyn Transport>, &mut Bench) + Sync,
     ) -> Result<Stats, Error> {
         let pool = threads::Pool::new(&self.setup, &server.shared, stack_bytes, work);
         let listeners = self.listeners.into_iter().map(|listener| listener as _).collect();
         pool.run(listeners, server.stopper.as_ref())?;
         Ok(server.shared.stats())
+    }
+
+    fn processes(
+        self,
+        server: &Server,
+        work: &impl Fn(Arc<dyn Transport>, &mut Bench),
+    ) -> Result<Stats, Error> {
+        let (shared, sizes) = (&server.shared, server.sizes());
+        if shared.board().is_none() {
+            shared.set_board(&sizes.board()?);
+        }
+        let stoppers = [server.lifeline.clone(), server.stopper.clone()];
+        processes::run(self.listeners, &self.setup, shared, stoppers, sizes, work)?;
+        Ok(shared.stats())
     }
 
     fn events<S: Service>(
@@ -406,73 +454,5 @@ impl Prepared {
             false => Ok(Arc::clone(listener) as _),
         };
         self.listeners.iter().map(one).collect()
-    }
-}
-
-/// A server that serves in the background; made by [`Server::start`].
-///
-/// Dropped, it is stopped, and waited for: that can take as long as [`Handle::stop`] says.
-#[derive(Debug)]
-pub struct Running {
-    handle: Handle,
-    thread: Option<JoinHandle<Result<Stats, Error>>>,
-}
-
-impl Running {
-    /// Asks the server things.
-    #[must_use]
-    pub fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    /// Where it listens, with the port that was chosen for port 0.
-    #[must_use]
-    pub fn endpoints(&self) -> &[Endpoint] {
-        self.handle.endpoints()
-    }
-
-    /// Stops the server as [`Handle::stop`] does, and waits until every conversation is over.
-    ///
-    /// # Errors
-    /// What serving said.
-    pub fn stop(mut self) -> Result<Stats, Error> {
-        self.handle.stop();
-        self.wait()
-    }
-
-    /// Stops the server as [`Handle::drain`] does, in so much time, and waits until every
-    /// conversation is over.
-    ///
-    /// # Errors
-    /// What serving said.
-    pub fn drain(mut self, within: Duration) -> Result<Stats, Error> {
-        self.handle.drain(within);
-        self.wait()
-    }
-
-    /// Waits until serving ends by itself: after
-    /// [`with_conversations_in_all`](Server::with_conversations_in_all), a [`Handle::stop`] from
-    /// elsewhere, or an error.
-    ///
-    /// # Errors
-    /// What serving said.
-    pub fn join(mut self) -> Result<Stats, Error> {
-        self.wait()
-    }
-
-    fn wait(&mut self) -> Result<Stats, Error> {
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(served)) => served,
-            Some(Err(_)) => Err(Error::caller("the server has panicked")),
-            None => Ok(self.handle.stats()),
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.handle.stop();
-        // Whoever drops it does not want to hear how it went.
-        let _ = self.wait();
     }
 }
