@@ -42,8 +42,8 @@ pub(crate) fn run(args: &DemoArgs, printer: &Printer) -> Outcome {
 fn in_directory(args: &DemoArgs, printer: &Printer, directory: &std::path::Path) -> Outcome {
     let seed = args.seed.unwrap_or_else(seed_from_clock);
     printer.talk(&format!(
-        "echo servers in eight framings, under threads, processes and events; a link that cuts, glues and \
-         interrupts (seed {seed})"
+        "echo servers in eight framings, under threads, processes and events; a link that cuts, \
+         glues and interrupts (seed {seed})"
     ));
     let servers = start_servers(directory)?;
     let started = Instant::now();
