@@ -400,7 +400,7 @@ impl Prepared {
     }
 
     fn processes(
-        self,
+        mut self,
         server: &Server,
         work: &impl Fn(Arc<dyn Transport>, &mut Bench),
     ) -> Result<Stats, Error> {
@@ -409,8 +409,9 @@ impl Prepared {
             shared.set_board(&sizes.board()?);
         }
         let stoppers = [server.lifeline.clone(), server.stopper.clone()];
-        let Prepared { setup, listeners, succession } = self;
-        processes::run(listeners, &setup, shared, stoppers, sizes, succession, work)?;
+        let handover = self.succession.handover(&self.listeners);
+        let succession = (self.succession, handover);
+        processes::run(self.listeners, &self.setup, shared, stoppers, sizes, succession, work)?;
         Ok(shared.stats())
     }
 

@@ -15,8 +15,8 @@ pub(super) const READY: &str = "READY=1";
 pub(super) const STOPPING: &str = "STOPPING=1";
 
 /// This process accepts, in the place of another one.
-pub(super) fn ready_instead() -> String {
-    format!("MAINPID={}\n{READY}", std::process::id())
+pub(super) fn ready_instead(process: u32) -> String {
+    format!("MAINPID={process}\n{READY}")
 }
 
 /// Tells it, if anybody wants to know. Who cannot be told is no reason not to serve.
