@@ -92,14 +92,6 @@ impl Failure {
         Failure::new(Exit::Usage, text)
     }
 
-    /// With a few words more.
-    pub(crate) fn with(self, words: &str) -> Failure {
-        match self {
-            Failure::Told { exit, text } => Failure::Told { exit, text: text + words },
-            other => other,
-        }
-    }
-
     /// A failed write to stdout.
     pub(crate) fn stdout(error: &io::Error) -> Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {

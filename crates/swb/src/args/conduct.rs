@@ -80,6 +80,11 @@ impl ConductArgs {
         self.drain.unwrap_or(switchboard::limits::DRAIN_TIMEOUT)
     }
 
+    /// Where a successor is answered.
+    pub(crate) fn handover_endpoint(&self) -> Option<Endpoint> {
+        self.handover.as_ref().or(self.takeover.as_ref())?.parse().ok()
+    }
+
     /// The server, listening at that place: on sockets of its own, or on those of the server that
     /// it takes over from.
     ///
@@ -91,23 +96,16 @@ impl ConductArgs {
         place: &Place,
         options: &ListenOptions,
     ) -> Result<Server, Failure> {
-        let fail = |error: Error| Failure::new(Exit::Unreachable, error);
+        let fail = |error: Error| Failure::new(Exit::Unreachable, with_flag(&error));
         if let Some(socket) = &self.takeover {
-            server = server.take_over(socket, TAKEOVER_TIMEOUT).map_err(|error| {
-                let hint =
-                    if error.is_refused() || is_missing(&error) { " (--handover)" } else { "" };
-                fail(error).with(hint)
-            })?;
+            server = server.take_over(socket, TAKEOVER_TIMEOUT).map_err(fail)?;
         }
         server = match place {
             Place::At(endpoint) => server.listen_on(endpoint, options).map_err(fail)?,
             Place::Activated => server.listen_activated().map_err(fail)?,
         };
         if let Some(socket) = &self.handover {
-            server = server.with_handover(socket).map_err(|error| {
-                let hint = if error.is_address_in_use() { " (--takeover)" } else { "" };
-                fail(error).with(hint)
-            })?;
+            server = server.with_handover(socket).map_err(fail)?;
         }
         Ok(server)
     }
@@ -123,6 +121,13 @@ impl ConductArgs {
     }
 }
 
-fn is_missing(error: &Error) -> bool {
-    error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+/// The text of an error with the flag that does what it says; the library knows of no flags.
+fn with_flag(error: &Error) -> String {
+    let text = error.to_string();
+    let flag = match &text {
+        text if text.ends_with("take over from it, or end it") => " (--takeover)",
+        text if text.ends_with("with a handover there") => " (--handover)",
+        _ => "",
+    };
+    text + flag
 }

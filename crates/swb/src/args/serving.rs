@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
-use switchboard::Timeouts;
 use switchboard::server::Dispatch;
+use switchboard::{Endpoint, ListenOptions, Timeouts};
 
 use crate::args::FramingArgs;
 use crate::args::conduct::{ConductArgs, Place};
+use crate::args::guard::GuardArgs;
 use crate::exit::Failure;
 use crate::units;
 
@@ -86,6 +87,9 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = units::at_least_one, global = true)]
     pub(crate) max_conversations: Option<usize>,
 
+    #[command(flatten)]
+    pub(crate) guard: GuardArgs,
+
     /// End after so many conversations
     #[arg(long, value_name = "N", value_parser = units::at_least_one_in_all)]
     #[arg(global = true)]
@@ -134,6 +138,14 @@ fn dispatch() -> impl TypedValueParser<Value = Dispatch> {
 }
 
 impl ServeArgs {
+    /// What is to be given to the user that serves: the paths of its own sockets, and the one at
+    /// which it hands over. Those of sockets that were passed to it are their maker's.
+    pub(crate) fn paths(&self, endpoints: &[Endpoint]) -> Vec<Endpoint> {
+        let own = matches!(self.endpoint, Place::At(Endpoint::Unix(_)));
+        let own = endpoints.iter().filter(|_| own).cloned();
+        own.chain(self.conduct.handover_endpoint()).collect()
+    }
+
     /// The framing, if one was given.
     pub(crate) fn framing(&self) -> Option<FramingArgs> {
         self.frame.clone().map(|frame| FramingArgs { frame, max: self.max })
@@ -150,6 +162,11 @@ impl ServeArgs {
             }
         }
         timeouts
+    }
+
+    /// How it listens.
+    pub(crate) fn listen_options(&self) -> ListenOptions {
+        ListenOptions::default().with_liveness(self.guard.liveness.unwrap_or_default())
     }
 
     /// The dispatcher, with as many threads or loops as were asked for.
@@ -183,6 +200,7 @@ impl ServeArgs {
             (self.dispatch.is_some(), "--dispatch"),
             (self.loops.is_some(), "--loops"),
             (self.stats, "--stats"),
+            (self.guard.heartbeat.is_some(), "--heartbeat"),
         ];
         let given = given.into_iter().find_map(|(given, name)| given.then_some(name));
         given.or_else(|| self.conduct.option_about_messages())

@@ -10,6 +10,7 @@ mod manners;
 mod send;
 mod serve;
 mod serve_activated;
+mod serve_conduct;
 mod serve_dispatch;
 mod serve_drain;
 mod serve_manners;

@@ -1,4 +1,5 @@
-//! `swb serve activated` and `fd:N`: sockets that somebody else made; and what a supervisor is told.
+//! `swb serve activated` and `fd:N`: sockets that somebody else made; and what a supervisor is
+//! told.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

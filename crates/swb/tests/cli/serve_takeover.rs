@@ -280,7 +280,7 @@ fn who_cannot_be_taken_over_is_told_before_anything_is_served() {
     assert_eq!(exit, 3);
     assert!(told.contains("connection refused: nobody hands over there"), "{told}");
     let site = Site { dir: Dir::new("takeover-live"), dispatch: &[], drain: "1s" };
-    std::fs::copy("/dev/null", site.dir.path.join("no-socket")).unwrap();
+    std::fs::write(site.dir.path.join("no-socket"), "").unwrap();
     let server = site.start("--handover");
     let live = site.dir.path.join("take").to_str().unwrap().to_owned();
     let (exit, told) = tries("--handover", &live);
