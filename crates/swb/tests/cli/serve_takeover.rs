@@ -20,10 +20,10 @@ const BETWEEN: usize = 300;
 /// Requests of each conversation.
 const REQUESTS: usize = 3;
 
-/// Clients at a time.
-const CLIENTS: usize = 4;
+/// Clients at a time. Each has a conversation, so as many are open at every restart.
+const CLIENTS: usize = 16;
 
-/// How often further conversations are let go.
+/// How often further requests are let go.
 const PACE: Duration = Duration::from_millis(10);
 
 /// Longer than any restart takes in a test that works.
@@ -45,8 +45,11 @@ impl Site<'_> {
     }
 }
 
+/// Lets a request go; nobody at the end.
+type Go = Mutex<Receiver<()>>;
+
 /// One conversation, from the connect to the end; the first thing that is not as it should be.
-fn converse(endpoint: &str, number: usize) -> Result<(), String> {
+fn converse(endpoint: &str, number: usize, go: &Go) -> Result<(), String> {
     let told = |what: &str| {
         let what = what.to_owned();
         move |error: std::io::Error| format!("conversation {number}, {what}: {error}")
@@ -55,6 +58,8 @@ fn converse(endpoint: &str, number: usize) -> Result<(), String> {
     stream.set_read_timeout(Some(PATIENCE)).map_err(told("setting a time"))?;
     let mut lines = BufReader::new(stream.try_clone().map_err(told("cloning"))?);
     for request in 0..REQUESTS {
+        // At the end of it all the rest goes at once.
+        let _ = go.lock().unwrap().recv();
         let text = format!("{request} of {number}\n");
         stream.write_all(text.as_bytes()).map_err(told("a request"))?;
         let mut reply = String::new();
@@ -90,15 +95,11 @@ impl Load {
         self.troubles.lock().unwrap().clone()
     }
 
-    /// One client: a conversation for each word that comes.
-    fn client(&self, endpoint: &str, go: &Mutex<Receiver<()>>) {
-        loop {
-            let next = go.lock().unwrap().recv();
-            if next.is_err() || self.is_over.load(Ordering::Relaxed) {
-                return;
-            }
+    /// One client: one conversation after the other.
+    fn client(&self, endpoint: &str, go: &Go) {
+        while !self.is_over.load(Ordering::Relaxed) {
             let number = self.done.fetch_add(1, Ordering::Relaxed);
-            if let Err(trouble) = converse(endpoint, number) {
+            if let Err(trouble) = converse(endpoint, number, go) {
                 self.troubles.lock().unwrap().push(trouble);
                 return;
             }
@@ -116,7 +117,8 @@ impl Load {
 
     /// Runs `while_it_goes` under the load.
     fn under<T>(&self, endpoint: &str, a_second: usize, while_it_goes: impl FnOnce() -> T) -> T {
-        let each = a_second.div_ceil(usize::try_from(1000 / PACE.as_millis()).unwrap());
+        let paces = usize::try_from(1000 / PACE.as_millis()).unwrap();
+        let each = (REQUESTS * a_second).div_ceil(paces);
         let (let_go, go) = channel();
         let go = Mutex::new(go);
         let (end, ended) = channel::<()>();
