@@ -28,7 +28,7 @@ impl Guest {
 impl Service for Guest {
     fn opened(&mut self, reply: &mut Reply<'_>) -> Result<(), Error> {
         self.name = reply.remote().map_or("somebody".to_owned(), |remote| remote.to_string());
-        let guest = reply.sender(SlowPeer::Disconnect);
+        let guest = reply.sender(SlowPeer::Disconnect)?;
         self.room.lock().unwrap_or_else(PoisonError::into_inner).push(guest);
         self.tell_all("hello");
         Ok(())

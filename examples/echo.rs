@@ -1,4 +1,4 @@
-//! An echo server: sends every message back as it came, under either dispatcher.
+//! An echo server: sends every message back as it came, under any dispatcher.
 //!
 //! usage: echo [ENDPOINT [FRAMING [DISPATCHER]]]        default: 127.0.0.1:7007 lines events
 

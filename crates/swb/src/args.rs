@@ -4,6 +4,7 @@
 
 mod conduct;
 mod files;
+mod guard;
 mod serving;
 mod talking;
 mod tls;
@@ -11,9 +12,10 @@ mod tls;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use switchboard::{ConnectOptions, Conversation, Endpoint, Stopper};
+use switchboard::{ConnectOptions, Conversation, Endpoint, Liveness, Stopper};
 use switchboard_frame::{Fields, Protocol, Role};
 
+pub(crate) use crate::args::conduct::Place;
 pub(crate) use crate::args::files::{
     CompletionsArgs, DecodeArgs, DemoArgs, EncodeArgs, FramesArgs, ManArgs,
 };
@@ -128,6 +130,10 @@ pub(crate) struct ConnectionArgs {
     #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "10s")]
     pub(crate) connect_timeout: Duration,
 
+    /// How soon a server that has silently gone is found out, of tcp alone [default: 2m]
+    #[arg(long, value_name = "TIME", value_parser = units::liveness)]
+    pub(crate) liveness: Option<Liveness>,
+
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
 
@@ -148,8 +154,10 @@ impl ConnectionArgs {
             return Err(Failure::usage("the endpoint cannot be -: stdin and stdout are taken"));
         }
         let tls = self.trust.client(Some(&self.identity), &self.endpoint, printer)?;
-        let options = ConnectOptions::default().with_timeout(Some(self.connect_timeout));
-        let options = options.with_tls(tls);
+        let options = ConnectOptions::default()
+            .with_timeout(Some(self.connect_timeout))
+            .with_liveness(self.liveness.unwrap_or_default())
+            .with_tls(tls);
         let transport = self.endpoint.connect(&options.with_stopper(stopper.clone()));
         let transport = transport.map_err(|error| match error.is_stopped() {
             true => Failure::new(Exit::Interrupted, error),

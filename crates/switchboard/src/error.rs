@@ -137,12 +137,6 @@ impl Error {
         self.inner.kind == Kind::PeerDead
     }
 
-    /// TLS failed: a certificate that is not accepted, a peer that does not speak it, ..
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
-        matches!(self.inner.kind, Kind::Tls(_))
-    }
-
     /// A [`Stopper`](crate::Stopper) stopped the call, or a hook for interrupts ended it.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
@@ -323,6 +317,16 @@ impl Error {
     #[must_use]
     pub fn limit(what: impl Into<String>) -> Error {
         Error::new(Kind::Limit, what)
+    }
+
+    /// What another process said, of which no more than the text has come over.
+    pub(crate) fn told(text: impl Into<String>, is_caller: bool, is_exhausted: bool) -> Error {
+        let kind = match (is_caller, is_exhausted) {
+            (true, _) => Kind::Caller,
+            (_, true) => Kind::Exhausted,
+            _ => Kind::System,
+        };
+        Error::new(kind, text)
     }
 
     /// A name without addresses.

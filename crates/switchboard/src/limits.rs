@@ -124,6 +124,21 @@ pub const THREAD_STACK_BYTES: usize = 512 * 1024;
 /// How long a thread of that dispatcher waits for another conversation before it ends.
 pub const THREAD_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The most processes that the dispatcher *processes* has for conversations, one each.
+pub const PROCESSES_MAX: usize = 256;
+
+/// How long a process of a pool that died without a conversation is not replaced: the next one may
+/// die of the same.
+pub const PROCESS_RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// How often a process of a conversation, and the one that accepts, look whether the time of a
+/// drain has become shorter.
+pub const DRAIN_LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long after the deadline of a drain a process that has not cut its conversation off by itself
+/// is killed.
+pub const CUT_OFF_GRACE: Duration = Duration::from_millis(500);
+
 /// The most messages of one conversation that a service is given before others have their turn.
 pub const MESSAGES_PER_TURN: usize = 1024;
 
@@ -175,6 +190,15 @@ pub const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long a server that was taken over goes on with the conversations it has, and how long `swb
 /// serve` drains after a signal, unless told.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a server waits for the next word of a process that is taking it over.
+pub const HANDOVER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long more such a process has to prepare, once it has the sockets.
+pub const HANDOVER_PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The most sockets that go over in one message; Linux passes 253 at the most.
+pub const HANDOVER_SOCKETS_AT_ONCE: usize = 128;
 
 /// The most conversations that were cut off by the deadline of a drain that a server names; all are
 /// counted.

@@ -11,13 +11,14 @@ use accept::{Counts, accept_one, count};
 use socket2::{SockAddr, Socket};
 use std::io;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 mod accept;
+mod inherited;
 mod options;
 mod tcp;
 mod tls;
@@ -49,11 +50,13 @@ pub struct Listener {
     reserve: sys::Reserve,
     /// Where the next look for a connection begins, so that no socket starves another.
     next: AtomicUsize,
-    /// With it, what is accepted is wrapped.
+    /// What is accepted is wrapped, with what the options say of it.
     #[cfg(feature = "tls")]
-    tls: Option<crate::transport::TlsServer>,
+    speaks_tls: bool,
+    /// What was asked for, before a port was chosen or a name resolved.
+    asked: Endpoint,
     /// Unlinks the path when dropped.
-    _path: Option<unix::BoundPath>,
+    path: Option<unix::BoundPath>,
 }
 
 /// A connection that nobody has looked at yet, and where its client is.
@@ -95,14 +98,18 @@ impl Listener {
     ///
     /// - `:port` is every address of this machine, IPv6 and IPv4 together; where there is no IPv6,
     ///   IPv4 alone. A name is each of the addresses it has; with port 0 all get the same one.
+    /// - `fd:N` is a socket that listens already and came with the process: TCP or Unix, with the
+    ///   backlog and the shared port that its maker gave it. Its path is not removed. See also
+    ///   [`activated`](Self::activated).
     /// - A Unix path on which nobody accepts any more is replaced, one that is served is an
     ///   "address in use", and what is no socket is left alone. The path is removed when the
     ///   listener is dropped by the process that made it, if it is still the same one.
     ///
     /// # Errors
     /// In words that say what to do: the port is in use or not permitted, the address is none of
-    /// this machine's, the path is too long or its directory is not there. `exec:`, `fd:` and `-`
-    /// are one stream each and cannot be listened on. A Unix socket cannot share its name.
+    /// this machine's, the path is too long or its directory is not there, the descriptor is no
+    /// stream socket that listens. `exec:` and `-` are one stream each and cannot be listened on. A
+    /// Unix socket cannot share its name.
     pub fn bind(endpoint: &Endpoint, options: &ListenOptions) -> Result<Listener, Error> {
         if options.reuse_port && matches!(endpoint, Endpoint::Unix(_) | Endpoint::Abstract(_)) {
             return Err(Error::caller("cannot share")
@@ -111,26 +118,38 @@ impl Listener {
         }
         let (sockets, path) = match endpoint {
             Endpoint::Tcp { host, port } => (tcp::bind(host, *port, options)?, None),
-            Endpoint::Tls { host, port } => return tls::bind(endpoint, host, *port, options),
+            Endpoint::Tls { host, port } => {
+                tls::check(endpoint, options)?;
+                (tcp::bind(host, *port, options)?, None)
+            }
             Endpoint::Unix(path) => {
                 let (socket, bound) = unix::bind_path(path, options)?;
                 (vec![socket], Some(bound))
             }
             Endpoint::Abstract(name) => (vec![unix::bind_abstract(name, options)?], None),
-            Endpoint::Exec(_) | Endpoint::Fd(_) | Endpoint::Stdio => {
+            Endpoint::Fd(number) => {
+                let socket = inherited::take(*number)?;
+                let options = options.clone().with_reuse_port(socket.shares_port());
+                return Ok(Listener::made_of(vec![socket], options, endpoint.clone(), None));
+            }
+            Endpoint::Exec(_) | Endpoint::Stdio => {
                 return Err(Error::caller("cannot listen on").at_endpoint(endpoint).with_advice(
                     "it is one stream: connect to it, or listen on tcp or a unix socket",
                 ));
             }
         };
-        Ok(Listener::made_of(sockets, options.clone(), path))
+        Ok(Listener::made_of(sockets, options.clone(), endpoint.clone(), path))
     }
 
     fn made_of(
-        sockets: Vec<Listening>,
+        mut sockets: Vec<Listening>,
         options: ListenOptions,
+        asked: Endpoint,
         path: Option<unix::BoundPath>,
     ) -> Listener {
+        if matches!(asked, Endpoint::Tls { .. }) {
+            tls::name(&mut sockets);
+        }
         Listener {
             sockets,
             options,
@@ -139,8 +158,9 @@ impl Listener {
             reserve: sys::Reserve::new(),
             next: AtomicUsize::new(0),
             #[cfg(feature = "tls")]
-            tls: None,
-            _path: path,
+            speaks_tls: matches!(asked, Endpoint::Tls { .. }),
+            asked,
+            path,
         }
     }
 
@@ -175,9 +195,9 @@ impl Listener {
         let again = |listening| tcp::bind_again(listening, &self.options);
         let sockets: Result<Vec<Listening>, Error> = self.sockets.iter().map(again).collect();
         let options = self.options.clone().with_liveness(self.liveness());
-        let another = Listener::made_of(sockets?, options, None);
+        let another = Listener::made_of(sockets?, options, self.asked.clone(), None);
         #[cfg(feature = "tls")]
-        let another = Listener { tls: self.tls.clone(), ..another };
+        let another = Listener { speaks_tls: self.speaks_tls, ..another };
         Ok(another)
     }
 
@@ -354,7 +374,34 @@ impl Listener {
         socket.set_nonblocking(true).map_err(fail)?;
         let reuse_port = family == Family::Tcp && socket.reuse_port().map_err(fail)?;
         let options = ListenOptions::default().with_reuse_port(reuse_port);
-        Ok(Listener::made_of(vec![Listening { socket, endpoint, family }], options, None))
+        let asked = endpoint.clone();
+        Ok(Listener::made_of(vec![Listening { socket, endpoint, family }], options, asked, None))
+    }
+
+    /// What it puts round connections, and no sockets: another process has those.
+    pub(crate) fn without_sockets(&self) -> Listener {
+        Listener::made_of(
+            Vec::new(),
+            self.options.clone().with_liveness(self.liveness()),
+            self.asked.clone(),
+            None,
+        )
+    }
+
+    /// Puts round a socket that another process has accepted what it would have put round it.
+    pub(crate) fn dress(&self, socket: OwnedFd) -> io::Result<Arc<dyn Transport>> {
+        let socket = Socket::from(socket);
+        let family = if socket.local_addr()?.is_unix() { Family::Unix } else { Family::Tcp };
+        // A connection that is broken already has no other side any more; the next call tells.
+        let remote = socket.peer_addr().or_else(|_| socket.local_addr())?;
+        Ok(self.transport(family, socket, &remote))
+    }
+
+    /// Says which process it is of: no other one removes its path.
+    pub(crate) fn is_of(&self, process: u32) {
+        if let Some(path) = &self.path {
+            path.is_of(process);
+        }
     }
 
     fn transport(&self, family: Family, socket: Socket, remote: &SockAddr) -> Arc<dyn Transport> {

@@ -2,7 +2,7 @@
 
 use crate::sys::Level;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 /// Wakes every call that waits with it, now and from then on.
@@ -41,7 +41,19 @@ impl Stopper {
         self.level.raise();
     }
 
-    /// Whether it has been stopped.
+    /// Stopped when nobody holds the other end of this pipe any more: when the process that does
+    /// has ended, say.
+    pub(crate) fn at_the_end_of(pipe: OwnedFd) -> Stopper {
+        Stopper { level: Arc::new(Level::of_lifeline(pipe)) }
+    }
+
+    /// Its descriptor was found readable: another process that shares it has stopped it.
+    pub(crate) fn note(&self) {
+        self.level.note();
+    }
+
+    /// Whether it has been stopped. That another process did it, which shares the descriptor, is
+    /// known once a call has waited.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.level.is_raised()

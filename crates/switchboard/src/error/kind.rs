@@ -1,6 +1,6 @@
 //! The kinds of errors, and which kind it is that the system says.
 
-use crate::Ending;
+use crate::{Ending, Error};
 use std::io;
 use switchboard_frame::ErrorKind as FrameErrorKind;
 
@@ -52,5 +52,13 @@ pub(super) fn kind_of(error: &io::Error) -> Kind {
         io::ErrorKind::PermissionDenied => Kind::Permission,
         io::ErrorKind::InvalidInput => Kind::Caller,
         _ => Kind::System,
+    }
+}
+
+impl Error {
+    /// TLS failed: a certificate that is not accepted, a peer that does not speak it, ..
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.inner.kind, Kind::Tls(_))
     }
 }

@@ -6,12 +6,12 @@ use super::inbox::{InService, Inbox, Token};
 use super::limits::Limits;
 use super::line::{Line, Phase};
 use super::shared::Shared;
-use super::stats::Counters;
+use super::stats::{Count, Counters};
 use super::turn::Turn;
 use crate::session::{Buffers, Session, park};
 use crate::sys::Clock;
 use crate::transport::{Interest, Transport};
-use crate::{Ending, Error};
+use crate::{Ending, Error, Stopper};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -41,10 +41,12 @@ pub(super) struct Bench {
     pub(super) setup: Arc<Setup>,
     pub(super) shared: Arc<Shared>,
     pub(super) inbox: Arc<Inbox>,
-    pub(super) counters: Arc<Counters>,
+    pub(super) counters: Counters,
     /// The time at which this turn began, or at which its messages were handled.
     pub(super) now: Instant,
     clock: Clock,
+    /// In a process of its own: stopped when the server is to end.
+    pub(super) lifeline: Option<Stopper>,
     pub(super) buffers: Buffers,
     /// Sessions at rest, for the next conversations whose own are.
     #[expect(clippy::vec_box, reason = "they go to and from lines, which have them boxed")]
@@ -72,7 +74,8 @@ impl Bench {
             setup: Arc::clone(setup),
             shared: Arc::clone(shared),
             inbox,
-            counters: Arc::default(),
+            counters: shared.counters(),
+            lifeline: None,
             now: clock(),
             clock,
             buffers: Buffers::default(),
@@ -107,8 +110,8 @@ impl Bench {
         let queued = turn.queued();
         let wanted = turn.wanted();
         self.account(line, queued);
-        self.counters.messages_received.add(session.inbound.messages() - received);
-        self.counters.messages_sent.add(session.outbound.messages() - sent);
+        self.counters.add(Count::MessagesReceived, session.inbound.messages() - received);
+        self.counters.add(Count::MessagesSent, session.outbound.messages() - sent);
         line.due = due;
         if !again {
             // Else what it waits for is only put off, and watching goes on as it was.
@@ -165,7 +168,7 @@ impl Bench {
         let _in_service = InService::enter();
         let made = catch_unwind(AssertUnwindSafe(make)).ok();
         if made.is_none() {
-            self.counters.panicked.add(1);
+            self.counters.add(Count::Panicked, 1);
             let error = Error::caller("a service could not be made: it panicked");
             self.ended(transport, Ending::Stopped, Some(&error));
             self.leave(transport);
@@ -201,7 +204,7 @@ impl Bench {
             }
             drop((service, data));
         }));
-        self.counters.panicked.add(u64::from(closed.is_err() && !poisoned));
+        self.counters.add(Count::Panicked, u64::from(closed.is_err() && !poisoned));
         self.leave(&*line.transport);
     }
 
@@ -213,9 +216,9 @@ impl Bench {
 
     /// Counts and notes who was cut off; the error to tell.
     pub(super) fn cut_off(&self, cut: CutOff) -> Error {
-        self.counters.cut_off.add(1);
+        self.counters.add(Count::CutOff, 1);
         let error = cut.error();
-        self.shared.drain.note(cut);
+        self.shared.note_cut_off(cut);
         error
     }
 

@@ -2,6 +2,7 @@
 
 use super::bench::Bench;
 use super::drain::CutOff;
+use super::stats::Count;
 use crate::transport::Transport;
 use crate::{Conversation, Ending, Error, Stopper};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,7 +31,8 @@ pub(super) fn converse<H>(
     let conversation = Conversation::with_role(transport, &setup.protocol, Role::Server);
     let mut conversation = conversation.with_timeouts(setup.limits.timeouts);
     conversation.set_opening_timeout(setup.limits.opening);
-    conversation.set_stopper(&stoppers.stop);
+    // In a process of its own it is stopped from another one.
+    conversation.set_stopper(bench.lifeline.as_ref().unwrap_or(&stoppers.stop));
     let handled = catch_unwind(AssertUnwindSafe(|| handler(&mut conversation)));
     let (ended, told) = match handled {
         Ok(Ok(())) => {
@@ -44,20 +46,20 @@ pub(super) fn converse<H>(
             }
         }
         Ok(Err(error)) => {
-            bench.counters.failed.add(u64::from(error.ending().is_none()));
+            bench.counters.add(Count::Failed, u64::from(error.ending().is_none()));
             (error.ending().unwrap_or(Ending::Stopped), Some(error))
         }
         Err(_) => {
-            bench.counters.panicked.add(1);
+            bench.counters.add(Count::Panicked, 1);
             (Ending::Stopped, Some(Error::caller("the handler panicked")))
         }
     };
     let (counters, session) = (&bench.counters, conversation.session());
-    counters.messages_received.add(session.inbound.messages());
-    counters.messages_discarded.add(session.inbound.discarded());
-    counters.messages_sent.add(session.outbound.messages());
-    counters.bytes_received.add(session.inbound.received());
-    counters.bytes_sent.add(session.outbound.bytes());
+    counters.add(Count::MessagesReceived, session.inbound.messages());
+    counters.add(Count::MessagesDiscarded, session.inbound.discarded());
+    counters.add(Count::MessagesSent, session.outbound.messages());
+    counters.add(Count::BytesReceived, session.inbound.received());
+    counters.add(Count::BytesSent, session.outbound.bytes());
     drop(conversation);
     bench.ended(&*peer, ended, told.as_ref());
     bench.leave(&*peer);

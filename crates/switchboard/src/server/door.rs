@@ -6,12 +6,13 @@
 
 use super::accept::Accept;
 use super::limits::Limits;
+use super::per_address::PerAddress;
+use super::processes::{Board, Mine};
 use super::stats::Stats;
 use crate::transport::Transport;
-use crate::{Endpoint, Error, limits};
-use std::collections::HashMap;
+use crate::{Error, limits};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Door {
     is_full: AtomicBool,
     accept_errors: AtomicU64,
     refused: AtomicU64,
+    /// Where other processes read who was let in.
+    board: OnceLock<Board>,
 }
 
 #[derive(Debug)]
@@ -34,8 +37,7 @@ struct State {
     open_max: u64,
     /// After so many nobody is let in any more.
     accepted_max: Option<u64>,
-    per_address_max: Option<usize>,
-    addresses: HashMap<String, usize>,
+    per_address: Option<PerAddress>,
     exhausted: Option<Exhausted>,
 }
 
@@ -76,14 +78,28 @@ impl Door {
                 kept: 0,
                 open_max: u64::MAX,
                 accepted_max: None,
-                per_address_max: None,
-                addresses: HashMap::new(),
+                per_address: None,
                 exhausted: None,
             }),
             is_exhausted: AtomicBool::new(false),
             is_full: AtomicBool::new(false),
             accept_errors: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            board: OnceLock::new(),
+        }
+    }
+
+    /// Tells other processes, from here on, who is let in.
+    pub(super) fn tell_on(&self, board: &Board) {
+        let _ = self.board.set(board.clone());
+    }
+
+    fn tell(&self, state: &State) {
+        if let Some(board) = self.board.get() {
+            board.tell(Mine::Accepted, state.accepted);
+            board.tell(Mine::Open, state.open);
+            board.tell(Mine::Refused, self.refused.load(Ordering::Relaxed));
+            board.tell(Mine::AcceptErrors, self.accept_errors.load(Ordering::Relaxed));
         }
     }
 
@@ -91,7 +107,14 @@ impl Door {
         let mut state = self.lock();
         state.open_max = open_max as u64;
         state.accepted_max = accepted_max;
-        state.per_address_max = limits.conversations_per_address_max;
+        state.per_address = limits.conversations_per_address_max.map(PerAddress::new);
+    }
+
+    /// Lets nobody in any more; who is at `accept` just now still comes in.
+    pub(super) fn shut(&self) {
+        let mut state = self.lock();
+        let accepted = state.accepted;
+        state.accepted_max = Some(state.accepted_max.map_or(accepted, |max| max.min(accepted)));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -147,18 +170,18 @@ impl Door {
         }
         let mut state = self.lock();
         state.kept -= u64::from(is_accepted);
-        if let Some(max) = state.per_address_max
-            && let Some(address) = address(transport)
-        {
-            let places = state.addresses.entry(address).or_insert(0);
-            if *places >= max && is_accepted {
+        if let Some(per_address) = &mut state.per_address {
+            if !is_accepted {
+                per_address.enter_anyway(transport.remote().as_ref());
+            } else if !per_address.enter(transport.remote().as_ref()) {
                 self.refused.fetch_add(1, Ordering::Relaxed);
+                self.tell(&state);
                 return Entered::Refused;
             }
-            *places += 1;
         }
         state.accepted += 1;
         state.open += 1;
+        self.tell(&state);
         if state.accepted_max == Some(state.accepted) { Entered::Last } else { Entered::Yes }
     }
 
@@ -166,15 +189,10 @@ impl Door {
     pub(super) fn leave(&self, transport: &dyn Transport) -> bool {
         let mut state = self.lock();
         state.open -= 1;
-        if state.per_address_max.is_some()
-            && let Some(address) = address(transport)
-            && let Some(places) = state.addresses.get_mut(&address)
-        {
-            *places -= 1;
-            if *places == 0 {
-                state.addresses.remove(&address);
-            }
+        if let Some(per_address) = &mut state.per_address {
+            per_address.leave(transport.remote().as_ref());
         }
+        self.tell(&state);
         let is_over = state.open == 0 && state.accepted_max.is_some_and(|m| state.accepted >= m);
         is_over || state.open < state.open_max && self.is_full.swap(false, Ordering::Relaxed)
     }
@@ -198,7 +216,13 @@ impl Door {
         if is_long && listener.turn_away()? {
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
+        self.tell(&self.lock());
         Ok(until)
+    }
+
+    /// Has accepting pause, for want of something that a conversation needs.
+    pub(super) fn pause(&self, error: &Error, now: Instant) {
+        self.exhausted(error, now);
     }
 
     /// Until when to pause, and whether it has been going on for long.
@@ -231,14 +255,6 @@ impl Door {
         stats.open = state.open;
         stats.refused = self.refused.load(Ordering::Relaxed);
         stats.accept_errors += self.accept_errors.load(Ordering::Relaxed);
-    }
-}
-
-/// What counts as one address: the host without its port.
-fn address(transport: &dyn Transport) -> Option<String> {
-    match transport.remote() {
-        Some(Endpoint::Tcp { host, .. } | Endpoint::Tls { host, .. }) => Some(host),
-        _ => None,
     }
 }
 

@@ -6,10 +6,11 @@
 //! **Invariant:** the deadline only ever comes nearer, and is set before the server is seen to be
 //! stopping.
 
+use super::processes::Board;
 use crate::{Error, Stopper, limits};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A conversation that was ended by the deadline of a [drain](super::Handle::drain).
@@ -59,6 +60,10 @@ pub(super) struct Drain {
     /// What the times below count from, in nanoseconds.
     epoch: Instant,
     by: AtomicU64,
+    /// When the stop of a server that was taken over begins.
+    begins: AtomicU64,
+    /// Where the deadline stands if several processes are to see it.
+    board: OnceLock<Board>,
     /// How long a stop may take that comes from a stopper, not from a call.
     within: AtomicU64,
     cut_off: Mutex<Vec<CutOff>>,
@@ -67,17 +72,39 @@ pub(super) struct Drain {
 }
 
 /// No deadline.
-const NEVER: u64 = u64::MAX;
+pub(super) const NEVER: u64 = u64::MAX;
 
 impl Drain {
     pub(super) fn new(now: Instant) -> Drain {
         Drain {
             epoch: now,
             by: AtomicU64::new(NEVER),
+            begins: AtomicU64::new(NEVER),
+            board: OnceLock::new(),
             within: AtomicU64::new(NEVER),
             cut_off: Mutex::default(),
             stoppers: Mutex::default(),
         }
+    }
+
+    /// From here on the deadline is one of all processes.
+    pub(super) fn share(&self, board: &Board) {
+        // It may have been set before there were any.
+        board.drains_by().fetch_min(self.by.load(Ordering::Acquire), Ordering::Release);
+        let _ = self.board.set(board.clone());
+    }
+
+    /// The same deadline, for a process that tells its master who was cut off.
+    pub(super) fn of_child(&self) -> Drain {
+        Drain { board: self.board.clone(), ..Drain::new(self.epoch) }
+    }
+
+    fn beginning(&self) -> &AtomicU64 {
+        self.board.get().map_or(&self.begins, Board::stops_at)
+    }
+
+    fn deadline(&self) -> &AtomicU64 {
+        self.board.get().map_or(&self.by, Board::drains_by)
     }
 
     /// How long a stop may take unless its caller says otherwise.
@@ -96,14 +123,34 @@ impl Drain {
     pub(super) fn shorten(&self, now: Instant, within: Duration) -> bool {
         let now = nanoseconds(now.saturating_duration_since(self.epoch));
         let by = now.saturating_add(nanoseconds(within));
-        by < self.by.fetch_min(by, Ordering::Release)
+        by < self.deadline().fetch_min(by, Ordering::Release)
     }
 
     /// The deadline.
     pub(super) fn by(&self) -> Option<Instant> {
-        match self.by.load(Ordering::Acquire) {
+        self.point(self.deadline())
+    }
+
+    /// Has the stop begin when half of its time is over, because another process accepts instead.
+    pub(super) fn begin_later(&self, now: Instant) {
+        let within = match self.within() {
+            Duration::MAX => limits::DRAIN_TIMEOUT,
+            within => within,
+        };
+        self.shorten(now, within);
+        let now = nanoseconds(now.saturating_duration_since(self.epoch));
+        self.beginning().store(now.saturating_add(nanoseconds(within / 2)), Ordering::Release);
+    }
+
+    /// When the stop of a server that was taken over begins.
+    pub(super) fn begins(&self) -> Option<Instant> {
+        self.point(self.beginning())
+    }
+
+    fn point(&self, at: &AtomicU64) -> Option<Instant> {
+        match at.load(Ordering::Acquire) {
             NEVER => None,
-            by => self.epoch.checked_add(Duration::from_nanos(by)),
+            at => self.epoch.checked_add(Duration::from_nanos(at)),
         }
     }
 

@@ -25,22 +25,29 @@
 //! error of `accept`.
 
 mod accept;
+mod acceptor;
 mod bench;
 mod conversations;
 mod dispatch;
 mod door;
 mod drain;
 mod events;
+mod handover;
 mod inbox;
 mod limits;
 mod line;
+mod notify;
+mod per_address;
+mod processes;
 mod reply;
+mod running;
 mod sender;
 mod service;
 mod shared;
 #[cfg(test)]
 mod simulator;
 mod stats;
+mod succession;
 mod threads;
 mod turn;
 
@@ -48,23 +55,28 @@ pub use bytes::Bytes;
 pub use dispatch::Dispatch;
 pub use drain::CutOff;
 pub use limits::{Heartbeat, Limits};
+pub use notify::notify;
+pub use per_address::PerAddress;
 pub use reply::Reply;
+pub use running::Running;
 pub use sender::{Pending, Sender, SlowPeer};
 pub use service::{Outcome, Service};
 pub use shared::Handle;
 pub use stats::{Endings, Stats};
 
 use crate::conversation::parse_protocol;
-use crate::{Conversation, Endpoint, Error, Listener, Liveness, Stopper};
+use crate::{Conversation, Endpoint, Error, ListenOptions, Listener, Liveness, Stopper, Transport};
 use accept::Accept;
-use bench::Setup;
+use bench::{Bench, Setup};
 use dispatch::Kind;
+use handover::Handover;
 use inbox::Inbox;
+use running::Serving;
 use shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
+use succession::Succession;
 use switchboard_frame::Protocol;
 
 /// Where a service is served: listeners, a protocol, a dispatcher, limits. See the
@@ -101,7 +113,10 @@ pub struct Server {
     limits: Limits,
     liveness: Option<Liveness>,
     stopper: Option<Stopper>,
+    /// Stopped when the process in front of this one ends.
+    lifeline: Option<Stopper>,
     conversations_in_all: Option<u64>,
+    succession: Succession,
     shared: Arc<Shared>,
 }
 
@@ -125,7 +140,9 @@ impl Server {
             limits: Limits::default(),
             liveness: None,
             stopper: None,
+            lifeline: None,
             conversations_in_all: None,
+            succession: Succession::default(),
             shared: Arc::new(Shared::new()),
         }
     }
@@ -137,7 +154,9 @@ impl Server {
     /// The string is no endpoint; or as [`Listener::bind`]: the address is in use, reserved, or not
     /// of this machine.
     pub fn listen(self, endpoint: &str) -> Result<Server, Error> {
-        Ok(self.with_listener(Listener::listen(endpoint)?))
+        let fail = |error| Error::caller("cannot listen").with_source(error);
+        let endpoint = endpoint.parse::<Endpoint>().map_err(fail)?;
+        self.listen_on(&endpoint, &ListenOptions::default())
     }
 
     /// Accepts from a listener too, made with options of one's own.
@@ -224,6 +243,10 @@ impl Server {
                     threads::converse(transport, &make, bench, token);
                 })
             }
+            Kind::Processes { .. } => prepared.processes(&self, &|transport, bench| {
+                let token = token.fetch_add(1, Ordering::Relaxed);
+                threads::converse(transport, &make, bench, token);
+            }),
             Kind::Events { loops } => prepared.events(&self, *loops, &make),
         }
     }
@@ -262,19 +285,25 @@ impl Server {
     where
         H: Fn(&mut Conversation) -> Result<(), Error> + Send + Sync,
     {
-        let Kind::Threads { stack_bytes, .. } = self.dispatch.kind else {
-            let what = "a blocking conversation cannot be served under the dispatcher events";
-            return Err(Error::caller(what).with_advice("use threads, or write a Service"));
-        };
         let prepared = self.prepare()?;
         let stopper = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
-        self.shared.on_stop(&stopper);
         let last = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
-        self.shared.drain.on_deadline(&last);
         let stoppers = conversations::Stoppers { stop: stopper, last };
-        prepared.threads(&self, stack_bytes, |transport, bench| {
+        let work = |transport: Arc<dyn Transport>, bench: &mut Bench| {
             conversations::converse(transport, &handler, bench, &stoppers);
-        })
+        };
+        match self.dispatch.kind {
+            Kind::Threads { stack_bytes, .. } => {
+                self.shared.on_stop(&stoppers.stop);
+                self.shared.drain.on_deadline(&stoppers.last);
+                prepared.threads(&self, stack_bytes, work)
+            }
+            Kind::Processes { .. } => prepared.processes(&self, &work),
+            Kind::Events { .. } => {
+                let what = "a blocking conversation cannot be served under the dispatcher events";
+                Err(Error::caller(what).with_advice("use threads or processes, or write a Service"))
+            }
+        }
     }
 
     /// Serves in threads of its own, until [`Running::stop`]; otherwise as [`serve`](Self::serve).
@@ -290,10 +319,27 @@ impl Server {
         self.limits.check(&self.protocol)?;
         self.dispatch.check()?;
         let handle = self.handle();
+        if let Kind::Processes { .. } = self.dispatch.kind {
+            let sizes = self.sizes();
+            let front = processes::start(self, sizes, move |server| server.serve(make))?;
+            return Ok(Running { handle, serving: Some(Serving::Process(front)) });
+        }
         let thread = std::thread::Builder::new().name("switchboard server".to_owned());
         let thread = thread.spawn(move || self.serve(make));
         let thread = thread.map_err(|error| Error::io("cannot start a server", error))?;
-        Ok(Running { handle, thread: Some(thread) })
+        Ok(Running { handle, serving: Some(Serving::Thread(thread)) })
+    }
+
+    /// How many processes there may be.
+    fn sizes(&self) -> processes::Sizes {
+        let most = |count: usize| count.min(self.limits.conversations_max);
+        match self.dispatch.kind {
+            Kind::Processes { processes_max, pool } => processes::Sizes {
+                conversations_max: most(processes_max),
+                pool: pool.map_or(0, most),
+            },
+            _ => processes::Sizes { conversations_max: 0, pool: 0 },
+        }
     }
 
     fn prepare(&mut self) -> Result<Prepared, Error> {
@@ -306,7 +352,8 @@ impl Server {
             self.listeners.iter().for_each(|listener| listener.set_liveness(liveness));
         }
         let setup = Arc::new(Setup::new(&self.protocol, &self.limits));
-        Ok(Prepared { setup, listeners: std::mem::take(&mut self.listeners) })
+        let succession = std::mem::take(&mut self.succession);
+        Ok(Prepared { setup, listeners: std::mem::take(&mut self.listeners), succession })
     }
 }
 
@@ -314,6 +361,7 @@ impl Server {
 struct Prepared {
     setup: Arc<Setup>,
     listeners: Vec<Arc<Listener>>,
+    succession: Succession,
 }
 
 /// What a loop is made of, in the thread that serves.
@@ -321,13 +369,17 @@ struct LoopPart {
     backend: crate::sys::SystemBackend,
     inbox: Arc<Inbox>,
     listeners: Vec<Arc<dyn Accept>>,
+    /// One of them answers a successor.
+    handover: Option<Handover>,
 }
 
 impl LoopPart {
-    fn new(listeners: Vec<Arc<dyn Accept>>) -> Result<LoopPart, Error> {
+    fn new(listeners: Vec<Arc<Listener>>) -> Result<LoopPart, Error> {
+        let listeners = listeners.into_iter().map(|listener| listener as _).collect();
         let make = || -> std::io::Result<LoopPart> {
             let backend = crate::sys::SystemBackend::new()?;
-            Ok(LoopPart { backend, inbox: Arc::new(Inbox::new()?), listeners })
+            let inbox = Arc::new(Inbox::new()?);
+            Ok(LoopPart { backend, inbox, listeners, handover: None })
         };
         make().map_err(|error| Error::io("cannot start an event loop", error))
     }
@@ -335,15 +387,33 @@ impl LoopPart {
 
 impl Prepared {
     fn threads(
-        self,
+        mut self,
         server: &Server,
         stack_bytes: usize,
-        work: impl Fn(Arc<dyn crate::Transport>, &mut bench::Bench) + Sync,
+        work: impl Fn(Arc<dyn Transport>, &mut Bench) + Sync,
     ) -> Result<Stats, Error> {
         let pool = threads::Pool::new(&self.setup, &server.shared, stack_bytes, work);
+        let handover = self.succession.handover(&self.listeners);
+        let succession = (self.succession, handover);
         let listeners = self.listeners.into_iter().map(|listener| listener as _).collect();
-        pool.run(listeners, server.stopper.as_ref())?;
+        pool.run(listeners, server.stopper.as_ref(), succession)?;
         Ok(server.shared.stats())
+    }
+
+    fn processes(
+        mut self,
+        server: &Server,
+        work: &impl Fn(Arc<dyn Transport>, &mut Bench),
+    ) -> Result<Stats, Error> {
+        let (shared, sizes) = (&server.shared, server.sizes());
+        if shared.board().is_none() {
+            shared.set_board(&sizes.board()?);
+        }
+        let stoppers = [server.lifeline.clone(), server.stopper.clone()];
+        let handover = self.succession.handover(&self.listeners);
+        let succession = (self.succession, handover);
+        processes::run(self.listeners, &self.setup, shared, stoppers, sizes, succession, work)?;
+        Ok(shared.stats())
     }
 
     fn events<S: Service>(
@@ -354,10 +424,10 @@ impl Prepared {
     ) -> Result<Stats, Error> {
         let (setup, shared, stopper) = (Arc::clone(&self.setup), &server.shared, &server.stopper);
         let run = |part: LoopPart| {
-            let LoopPart { backend, inbox, listeners } = part;
+            let LoopPart { backend, inbox, listeners, handover } = part;
             let stopper = stopper.as_ref();
             let ran = events::Loop::new(backend, inbox, &setup, shared, listeners, stopper, make)
-                .and_then(|mut the_loop| the_loop.run());
+                .and_then(|mut the_loop| the_loop.answer(handover).and_then(|()| the_loop.run()));
             if ran.is_err() {
                 // The other loops end too: who called is to hear of it.
                 shared.stop();
@@ -365,12 +435,12 @@ impl Prepared {
             ran
         };
         // All descriptors before anything is accepted: a connection must not take a loop's place.
-        let mut parts = Vec::new();
-        for _ in 1..loops {
-            parts.push(LoopPart::new(self.for_another_loop()?)?);
-        }
-        let own = self.listeners.drain(..).map(|listener| listener as _).collect();
-        let own = LoopPart::new(own)?;
+        let shares = self.shares(loops)?;
+        let handover = self.succession.handover(&shares.concat());
+        let parts: Result<Vec<_>, Error> = shares.into_iter().map(LoopPart::new).collect();
+        let mut parts = parts?;
+        let own = LoopPart { handover, ..parts.remove(0) };
+        self.succession.begin(shared)?;
         std::thread::scope(|scope| {
             let mut others = Vec::new();
             let mut ran = Ok(());
@@ -396,81 +466,27 @@ impl Prepared {
         Ok(server.shared.stats())
     }
 
-    /// The listeners of one more loop: the same, or, where they share their port, sockets of its
-    /// own, over which the kernel spreads the connections.
-    fn for_another_loop(&self) -> Result<Vec<Arc<dyn Accept>>, Error> {
-        let one = |listener: &Arc<Listener>| match listener.shares_port() {
-            true => listener.another().map(|another| Arc::new(another) as Arc<dyn Accept>),
-            false => Ok(Arc::clone(listener) as _),
-        };
-        self.listeners.iter().map(one).collect()
-    }
-}
-
-/// A server that serves in the background; made by [`Server::start`].
-///
-/// Dropped, it is stopped, and waited for: that can take as long as [`Handle::stop`] says.
-#[derive(Debug)]
-pub struct Running {
-    handle: Handle,
-    thread: Option<JoinHandle<Result<Stats, Error>>>,
-}
-
-impl Running {
-    /// Asks the server things.
-    #[must_use]
-    pub fn handle(&self) -> &Handle {
-        &self.handle
-    }
-
-    /// Where it listens, with the port that was chosen for port 0.
-    #[must_use]
-    pub fn endpoints(&self) -> &[Endpoint] {
-        self.handle.endpoints()
-    }
-
-    /// Stops the server as [`Handle::stop`] does, and waits until every conversation is over.
-    ///
-    /// # Errors
-    /// What serving said.
-    pub fn stop(mut self) -> Result<Stats, Error> {
-        self.handle.stop();
-        self.wait()
-    }
-
-    /// Stops the server as [`Handle::drain`] does, in so much time, and waits until every
-    /// conversation is over.
-    ///
-    /// # Errors
-    /// What serving said.
-    pub fn drain(mut self, within: Duration) -> Result<Stats, Error> {
-        self.handle.drain(within);
-        self.wait()
-    }
-
-    /// Waits until serving ends by itself: after
-    /// [`with_conversations_in_all`](Server::with_conversations_in_all), a [`Handle::stop`] from
-    /// elsewhere, or an error.
-    ///
-    /// # Errors
-    /// What serving said.
-    pub fn join(mut self) -> Result<Stats, Error> {
-        self.wait()
-    }
-
-    fn wait(&mut self) -> Result<Stats, Error> {
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Ok(served)) => served,
-            Some(Err(_)) => Err(Error::caller("the server has panicked")),
-            None => Ok(self.handle.stats()),
+    /// The listeners of each loop: the same, or, where they share their port, sockets of its own,
+    /// over which the kernel spreads the connections. What was taken over may be more of those than
+    /// there are loops; each has its backlog, so somebody accepts from it.
+    fn shares(&mut self, loops: usize) -> Result<Vec<Vec<Arc<Listener>>>, Error> {
+        let mut shares = vec![Vec::new(); loops];
+        let mut left = std::mem::take(&mut self.listeners);
+        while !left.is_empty() {
+            let first = left.remove(0);
+            if !first.shares_port() {
+                shares.iter_mut().for_each(|share| share.push(Arc::clone(&first)));
+                continue;
+            }
+            let endpoints = first.endpoints();
+            let is_same = |one: &mut Arc<Listener>| one.endpoints() == endpoints;
+            let mut same: Vec<_> = left.extract_if(.., is_same).collect();
+            while same.len() + 1 < loops {
+                same.push(Arc::new(first.another()?));
+            }
+            let all = std::iter::once(first).chain(same);
+            all.enumerate().for_each(|(place, one)| shares[place % loops].push(one));
         }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.handle.stop();
-        // Whoever drops it does not want to hear how it went.
-        let _ = self.wait();
+        Ok(shares)
     }
 }

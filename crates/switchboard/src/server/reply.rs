@@ -156,8 +156,16 @@ impl Reply<'_> {
 
     /// A handle that reaches this conversation from anywhere, for as long as it lives: another
     /// conversation's service, another thread. What it sends does not wait for promised answers.
-    pub fn sender(&mut self, policy: SlowPeer) -> Sender {
-        Sender::new(self.mailbox(), policy)
+    ///
+    /// # Errors
+    /// Under *processes*: other conversations have no memory in common with this one.
+    pub fn sender(&mut self, policy: SlowPeer) -> Result<Sender, Error> {
+        if self.bench.shared.is_of_child() {
+            let what = "a sender cannot be had: other processes do not reach this conversation, at";
+            let advice = "use threads or events for what is sent from one conversation to another";
+            return Err(self.caller(what, advice));
+        }
+        Ok(Sender::new(self.mailbox(), policy))
     }
 
     fn mailbox(&mut self) -> Arc<Mailbox> {

@@ -46,7 +46,7 @@ pub enum SlowPeer {
 ///     |message: &[u8], reply: &mut Reply<'_>| {
 ///         let mut everyone = everyone.lock().unwrap();
 ///         if message == b"join" {
-///             everyone.push(reply.sender(SlowPeer::Disconnect));
+///             everyone.push(reply.sender(SlowPeer::Disconnect).expect("it is under threads"));
 ///         }
 ///         everyone.retain(|one| one.send(message.to_vec()).is_ok());
 ///     }

@@ -4,19 +4,22 @@ use super::accept::{Accept, Accepted};
 use super::door::{Door, Entered, Entrance};
 use super::drain::{CutOff, Drain};
 use super::inbox::Inbox;
+use super::notify;
+use super::processes::{Board, Mine, Slot};
 use super::stats::{Counters, Stats};
 use crate::transport::Transport;
 use crate::{Endpoint, Error, Stopper, deadline};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(super) struct Shared {
     stopping: AtomicBool,
+    tells_of_the_stop: AtomicBool,
     /// Bytes queued in all conversations.
-    queued: AtomicUsize,
+    queued: AtomicU64,
     queued_max: AtomicUsize,
     pub(super) door: Door,
     pub(super) drain: Drain,
@@ -25,12 +28,16 @@ pub(super) struct Shared {
     adopted: Mutex<VecDeque<Arc<dyn Transport>>>,
     /// Stopped together with the server.
     stoppers: Mutex<Vec<Stopper>>,
+    /// What is shared with other processes, where there are some.
+    board: OnceLock<Board>,
+    /// This is one of them, which serves a conversation.
+    slot: Option<Slot>,
 }
 
 #[derive(Debug, Default)]
 struct Workers {
     inboxes: Vec<Arc<Inbox>>,
-    counters: Vec<Arc<Counters>>,
+    counters: Vec<Counters>,
     /// What workers that have ended had counted.
     past: Stats,
 }
@@ -39,14 +46,53 @@ impl Shared {
     pub(super) fn new() -> Shared {
         Shared {
             stopping: AtomicBool::new(false),
-            queued: AtomicUsize::new(0),
+            tells_of_the_stop: AtomicBool::new(false),
+            queued: AtomicU64::new(0),
             queued_max: AtomicUsize::new(crate::limits::QUEUED_BYTES_IN_ALL_MAX),
             door: Door::new(),
             drain: Drain::new(deadline::now()),
             workers: Mutex::default(),
             adopted: Mutex::default(),
             stoppers: Mutex::default(),
+            board: OnceLock::new(),
+            slot: None,
         }
+    }
+
+    /// What a process has that serves conversations of this server, one at a time.
+    pub(super) fn of_child(&self, slot: Slot) -> Shared {
+        let (board, drain) = (self.board.clone(), self.drain.of_child());
+        let child = Shared { slot: Some(slot), board, drain, ..Shared::new() };
+        child.set_queued_max(self.queued_max.load(Ordering::Relaxed));
+        child
+    }
+
+    /// From here on the server is of several processes.
+    pub(super) fn set_board(&self, board: &Board) {
+        let _ = self.board.set(board.clone());
+        self.drain.share(board);
+    }
+
+    /// It is another process that serves: what was adopted is served there.
+    pub(super) fn is_served_by(&self, process: u32) {
+        if let Some(board) = self.board() {
+            board.tell(Mine::Process, u64::from(process));
+        }
+        self.adopted().clear();
+    }
+
+    pub(super) fn board(&self) -> Option<&Board> {
+        self.board.get()
+    }
+
+    /// Whether this is a process that others of this server have no memory in common with.
+    pub(super) fn is_of_child(&self) -> bool {
+        self.slot.is_some()
+    }
+
+    /// The counters of a loop or a thread that begins.
+    pub(super) fn counters(&self) -> Counters {
+        self.slot.as_ref().map_or_else(Counters::new, Slot::counters)
     }
 
     pub(super) fn set_queued_max(&self, bytes: usize) {
@@ -58,18 +104,18 @@ impl Shared {
     }
 
     /// A loop or a thread begins.
-    pub(super) fn enter(&self, inbox: &Arc<Inbox>, counters: Option<&Arc<Counters>>) {
+    pub(super) fn enter(&self, inbox: &Arc<Inbox>, counters: Option<&Counters>) {
         let mut workers = self.workers();
         workers.inboxes.push(Arc::clone(inbox));
         workers.counters.extend(counters.cloned());
     }
 
     /// It ends; what it counted stays.
-    pub(super) fn leave(&self, inbox: &Arc<Inbox>, counters: Option<&Arc<Counters>>) {
+    pub(super) fn leave(&self, inbox: &Arc<Inbox>, counters: Option<&Counters>) {
         let mut workers = self.workers();
         workers.inboxes.retain(|one| !Arc::ptr_eq(one, inbox));
         if let Some(counters) = counters {
-            workers.counters.retain(|one| !Arc::ptr_eq(one, counters));
+            workers.counters.retain(|one| !one.is_same(counters));
             counters.add_to(&mut workers.past);
         }
     }
@@ -135,6 +181,24 @@ impl Shared {
         self.begin_to_stop();
     }
 
+    /// Another process accepts from here on: this one goes on with what it has, for a while.
+    pub(super) fn taken_over(&self, now: Instant) {
+        tracing::info!("another process has taken over");
+        self.drain.begin_later(now);
+        self.door.shut();
+        self.wake_all();
+    }
+
+    /// When a server that was taken over is to stop, as long as it does not.
+    pub(super) fn stops_at(&self) -> Option<Instant> {
+        if self.is_stopping() { None } else { self.drain.begins() }
+    }
+
+    /// Has the supervisor told when the server stops.
+    pub(super) fn tell_of_the_stop(&self) {
+        self.tells_of_the_stop.store(true, Ordering::Release);
+    }
+
     /// As a stopper has it, with the time that the server was given for that.
     pub(super) fn stop_as_agreed(&self, now: Instant) {
         self.drain(now, self.drain.within());
@@ -150,8 +214,16 @@ impl Shared {
 
     /// Whether it had not begun.
     fn begin_to_stop(&self) -> bool {
+        if let Some(board) = self.board() {
+            // It may be another process that serves.
+            board.stop();
+        }
         let begins = !self.stopping.swap(true, Ordering::AcqRel);
         if begins {
+            // Of one that was taken over the end is not the end of the service.
+            if self.tells_of_the_stop.load(Ordering::Acquire) && self.drain.begins().is_none() {
+                notify::notify(notify::STOPPING);
+            }
             // What came too late to be begun is closed: whoever adopts looks at the flag first.
             self.adopted().clear();
             self.wake_all();
@@ -160,6 +232,14 @@ impl Shared {
             }
         }
         begins
+    }
+
+    /// Notes who was cut off; in a process of its own, where its master finds it.
+    pub(super) fn note_cut_off(&self, cut: CutOff) {
+        match &self.slot {
+            Some(slot) => slot.note_cut_off(cut.queued_bytes, cut.promised),
+            None => self.drain.note(cut),
+        }
     }
 
     /// Stops a stopper together with the server.
@@ -177,18 +257,26 @@ impl Shared {
 
     pub(super) fn queued_more(&self, bytes: usize) {
         if bytes > 0 {
-            self.queued.fetch_add(bytes, Ordering::Relaxed);
+            self.queued().fetch_add(bytes as u64, Ordering::Relaxed);
         }
     }
 
     pub(super) fn queued_less(&self, bytes: usize) {
         if bytes > 0 {
-            self.queued.fetch_sub(bytes, Ordering::Relaxed);
+            self.queued().fetch_sub(bytes as u64, Ordering::Relaxed);
         }
     }
 
+    fn queued(&self) -> &AtomicU64 {
+        self.slot.as_ref().map_or(&self.queued, Slot::queued)
+    }
+
+    fn queued_in_all(&self) -> u64 {
+        self.board().map_or_else(|| self.queued.load(Ordering::Relaxed), Board::queued)
+    }
+
     pub(super) fn is_over_queued(&self) -> bool {
-        self.queued.load(Ordering::Relaxed) > self.queued_max.load(Ordering::Relaxed)
+        self.queued_in_all() > self.queued_max.load(Ordering::Relaxed) as u64
     }
 
     pub(super) fn next_adopted(&self) -> Option<Arc<dyn Transport>> {
@@ -199,14 +287,22 @@ impl Shared {
         self.adopted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What was adopted and not begun, in a process that is not to begin it.
+    pub(super) fn forget_adopted(&self) {
+        self.adopted().clear();
+    }
+
     pub(super) fn stats(&self) -> Stats {
+        if let Some(board) = self.board() {
+            return board.stats();
+        }
         let workers = self.workers();
         let mut stats = workers.past.clone();
         for counters in &workers.counters {
             counters.add_to(&mut stats);
         }
         self.door.add_to(&mut stats);
-        stats.queued_bytes = self.queued.load(Ordering::Relaxed) as u64;
+        stats.queued_bytes = self.queued_in_all();
         stats
     }
 }
@@ -243,7 +339,7 @@ impl Handle {
     /// The time is kept to within two slots of a loop's clock (32 ms). What cannot be cut off is
     /// code: a method of a service, or a handler of
     /// [`serve_conversations`](super::Server::serve_conversations), that waits for something else
-    /// than its conversation is waited for.
+    /// than its conversation is waited for; under *processes* it is killed.
     ///
     /// ```
     /// use std::time::Duration;
@@ -270,6 +366,12 @@ impl Handle {
     #[must_use]
     pub fn cut_off(&self) -> Vec<CutOff> {
         self.shared.drain.cut_off()
+    }
+
+    /// Whether another process has [taken over](super::Server::take_over), and accepts instead.
+    #[must_use]
+    pub fn is_taken_over(&self) -> bool {
+        self.shared.drain.begins().is_some()
     }
 
     /// What the server has done so far.
@@ -310,6 +412,11 @@ impl Handle {
     /// conversations.
     pub fn adopt(&self, transport: Arc<dyn Transport>) -> Result<(), Error> {
         {
+            if self.shared.board().is_some_and(|board| !board.is_master()) {
+                let what = "another process serves, and cannot reach a stream of this one";
+                let advice = "adopt it before start, or use threads or events";
+                return Err(Error::caller(what).with_advice(advice));
+            }
             let mut adopted = self.shared.adopted();
             if self.shared.is_stopping() {
                 let what = "the server is stopping, and takes no stream any more";

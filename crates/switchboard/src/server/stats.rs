@@ -1,6 +1,6 @@
 //! What a server counts: [`Stats`].
 
-use crate::Ending;
+use crate::{Ending, sys};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -36,6 +36,10 @@ pub struct Stats {
     pub failed: u64,
     /// Conversations ended by a panic of their service; they count as `stopped` too.
     pub panicked: u64,
+    /// Conversations whose process died before they were over: of a signal, an abort, an exit, or
+    /// for want of memory; they count as `stopped` too. Under *processes* only: elsewhere the whole
+    /// server dies of these.
+    pub crashed: u64,
     /// Conversations cut off by the deadline of a [drain](super::Handle::drain); they count as
     /// `stopped` too, unless something else had gone wrong before.
     pub cut_off: u64,
@@ -75,51 +79,78 @@ impl fmt::Display for Endings {
     }
 }
 
-/// What one loop or thread counts. It alone writes them, so that counting is an addition and no
-/// more; anyone may read.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub(super) messages_received: Counter,
-    pub(super) messages_discarded: Counter,
-    pub(super) messages_sent: Counter,
-    pub(super) bytes_received: Counter,
-    pub(super) bytes_sent: Counter,
-    pub(super) failed: Counter,
-    pub(super) panicked: Counter,
-    pub(super) cut_off: Counter,
-    endings: [Counter; Ending::ALL.len()],
+/// What one loop, thread or process counts. It alone writes them, so that counting is an addition
+/// and no more; anyone may read. Clones are the same numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Counters(Row);
+
+/// What is counted, besides endings: each a number of the row.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Count {
+    MessagesReceived,
+    MessagesDiscarded,
+    MessagesSent,
+    BytesReceived,
+    BytesSent,
+    Failed,
+    Panicked,
+    CutOff,
 }
 
-/// A counter with one writer.
-#[derive(Debug, Default)]
-pub(super) struct Counter(AtomicU64);
-
-impl Counter {
-    pub(super) fn add(&self, count: u64) {
-        self.0.store(self.count() + count, Ordering::Relaxed);
-    }
-
-    pub(super) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+/// The endings begin here.
+const ENDINGS: usize = 8;
+/// What only processes have use for: see `processes/board.rs`.
+pub(super) const MORE: usize = ENDINGS + Ending::ALL.len();
+/// Numbers of a row.
+pub(super) const ROW: usize = MORE + 5;
+pub(super) type Row = sys::Row<ROW>;
 
 impl Counters {
+    pub(super) fn new() -> Counters {
+        Counters(Row::new())
+    }
+
+    /// Goes on counting in these numbers.
+    pub(super) fn of(row: Row) -> Counters {
+        Counters(row)
+    }
+
+    pub(super) fn is_same(&self, other: &Counters) -> bool {
+        self.0.is_same(&other.0)
+    }
+
+    #[inline]
+    pub(super) fn add(&self, what: Count, count: u64) {
+        add(&self.0[what as usize], count);
+    }
+
     pub(super) fn ended(&self, ending: Ending) {
-        self.endings[ending as usize].add(1);
+        add(&self.0[ENDINGS + ending as usize], 1);
+    }
+
+    /// How many conversations have ended.
+    pub(super) fn endings(&self) -> u64 {
+        self.0[ENDINGS..MORE].iter().map(|number| number.load(Ordering::Relaxed)).sum()
     }
 
     pub(super) fn add_to(&self, stats: &mut Stats) {
-        stats.messages_received += self.messages_received.count();
-        stats.messages_discarded += self.messages_discarded.count();
-        stats.messages_sent += self.messages_sent.count();
-        stats.bytes_received += self.bytes_received.count();
-        stats.bytes_sent += self.bytes_sent.count();
-        stats.failed += self.failed.count();
-        stats.panicked += self.panicked.count();
-        stats.cut_off += self.cut_off.count();
-        for (sum, counter) in stats.endings.0.iter_mut().zip(&self.endings) {
-            *sum += counter.count();
+        let count = |what: Count| self.0[what as usize].load(Ordering::Relaxed);
+        stats.messages_received += count(Count::MessagesReceived);
+        stats.messages_discarded += count(Count::MessagesDiscarded);
+        stats.messages_sent += count(Count::MessagesSent);
+        stats.bytes_received += count(Count::BytesReceived);
+        stats.bytes_sent += count(Count::BytesSent);
+        stats.failed += count(Count::Failed);
+        stats.panicked += count(Count::Panicked);
+        stats.cut_off += count(Count::CutOff);
+        for (sum, number) in stats.endings.0.iter_mut().zip(&self.0[ENDINGS..MORE]) {
+            *sum += number.load(Ordering::Relaxed);
         }
     }
+}
+
+/// Adds to a number that has one writer.
+#[inline]
+pub(super) fn add(number: &AtomicU64, count: u64) {
+    number.store(number.load(Ordering::Relaxed) + count, Ordering::Relaxed);
 }

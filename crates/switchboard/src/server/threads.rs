@@ -6,20 +6,20 @@
 //! waits for its transport and its mail between two of them.
 
 use super::Service;
-use super::accept::{Accept, Accepted};
+use super::accept::Accept;
+use super::acceptor::{Acceptor, Hands};
 use super::bench::{Bench, Next, Setup};
-use super::door::Entrance;
+use super::handover::Handover;
 use super::inbox::Inbox;
 use super::line::Line;
 use super::shared::Shared;
-use crate::sys::{self, Watch};
+use super::succession::Succession;
 use crate::transport::{Interest, Transport, Wait, Woken, wait_beside};
 use crate::{Error, Stopper, deadline, limits};
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Instant;
 
 /// Hands connections to threads that are free.
 pub(super) struct Pool<'a, F> {
@@ -37,6 +37,23 @@ struct Queue {
     idle: usize,
     /// Nothing more will come.
     is_over: bool,
+}
+
+/// The pool as what an acceptor hands connections to.
+struct Threads<'s, 'e, 'a, F> {
+    pool: &'s Pool<'a, F>,
+    scope: &'s thread::Scope<'s, 'e>,
+}
+
+impl<F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Hands for Threads<'_, '_, '_, F> {
+    fn hand(
+        acceptor: &mut Acceptor<'_, Self>,
+        transport: Arc<dyn Transport>,
+        _listener: Option<usize>,
+    ) -> Result<(), Error> {
+        acceptor.hands.pool.hand(acceptor.hands.scope, transport);
+        Ok(())
+    }
 }
 
 impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
@@ -59,11 +76,13 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
         &self,
         listeners: Vec<Arc<dyn Accept>>,
         stopper: Option<&Stopper>,
+        (succession, handover): (Succession, Option<Handover>),
     ) -> Result<(), Error> {
         thread::scope(|scope| {
-            let hand = |transport| self.hand(scope, transport);
-            let mut acceptor = Acceptor::new(self.shared, listeners, stopper)?;
-            let accepted = acceptor.run(hand);
+            let threads = Threads { pool: self, scope };
+            let mut acceptor = Acceptor::new(threads, self.shared, listeners, stopper, handover)?;
+            succession.begin(self.shared)?;
+            let accepted = acceptor.run();
             if accepted.is_err() {
                 // What is open ends too: who called is to hear of it.
                 self.shared.stop();
@@ -131,128 +150,6 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
     }
 }
 
-/// Accepts for the pool.
-struct Acceptor<'a> {
-    shared: &'a Arc<Shared>,
-    /// Dropped when nobody is let in any more: nobody is to wait in a queue that nobody empties.
-    listeners: Vec<Arc<dyn Accept>>,
-    stopper: Option<&'a Stopper>,
-    inbox: Arc<Inbox>,
-}
-
-impl<'a> Acceptor<'a> {
-    fn new(
-        shared: &'a Arc<Shared>,
-        listeners: Vec<Arc<dyn Accept>>,
-        stopper: Option<&'a Stopper>,
-    ) -> Result<Acceptor<'a>, Error> {
-        let inbox = Inbox::new().map_err(|error| Error::io("cannot start to accept", error))?;
-        let inbox = Arc::new(inbox);
-        shared.enter(&inbox, None);
-        Ok(Acceptor { shared, listeners, stopper, inbox })
-    }
-
-    fn run(&mut self, hand: impl Fn(Arc<dyn Transport>)) -> Result<(), Error> {
-        loop {
-            self.inbox.take(&mut Vec::new());
-            while let Some(transport) = self.shared.next_adopted() {
-                self.begin(transport, false, &hand);
-            }
-            if self.stopper.is_some_and(Stopper::is_stopped) {
-                self.shared.stop_as_agreed(deadline::now());
-            }
-            if self.shared.is_stopping() {
-                return Ok(());
-            }
-            let until = match self.shared.door.look(deadline::now()) {
-                Entrance::Shut if self.shared.door.is_empty() => return Ok(()),
-                Entrance::Open => self.accept(&hand)?,
-                Entrance::Full => Until::Woken,
-                Entrance::Shut => {
-                    // A stop is still to be heard.
-                    self.listeners.clear();
-                    Until::Woken
-                }
-                Entrance::Paused(until) => Until::At(until),
-            };
-            self.wait(until)?;
-        }
-    }
-
-    /// Tells those who do not look at the clock themselves that the time of a drain is over.
-    fn see_out(&mut self) -> Result<(), Error> {
-        self.listeners.clear();
-        let drain = &self.shared.drain;
-        while drain.has_stoppers() && !self.shared.door.is_empty() {
-            if drain.is_over(deadline::now()) {
-                drain.fire();
-                break;
-            }
-            self.wait(drain.by().map_or(Until::Woken, Until::At))?;
-            self.inbox.take(&mut Vec::new());
-        }
-        Ok(())
-    }
-
-    /// Accepts what waits. Until when to do so no more.
-    fn accept(&self, hand: &impl Fn(Arc<dyn Transport>)) -> Result<Until, Error> {
-        for listener in &self.listeners {
-            for _ in 0..limits::ACCEPTS_PER_TURN {
-                match self.shared.accept(&**listener, deadline::now())? {
-                    Accepted::Came(transport) => self.begin(transport, true, hand),
-                    Accepted::Nobody => break,
-                    Accepted::NotNow(Entrance::Paused(until)) => return Ok(Until::At(until)),
-                    Accepted::NotNow(_) => return Ok(Until::Woken),
-                }
-            }
-        }
-        Ok(Until::Connected)
-    }
-
-    fn begin(
-        &self,
-        transport: Arc<dyn Transport>,
-        accepted: bool,
-        hand: impl Fn(Arc<dyn Transport>),
-    ) {
-        if self.shared.let_in(&*transport, accepted) {
-            hand(transport);
-        }
-    }
-
-    fn wait(&self, until: Until) -> Result<(), Error> {
-        let mut watches = vec![Watch::new(self.inbox.as_fd(), true, false)];
-        watches.extend(self.stopper.map(|stopper| Watch::new(stopper.as_fd(), true, false)));
-        let listeners = self.listeners.iter().flat_map(|listener| listener.descriptors());
-        let wait = match until {
-            Until::Connected => {
-                watches.extend(listeners.map(|fd| Watch::new(fd, true, false)));
-                Wait::FOREVER
-            }
-            Until::Woken => Wait::FOREVER,
-            Until::At(at) => Wait::until(at),
-        };
-        let waited = sys::wait(&mut watches, &wait);
-        waited.map(drop).map_err(|error| Error::io("cannot wait for a connection", error))
-    }
-}
-
-impl Drop for Acceptor<'_> {
-    fn drop(&mut self) {
-        self.shared.leave(&self.inbox, None);
-    }
-}
-
-/// How long to accept nothing.
-#[derive(Clone, Copy)]
-enum Until {
-    /// A connection waits.
-    Connected,
-    /// There is a place again.
-    Woken,
-    At(Instant),
-}
-
 /// Serves one conversation to its end, by turns.
 pub(super) fn converse<S: Service>(
     transport: Arc<dyn Transport>,
@@ -293,10 +190,20 @@ pub(super) fn converse<S: Service>(
 fn wait(line: &Line, bench: &Bench) -> std::io::Result<Interest> {
     let transport = &*line.transport;
     let (read, write) = (transport.read_descriptor(), transport.write_descriptor());
-    let until = Wait { deadline: line.due, ..Wait::FOREVER };
+    let (mut stopper, mut due) = (bench.lifeline.as_ref(), line.due);
+    if stopper.is_some() && bench.shared.is_stopping() {
+        // It has been heard. That the time for it became shorter is nowhere to be heard.
+        stopper = None;
+        due = deadline::earlier(due, deadline::after(limits::DRAIN_LOOK_INTERVAL));
+    }
+    let until = Wait { deadline: due, stopper, ..Wait::FOREVER };
     let mail = Some(bench.inbox.as_fd());
     Ok(match wait_beside(read, write, line.wanted, mail, &until)? {
         Woken::Ready(ready) => ready,
-        Woken::Deadline | Woken::Stopped | Woken::Interrupted => Interest::NONE,
+        Woken::Stopped => {
+            bench.shared.stop();
+            Interest::NONE
+        }
+        Woken::Deadline | Woken::Interrupted => Interest::NONE,
     })
 }

@@ -20,6 +20,7 @@ mod opening;
 use super::bench::Bench;
 use super::inbox::{InService, Token};
 use super::line::{Line, Phase};
+use super::stats::Count;
 use super::{Reply, Service};
 use crate::session::{Event, Session};
 use crate::transport::Interest;
@@ -118,13 +119,13 @@ impl<S: Service> Turn<'_, S> {
 
     #[cold]
     fn fail(&mut self, error: Error) {
-        self.bench.counters.failed.add(1);
+        self.bench.counters.add(Count::Failed, 1);
         self.line.close(Ending::Stopped, Some(error));
     }
 
     #[cold]
     fn panicked(&mut self) {
-        self.bench.counters.panicked.add(1);
+        self.bench.counters.add(Count::Panicked, 1);
         self.line.flags.poisoned = true;
         self.line.close(Ending::Stopped, Some(Error::caller("the service panicked")));
     }
@@ -160,7 +161,7 @@ impl<S: Service> Turn<'_, S> {
             let inbound = &mut self.session.inbound;
             match inbound.read_from(&*self.line.transport, need, &mut self.bench.buffers) {
                 Ok(bytes) => {
-                    self.bench.counters.bytes_received.add(bytes as u64);
+                    self.bench.counters.add(Count::BytesReceived, bytes as u64);
                     return bytes;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -209,7 +210,7 @@ impl<S: Service> Turn<'_, S> {
                         self.write();
                     }
                 }
-                Ok(Event::Discarded(_)) => self.bench.counters.messages_discarded.add(1),
+                Ok(Event::Discarded(_)) => self.bench.counters.add(Count::MessagesDiscarded, 1),
                 Ok(Event::Need(_)) => {
                     if self.session.inbound.go_on(&mut self.bench.buffers) {
                         continue;
@@ -298,7 +299,7 @@ impl<S: Service> Turn<'_, S> {
                 Ok(sent) => {
                     self.session.handle_sent(sent);
                     self.line.said = self.bench.now;
-                    self.bench.counters.bytes_sent.add(sent as u64);
+                    self.bench.counters.add(Count::BytesSent, sent as u64);
                     if sent < wanted {
                         break;
                     }

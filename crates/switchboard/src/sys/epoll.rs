@@ -8,7 +8,7 @@ use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +42,13 @@ impl Epoll {
             _ => epoll::modify(&self.descriptor, descriptor, data, flags(interest))?,
         }
         Ok(())
+    }
+}
+
+impl AsFd for Epoll {
+    /// Readable when a wait would find something.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
     }
 }
 

@@ -3,33 +3,54 @@
 
 use super::signal::{Readable, Writable};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Readable while raised. Nothing reads it down but [`Level::lower`], so every waiter sees it.
 #[derive(Debug)]
 pub(crate) struct Level {
-    signal: Readable,
+    signal: Signal,
     raised: AtomicBool,
+}
+
+#[derive(Debug)]
+enum Signal {
+    Own(Readable),
+    /// A pipe of which another process has the other end: readable once that is closed.
+    Lifeline(OwnedFd),
 }
 
 impl Level {
     pub(crate) fn new() -> io::Result<Level> {
-        Ok(Level { signal: Readable::new()?, raised: AtomicBool::new(false) })
+        Ok(Level { signal: Signal::Own(Readable::new()?), raised: AtomicBool::new(false) })
+    }
+
+    /// Raised when nobody holds the other end of this pipe any more; who waits for it notices.
+    pub(crate) fn of_lifeline(pipe: OwnedFd) -> Level {
+        Level { signal: Signal::Lifeline(pipe), raised: AtomicBool::new(false) }
+    }
+
+    /// Its descriptor was found readable: it was raised by another process.
+    pub(crate) fn note(&self) {
+        self.raised.store(true, Ordering::Release);
     }
 
     /// Fit for a signal handler: one atomic operation and one `write`.
     pub(crate) fn raise(&self) {
-        if !self.raised.swap(true, Ordering::AcqRel) {
-            self.signal.set();
+        if !self.raised.swap(true, Ordering::AcqRel)
+            && let Signal::Own(signal) = &self.signal
+        {
+            signal.set();
         }
     }
 
     /// Only for a level whose raising and lowering one lock orders; else a raise could get lost
     /// between the two steps.
     pub(crate) fn lower(&self) {
-        if self.raised.swap(false, Ordering::AcqRel) {
-            self.signal.clear();
+        if self.raised.swap(false, Ordering::AcqRel)
+            && let Signal::Own(signal) = &self.signal
+        {
+            signal.clear();
         }
     }
 
@@ -40,7 +61,10 @@ impl Level {
 
 impl AsFd for Level {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.signal.as_fd()
+        match &self.signal {
+            Signal::Own(signal) => signal.as_fd(),
+            Signal::Lifeline(pipe) => pipe.as_fd(),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Poll, Token};
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,6 +124,15 @@ impl Mio {
             };
             found.push(Readiness { key: watched.key, ready });
         }
+    }
+}
+
+impl AsFd for Mio {
+    /// Readable when a wait would find something that was not told before.
+    #[expect(unsafe_code, reason = "mio gives no more than the number")]
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the number is that of the poll, which is open for as long as it is borrowed.
+        unsafe { BorrowedFd::borrow_raw(self.poll.as_raw_fd()) }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is particular to the operating system: waiting on descriptors, descriptors that say yes or
-//! no, inherited descriptors, the one in reserve, and what errors mean.
+//! no, inherited and passed descriptors, the one in reserve, processes and memory shared with them,
+//! and what errors mean.
 //!
 //! This folder is the only place with `unsafe`, and the place to port.
 //!
@@ -23,11 +24,14 @@ mod counter;
 #[cfg(all(any(target_os = "linux", target_os = "android"), any(test, not(feature = "portable"))))]
 mod epoll;
 mod errors;
+mod fork;
 mod inherited;
 mod level;
 mod many;
+mod mapped;
 #[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
 mod mio;
+pub(crate) mod passing;
 #[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
 mod pipe;
 mod poll;
@@ -48,9 +52,11 @@ use self::pipe as signal;
 pub(crate) use backend::{Backend, Clock, Readiness};
 pub(crate) use child::process_descriptor;
 pub(crate) use errors::{AcceptTrouble, accept_trouble, is_exhaustion};
+pub(crate) use fork::{Ended, ForkError, exit, fork, kill, reap};
 pub(crate) use inherited::{replace, take};
 pub(crate) use level::{Gate, Level};
 pub(crate) use many::{Asked, Found, Many};
+pub(crate) use mapped::{Row, Table};
 pub(crate) use poll::{Watch, Woke, wait};
 pub(crate) use queue::{Queue, Watched};
 pub(crate) use reserve::Reserve;

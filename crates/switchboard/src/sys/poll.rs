@@ -50,12 +50,16 @@ pub(crate) fn wait(watches: &mut [Watch<'_>], until: &Wait<'_>) -> io::Result<Wo
         }
         let timeout = deadline::remaining(until.deadline);
         match poll_once(watches, stopper.map(AsFd::as_fd), timeout) {
-            Ok(true) if stopper.is_some_and(Stopper::is_stopped) => {
+            Ok(Polled::Stopped) => {
+                // Perhaps by another process, which shares no more than the descriptor.
+                stopper.inspect(|stopper| stopper.note());
                 return Ok(Woke::Stopped);
             }
-            Ok(true) => return Ok(Woke::Ready),
-            Ok(false) if deadline::has_passed(until.deadline) => return Ok(Woke::Deadline),
-            Ok(false) => {}
+            Ok(Polled::Ready) => return Ok(Woke::Ready),
+            Ok(Polled::Nothing) if deadline::has_passed(until.deadline) => {
+                return Ok(Woke::Deadline);
+            }
+            Ok(Polled::Nothing) => {}
             Err(Errno::INTR) => {
                 let hook = until.on_interrupt;
                 if hook.is_some_and(|hook| hook() == Interrupt::End) {
@@ -67,12 +71,19 @@ pub(crate) fn wait(watches: &mut [Watch<'_>], until: &Wait<'_>) -> io::Result<Wo
     }
 }
 
-/// One `poll`; whether anything was ready.
+/// What one `poll` found.
+enum Polled {
+    Nothing,
+    Ready,
+    Stopped,
+}
+
+/// One `poll`.
 fn poll_once(
     watches: &mut [Watch<'_>],
     stopper: Option<BorrowedFd<'_>>,
     timeout: Option<Duration>,
-) -> Result<bool, Errno> {
+) -> Result<Polled, Errno> {
     // A duration past what the kernel's type holds is as good as for ever: 292 billion years.
     let timeout = timeout.and_then(|left| Timespec::try_from(left).ok());
     let polls = watches.iter().map(as_poll).chain(stopper.map(stop_poll));
@@ -95,17 +106,22 @@ fn poll_once(
 /// stopper.
 const FEW: usize = 4;
 
-/// `polled` has the watches first.
+/// `polled` has the watches first, and then the stopper if there is one.
 fn poll_all(
     polled: &mut [PollFd<'_>],
     watches: &mut [Watch<'_>],
     timeout: Option<Timespec>,
-) -> Result<bool, Errno> {
+) -> Result<Polled, Errno> {
     let count = poll(polled, timeout.as_ref())?;
-    for (watch, polled) in watches.iter_mut().zip(polled) {
+    for (watch, polled) in watches.iter_mut().zip(&*polled) {
         note(watch, polled.revents());
     }
-    Ok(count > 0)
+    let stopper = polled.get(watches.len());
+    Ok(match stopper {
+        Some(stopper) if !stopper.revents().is_empty() => Polled::Stopped,
+        _ if count > 0 => Polled::Ready,
+        _ => Polled::Nothing,
+    })
 }
 
 fn as_poll<'fd>(watch: &Watch<'fd>) -> PollFd<'fd> {

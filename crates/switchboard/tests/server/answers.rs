@@ -5,6 +5,21 @@ use switchboard::frame::Protocol;
 use switchboard::server::{Limits, Reply, Service};
 use switchboard::{Ending, Error, Message};
 
+everywhere! {
+    every_framing_is_echoed_under_every_dispatcher,
+    an_opening_in_fixed_bytes_comes_before_the_frames,
+    empty_messages_are_messages,
+    messages_larger_than_every_buffer_are_echoed,
+    many_small_messages_are_pipelined,
+    a_client_may_send_a_byte_at_a_time,
+    every_cut_gives_the_same_answers,
+    several_replies_and_none,
+    a_server_may_speak_first,
+    a_coupled_protocol_is_followed,
+    bytes_of_the_next_framing_may_be_there_already,
+    a_long_line_is_answered_while_its_sender_waits,
+}
+
 pub(crate) fn echo() -> impl Fn(&[u8], &mut Reply<'_>) -> Result<(), Error> {
     |message, reply| reply.send(message)
 }
@@ -58,7 +73,6 @@ fn ask(served: &Served, framing: &str, pieces: &[&[u8]]) -> Vec<Vec<u8>> {
     decoded(framing, &received)
 }
 
-#[test]
 fn every_framing_is_echoed_under_every_dispatcher() {
     for case in cases() {
         for (framing, message_of) in framings() {
@@ -81,7 +95,6 @@ fn every_framing_is_echoed_under_every_dispatcher() {
     }
 }
 
-#[test]
 fn an_opening_in_fixed_bytes_comes_before_the_frames() {
     let framing = "fixed:8 ; u16be";
     for case in cases() {
@@ -96,7 +109,6 @@ fn an_opening_in_fixed_bytes_comes_before_the_frames() {
     }
 }
 
-#[test]
 fn empty_messages_are_messages() {
     for case in cases() {
         for framing in ["u32be", "lines", "netstring"] {
@@ -109,7 +121,6 @@ fn empty_messages_are_messages() {
     }
 }
 
-#[test]
 fn messages_larger_than_every_buffer_are_echoed() {
     for case in cases() {
         let served = case.start("u32be", &Limits::default(), echo);
@@ -127,7 +138,6 @@ fn messages_larger_than_every_buffer_are_echoed() {
     }
 }
 
-#[test]
 fn many_small_messages_are_pipelined() {
     for case in cases() {
         let served = case.start("lines", &Limits::default(), echo);
@@ -139,7 +149,6 @@ fn many_small_messages_are_pipelined() {
     }
 }
 
-#[test]
 fn a_client_may_send_a_byte_at_a_time() {
     for case in cases() {
         let served = case.start("netstring", &Limits::default(), echo);
@@ -156,7 +165,6 @@ fn a_client_may_send_a_byte_at_a_time() {
     }
 }
 
-#[test]
 fn every_cut_gives_the_same_answers() {
     let messages = [&b"one"[..], b"", b"three"];
     for case in cases() {
@@ -178,7 +186,6 @@ fn every_cut_gives_the_same_answers() {
     }
 }
 
-#[test]
 fn several_replies_and_none() {
     for case in cases() {
         let served = case.start("lines", &Limits::default(), || {
@@ -212,7 +219,6 @@ impl Service for Speaker {
     }
 }
 
-#[test]
 fn a_server_may_speak_first() {
     for case in cases() {
         let served = case.start("lines", &Limits::default(), || Speaker(0));
@@ -230,7 +236,6 @@ fn a_server_may_speak_first() {
     }
 }
 
-#[test]
 fn a_coupled_protocol_is_followed() {
     let ssl_request = b"\0\0\0\x08\x04\xd2\x16\x2f";
     let startup = b"\0\0\0\x09\0\x03\0\0\0";
@@ -259,7 +264,6 @@ fn a_coupled_protocol_is_followed() {
     }
 }
 
-#[test]
 fn bytes_of_the_next_framing_may_be_there_already() {
     for case in cases() {
         let served = case.start("lines", &Limits::default(), || {
@@ -288,7 +292,6 @@ fn bytes_of_the_next_framing_may_be_there_already() {
 
 /// A message without a length in front, larger than the buffers, whose end comes with the last
 /// bytes there are: no end of stream helps it along.
-#[test]
 fn a_long_line_is_answered_while_its_sender_waits() {
     for case in cases() {
         let served = case.start("lines", &Limits::default(), || {

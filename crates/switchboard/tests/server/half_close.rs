@@ -5,13 +5,20 @@ use crate::help::*;
 use switchboard::server::{Limits, Reply, Service};
 use switchboard::{Ending, Error, Message};
 
+everywhere! {
+    three_hundred_replies_come_after_a_half_close,
+    replies_larger_than_the_kernels_buffers_come_after_a_half_close,
+    a_service_may_go_on_sending_after_it,
+    much_may_be_sent_after_it,
+    closing_delivers_everything_and_then_lingers,
+}
+
 /// More in `.ci/run`, by `SWITCHBOARD_RUNS`.
 fn runs() -> usize {
     let runs = std::env::var("SWITCHBOARD_RUNS").ok();
     runs.and_then(|runs| runs.parse().ok()).unwrap_or(20)
 }
 
-#[test]
 fn three_hundred_replies_come_after_a_half_close() {
     let requests_sent: Vec<_> = (0..300).map(|i| format!("request {i}").into_bytes()).collect();
     let bytes = requests("u32be", &requests_sent);
@@ -31,7 +38,6 @@ fn three_hundred_replies_come_after_a_half_close() {
     }
 }
 
-#[test]
 fn replies_larger_than_the_kernels_buffers_come_after_a_half_close() {
     // 300 of 40 KiB: more than any socket holds, and each held back by what was before it.
     let reply = pattern(40 << 10);
@@ -84,7 +90,6 @@ impl Service for Afterwards {
     }
 }
 
-#[test]
 fn a_service_may_go_on_sending_after_it() {
     let limits = Limits { tick: Some(std::time::Duration::from_millis(5)), ..Limits::default() };
     for case in cases() {
@@ -97,7 +102,6 @@ fn a_service_may_go_on_sending_after_it() {
     }
 }
 
-#[test]
 fn much_may_be_sent_after_it() {
     struct Much;
     impl Service for Much {
@@ -155,7 +159,6 @@ fn a_service_may_finish_first_and_go_on_hearing() {
     }
 }
 
-#[test]
 fn closing_delivers_everything_and_then_lingers() {
     let large = pattern(3 << 20);
     for case in cases() {

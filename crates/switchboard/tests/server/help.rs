@@ -1,5 +1,6 @@
 //! What the tests share: every dispatcher, every transport, clients that misbehave.
 
+use crate::SHARES_MEMORY;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,21 +49,41 @@ impl fmt::Display for Case {
 
 /// Every dispatcher over one transport.
 pub(crate) fn dispatchers(over: Over) -> Vec<Case> {
-    let case = |name, dispatch| Case { name, dispatch, over };
-    vec![
-        case("threads", Dispatch::threads()),
-        case("events, one loop", Dispatch::events().with_loops(1)),
-        case("events, two loops", Dispatch::events().with_loops(2)),
-    ]
+    let in_memory = over == Over::Pair;
+    #[cfg(feature = "tls")]
+    let in_memory = in_memory || over == Over::TlsPair;
+    let ways = if in_memory && !SHARES_MEMORY { Vec::new() } else { crate::ways() };
+    ways.into_iter().map(|(name, dispatch)| Case { name, dispatch, over }).collect()
 }
 
 /// Runs all cases at the same time: for those that have to see a time pass.
 pub(crate) fn at_once(cases: Vec<Case>, check: impl Fn(Case) + Sync) {
+    if !SHARES_MEMORY {
+        // Beside other threads no process is forked off.
+        return cases.into_iter().for_each(check);
+    }
     std::thread::scope(|scope| {
         for case in cases {
             scope.spawn(|| check(case));
         }
     });
+}
+
+/// Numbers from 1, each given once, to whatever process asks.
+pub(crate) struct Numbers(std::io::PipeReader);
+
+impl Numbers {
+    pub(crate) fn new(count: u8) -> Numbers {
+        let (reads, mut writes) = std::io::pipe().unwrap();
+        io::Write::write_all(&mut writes, &(1..=count).collect::<Vec<u8>>()).unwrap();
+        Numbers(reads)
+    }
+
+    pub(crate) fn next(&self) -> u8 {
+        let mut number = [0];
+        io::Read::read_exact(&mut &self.0, &mut number).unwrap();
+        number[0]
+    }
 }
 
 /// Events with a single loop: who holds that up holds up everyone.

@@ -6,7 +6,15 @@ use std::time::Duration;
 use switchboard::server::{Heartbeat, Limits, Reply, Server, Service};
 use switchboard::{Conversation, Dispatch, Ending, Error, ListenOptions, Message, Timeouts};
 
-#[test]
+everywhere! {
+    at_the_limit_the_next_one_waits_until_a_place_is_free,
+    one_address_may_have_so_many,
+    a_message_that_is_too_large_is_an_ending_or_passed_over,
+    a_reply_that_passes_the_queue_is_refused,
+    what_cannot_be_is_refused_by_name,
+    a_server_may_serve_so_many_and_no_more,
+}
+
 fn at_the_limit_the_next_one_waits_until_a_place_is_free() {
     for case in dispatchers(Over::Tcp).into_iter().chain(dispatchers(Over::Unix)) {
         let limits = Limits { conversations_max: 2, ..Limits::default() };
@@ -44,29 +52,29 @@ fn at_the_limit_the_next_one_waits_until_a_place_is_free() {
     }
 }
 
-/// Counts how many of it there are at a time, and the most there ever were.
-struct Counted(Noted<(usize, usize)>);
-
-impl Service for Counted {
-    fn opened(&mut self, _: &mut Reply<'_>) -> Result<(), Error> {
-        self.0.change(|(now, most)| {
-            *now += 1;
-            *most = *now.max(most);
-        });
-        Ok(())
-    }
-
-    fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-        reply.send(&message)
-    }
-
-    fn closed(&mut self, _: Ending, _: Option<&Error>) {
-        self.0.change(|(now, _)| *now -= 1);
-    }
-}
-
 #[test]
 fn loops_that_accept_at_once_do_not_pass_the_limit_together() {
+    /// Counts how many of it there are at a time, and the most there ever were.
+    struct Counted(Noted<(usize, usize)>);
+
+    impl Service for Counted {
+        fn opened(&mut self, _: &mut Reply<'_>) -> Result<(), Error> {
+            self.0.change(|(now, most)| {
+                *now += 1;
+                *most = *now.max(most);
+            });
+            Ok(())
+        }
+
+        fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+            reply.send(&message)
+        }
+
+        fn closed(&mut self, _: Ending, _: Option<&Error>) {
+            self.0.change(|(now, _)| *now -= 1);
+        }
+    }
+
     for case in dispatchers(Over::Tcp) {
         let counted = Noted::<(usize, usize)>::new();
         let theirs = counted.clone();
@@ -89,7 +97,6 @@ fn loops_that_accept_at_once_do_not_pass_the_limit_together() {
     }
 }
 
-#[test]
 fn one_address_may_have_so_many() {
     for case in dispatchers(Over::Tcp) {
         let limits = Limits { conversations_per_address_max: Some(2), ..Limits::default() };
@@ -128,7 +135,6 @@ fn threads_have_a_limit_of_their_own() {
     assert_eq!(&*second.recv().unwrap().unwrap(), b"second");
 }
 
-#[test]
 fn a_message_that_is_too_large_is_an_ending_or_passed_over() {
     for case in cases() {
         let limits = Limits { message_bytes_max: Some(5), ..Limits::default() };
@@ -147,7 +153,6 @@ fn a_message_that_is_too_large_is_an_ending_or_passed_over() {
     }
 }
 
-#[test]
 fn a_reply_that_passes_the_queue_is_refused() {
     for case in cases() {
         let limits = Limits { queued_bytes_max: 1 << 20, ..Limits::default() };
@@ -172,7 +177,6 @@ fn a_reply_that_passes_the_queue_is_refused() {
     }
 }
 
-#[test]
 fn what_cannot_be_is_refused_by_name() {
     let zero = Some(Duration::ZERO);
     let limits = Limits::default;
@@ -213,6 +217,8 @@ fn what_cannot_be_is_refused_by_name() {
 fn a_dispatcher_needs_something_to_run_on() {
     for (name, dispatch) in [
         ("threads", Dispatch::threads().with_threads_max(0)),
+        ("processes", Dispatch::processes().with_processes_max(0)),
+        ("processes", Dispatch::processes().with_pool(0)),
         ("events", Dispatch::events().with_loops(0)),
     ] {
         let server = Server::new("lines").unwrap().with_dispatch(dispatch);
@@ -220,7 +226,7 @@ fn a_dispatcher_needs_something_to_run_on() {
         assert!(error.is_caller() && error.to_string().contains(name), "{error}");
     }
     let error = "fibres".parse::<Dispatch>().unwrap_err();
-    assert!(error.to_string().contains("write threads or events"), "{error}");
+    assert!(error.to_string().contains("write threads, processes or events"), "{error}");
     assert!(Server::new("u9").unwrap_err().is_caller());
     assert!(Server::new("lines").unwrap().listen("nowhere:x").is_err());
 }
@@ -234,7 +240,6 @@ fn a_port_that_is_taken_is_told() {
     assert!(switchboard::Listener::bind(&taken, &ListenOptions::default()).is_err());
 }
 
-#[test]
 fn a_server_may_serve_so_many_and_no_more() {
     for case in dispatchers(Over::Tcp) {
         let server = case.server("lines", &Limits::default()).with_conversations_in_all(3);

@@ -6,6 +6,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use switchboard::Dispatch;
+
+/// Tests that hold under every dispatcher there is. Those of `tests/processes` run the same ones.
+macro_rules! everywhere {
+    ($($name:ident),* $(,)?) => {
+        mod everywhere {
+            $(#[test]
+            fn $name() {
+                super::$name();
+            })*
+        }
+    };
+}
+
 mod answers;
 mod clocks;
 mod conversations;
@@ -21,5 +35,18 @@ mod panics;
 mod same;
 mod senders;
 mod stop;
+mod takeover;
 #[cfg(feature = "tls")]
 mod tls;
+
+/// The dispatchers of this binary.
+pub(crate) fn ways() -> Vec<(&'static str, Dispatch)> {
+    vec![
+        ("threads", Dispatch::threads()),
+        ("events, one loop", Dispatch::events().with_loops(1)),
+        ("events, two loops", Dispatch::events().with_loops(2)),
+    ]
+}
+
+/// Whether a service and its test see the same memory.
+pub(crate) const SHARES_MEMORY: bool = true;

@@ -5,6 +5,10 @@ use switchboard::server::{Limits, Reply, Service};
 use switchboard::transport::Interest;
 use switchboard::{Error, Message, Transport};
 
+everywhere! {
+    the_same_service_gives_the_same_bytes_and_endings,
+}
+
 /// Does what the first byte of a message says.
 struct Script {
     heard: u32,
@@ -97,7 +101,6 @@ fn play(stream: &dyn Transport, mut left: &[u8], random: &mut Random) -> Vec<u8>
     }
 }
 
-#[test]
 fn the_same_service_gives_the_same_bytes_and_endings() {
     const SCRIPTS: u64 = 60;
     let mut expected: Vec<(Vec<u8>, String)> = Vec::new();

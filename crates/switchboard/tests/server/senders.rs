@@ -12,7 +12,7 @@ fn reachable(case: &Case, limits: &Limits, policy: SlowPeer) -> (Served, Noted<V
         let senders = theirs.clone();
         move |message: &[u8], reply: &mut Reply<'_>| match message {
             b"join" => {
-                let sender = reply.sender(policy);
+                let sender = reply.sender(policy)?;
                 senders.change(|senders| senders.push(sender));
                 Ok(())
             }
@@ -166,7 +166,7 @@ fn a_service_that_would_wait_for_itself_is_refused() {
     for case in cases() {
         let served = case.start("u32be", &Limits::default(), || {
             |_: &[u8], reply: &mut Reply<'_>| {
-                let sender = reply.sender(SlowPeer::Wait);
+                let sender = reply.sender(SlowPeer::Wait).unwrap();
                 let refused = (0..1_000).find_map(|_| sender.send(pattern(64 << 10)).err());
                 let error = refused.unwrap();
                 assert!(error.to_string().contains("must not wait"), "{error}");

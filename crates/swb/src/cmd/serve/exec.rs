@@ -4,15 +4,18 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::net::sockopt;
-use switchboard::{Endpoint, Transport};
+use switchboard::server::PerAddress;
+use switchboard::{Endpoint, Error, Listener, Transport};
 
-use crate::args::ServeArgs;
-use crate::exit::{Failure, Outcome};
+use crate::args::{Place, ServeArgs};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::listening::{self, Limits};
 use crate::printer::Printer;
+use crate::privileges::Privileges;
 use crate::signals::Interrupts;
 use crate::units;
 
@@ -27,34 +30,95 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
             "{option} does not go with exec: the program has the raw socket"
         )));
     }
-    if matches!(args.endpoint, Endpoint::Tls { .. }) {
+    if matches!(args.endpoint, Place::At(Endpoint::Tls { .. })) {
         return Err(Failure::usage(
             "exec does not go with tls://: the program has the raw socket, and would have to speak \
              TLS by itself",
         ));
     }
-    let tls = args.identity.server(&args.guests, &args.endpoint)?;
     let at_once = args.max_conversations.unwrap_or(listening::CONVERSATIONS_MAX);
+    let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("waiting for the programs under way", printer)?;
-    let listener = listening::listen(&args.endpoint, tls, args.print_endpoint, printer)?;
-    let (words, talk) = (command.to_vec(), printer.clone());
-    let serve = move |n, transport: Arc<dyn Transport>| {
-        let started = start(&words, &*transport);
+    let listener = listen(args, user.as_ref(), printer)?;
+    let programs = Arc::new(Programs {
+        words: command.to_vec(),
+        printer: printer.clone(),
+        places: args.guard.max_per_address.map(|max| Mutex::new(PerAddress::new(max))),
+        refused: AtomicU64::new(0),
+    });
+    let each = Arc::clone(&programs);
+    let limits = Limits { in_all: args.count, at_once };
+    let begun =
+        listening::converse(listener, interrupts.stopper(), limits, printer, move |n, it| {
+            each.conversation(n, it);
+            Ok(())
+        })?;
+    let mut text = units::count(begun, "conversation");
+    let refused = programs.refused.load(Ordering::Relaxed);
+    if refused > 0 {
+        text.push_str(&format!("; refused {refused}"));
+    }
+    printer.talk(&text);
+    Ok(interrupts.exit())
+}
+
+/// What every conversation's thread has.
+struct Programs {
+    words: Vec<OsString>,
+    printer: Printer,
+    places: Option<Mutex<PerAddress>>,
+    /// Conversations closed at once, since their address had too many.
+    refused: AtomicU64,
+}
+
+impl Programs {
+    /// Runs the program on a connection, to its end.
+    fn conversation(&self, n: u64, transport: Arc<dyn Transport>) {
+        let remote = transport.remote();
+        if !self.places().is_none_or(|mut places| places.enter(remote.as_ref())) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let started = start(&self.words, &*transport);
         // The program's are the only descriptors now: the end of it is the end of the stream.
         drop(transport);
         let told = match started.and_then(|mut child| child.wait()) {
-            Ok(status) if status.success() => return Ok(()),
-            Ok(status) => status.to_string(),
-            Err(error) => format!("cannot run {}: {error}", words[0].display()),
+            Ok(status) if status.success() => None,
+            Ok(status) => Some(status.to_string()),
+            Err(error) => Some(format!("cannot run {}: {error}", self.words[0].display())),
         };
-        talk.talk(&format!("swb: conversation {n}: {told}"));
-        Ok(())
+        if let Some(mut places) = self.places() {
+            places.leave(remote.as_ref());
+        }
+        if let Some(told) = told {
+            self.printer.talk(&format!("swb: conversation {n}: {told}"));
+        }
+    }
+
+    fn places(&self) -> Option<MutexGuard<'_, PerAddress>> {
+        let places = self.places.as_ref()?;
+        Some(places.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn listen(
+    args: &ServeArgs,
+    user: Option<&Privileges>,
+    printer: &Printer,
+) -> Result<Listener, Failure> {
+    let print = args.print_endpoint;
+    if let Place::At(endpoint) = &args.endpoint {
+        return listening::listen(endpoint, &args.listen_options()?, user, print, printer);
+    }
+    let fail = |error: Error| Failure::new(Exit::Unreachable, error);
+    let mut passed = Listener::activated().map_err(fail)?;
+    let (Some((_, listener)), true) = (passed.pop(), passed.is_empty()) else {
+        let what = "exec serves one socket, and not one was passed to this program";
+        return Err(Failure::new(Exit::Unreachable, what));
     };
-    let stopper = interrupts.stopper();
-    let limits = Limits { in_all: args.count, at_once };
-    let begun = listening::converse(listener, stopper, limits, printer, serve)?;
-    printer.talk(&units::count(begun, "conversation"));
-    Ok(interrupts.exit())
+    user.map_or(Ok(()), |user| user.take(&[]))?;
+    listening::tell(&listener.endpoints(), print, printer)?;
+    Ok(listener)
 }
 
 fn start(words: &[OsString], transport: &dyn Transport) -> io::Result<Child> {

@@ -7,7 +7,7 @@ mod watch;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use switchboard::{ConnectOptions, Endpoint, Transport};
+use switchboard::{ConnectOptions, Endpoint, ListenOptions, Liveness, Transport};
 use switchboard_frame::Protocol;
 
 use crate::args::TapArgs;
@@ -27,12 +27,19 @@ pub(crate) fn run(args: &TapArgs, printer: &Printer) -> Outcome {
     let tls = args.identity.server(&args.guests, &args.listen)?;
     let upstream_tls = args.trust.client(None, &args.upstream, printer)?;
     let interrupts = Interrupts::watch("waiting for the conversations under way", printer)?;
-    let listener = listening::listen(&args.listen, tls, args.print_endpoint, printer)?;
+    // A relay does not end what only pauses.
+    let liveness = args.liveness.unwrap_or_else(Liveness::patient);
+    let mut options = ListenOptions::default().with_liveness(liveness);
+    if let Some(tls) = tls {
+        options = options.with_tls(tls);
+    }
+    let listener = listening::listen(&args.listen, &options, None, args.print_endpoint, printer)?;
     let tap = Arc::new(Tap {
         protocol,
         upstream: args.upstream.clone(),
         options: ConnectOptions::default()
             .with_timeout(Some(args.connect_timeout))
+            .with_liveness(liveness)
             .with_tls(upstream_tls),
         show: Show { printer: printer.clone(), json: args.json, hex: args.hex },
         unreached: AtomicU64::new(0),

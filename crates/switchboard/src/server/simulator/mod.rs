@@ -119,10 +119,10 @@ impl Service for Asked {
             _ => replies.iter().try_for_each(|answer| reply.send(answer))?,
         }
         match message[0] {
-            b's' => self.log.lock().senders.push(reply.sender(SlowPeer::DropNewest)),
+            b's' => self.log.lock().senders.push(reply.sender(SlowPeer::DropNewest)?),
             b'u' => {
                 reply.pause();
-                self.log.lock().paused.push(reply.sender(SlowPeer::DropNewest));
+                self.log.lock().paused.push(reply.sender(SlowPeer::DropNewest)?);
             }
             b'x' => reply.close(),
             b'f' => return Err(Error::caller("as it was asked")),

@@ -1,0 +1,72 @@
+//! Servers of processes: what holds under every dispatcher, and what is promised of this one.
+//!
+//! Nothing can be forked off a process that has other threads, and the usual harness has some. So
+//! this binary brings its own: each test runs in its own process, which begins with one thread.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![expect(clippy::print_stdout, reason = "a harness tells what it found")]
+
+use switchboard::Dispatch;
+
+/// The tests that hold under every dispatcher; `tests/server` runs the same ones.
+macro_rules! everywhere {
+    ($($name:ident),* $(,)?) => {
+        pub(crate) const EVERYWHERE: &[crate::runner::Test] =
+            &[$((concat!(module_path!(), "::", stringify!($name)), $name)),*];
+    };
+}
+
+#[path = "../server/answers.rs"]
+mod answers;
+#[expect(dead_code, unused_imports, reason = "some of its tests need memory in common")]
+#[path = "../server/clocks.rs"]
+mod clocks;
+#[path = "../server/endings.rs"]
+mod endings;
+#[path = "../server/half_close.rs"]
+mod half_close;
+#[expect(dead_code, reason = "some of it is for other dispatchers")]
+#[path = "../server/help.rs"]
+mod help;
+#[expect(unused_imports, reason = "some of its tests are of other dispatchers")]
+#[path = "../server/limits.rs"]
+mod limits;
+#[path = "../server/panics.rs"]
+mod panics;
+mod runner;
+#[path = "../server/same.rs"]
+mod same;
+#[expect(unused_imports, reason = "some of its tests need memory in common")]
+#[path = "../server/stop.rs"]
+mod stop;
+#[expect(dead_code, unused_imports, reason = "some of its tests have threads")]
+#[path = "../server/takeover.rs"]
+mod takeover;
+#[cfg(feature = "tls")]
+#[path = "../server/tls.rs"]
+mod tls;
+
+fn main() -> std::process::ExitCode {
+    runner::run(&[
+        answers::EVERYWHERE,
+        clocks::EVERYWHERE,
+        endings::EVERYWHERE,
+        half_close::EVERYWHERE,
+        limits::EVERYWHERE,
+        panics::EVERYWHERE,
+        same::EVERYWHERE,
+        stop::EVERYWHERE,
+        takeover::EVERYWHERE,
+    ])
+}
+
+/// The dispatchers of this binary.
+pub(crate) fn ways() -> Vec<(&'static str, Dispatch)> {
+    vec![
+        ("processes", Dispatch::processes()),
+        ("processes, a pool", Dispatch::processes().with_pool(8)),
+    ]
+}
+
+/// Whether a service and its test see the same memory.
+pub(crate) const SHARES_MEMORY: bool = false;
