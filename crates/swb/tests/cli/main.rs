@@ -17,3 +17,4 @@ mod serve_manners;
 mod serve_takeover;
 mod support;
 mod tap;
+mod tls;
