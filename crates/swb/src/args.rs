@@ -4,13 +4,14 @@
 
 mod conduct;
 mod files;
+mod guard;
 mod serving;
 mod talking;
 
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use switchboard::{ConnectOptions, Conversation, Endpoint, Stopper};
+use switchboard::{ConnectOptions, Conversation, Endpoint, Liveness, Stopper};
 use switchboard_frame::{Fields, Protocol, Role};
 
 pub(crate) use crate::args::files::{
@@ -124,6 +125,10 @@ pub(crate) struct ConnectionArgs {
     /// How long connecting may take
     #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "10s")]
     pub(crate) connect_timeout: Duration,
+
+    /// How soon a server that has silently gone is found out, of tcp alone [default: 2m]
+    #[arg(long, value_name = "TIME", value_parser = units::liveness)]
+    pub(crate) liveness: Option<Liveness>,
 }
 
 impl ConnectionArgs {
@@ -137,7 +142,9 @@ impl ConnectionArgs {
         if self.endpoint == Endpoint::Stdio {
             return Err(Failure::usage("the endpoint cannot be -: stdin and stdout are taken"));
         }
-        let options = ConnectOptions::default().with_timeout(Some(self.connect_timeout));
+        let options = ConnectOptions::default()
+            .with_timeout(Some(self.connect_timeout))
+            .with_liveness(self.liveness.unwrap_or_default());
         let transport = self.endpoint.connect(&options.with_stopper(stopper.clone()));
         let transport = transport.map_err(|error| match error.is_stopped() {
             true => Failure::new(Exit::Interrupted, error),

@@ -14,6 +14,7 @@ use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper};
 
 use crate::exit::{Exit, Failure};
 use crate::printer::Printer;
+use crate::privileges::Privileges;
 use crate::units;
 
 /// The most conversations at once, unless told; each has a thread.
@@ -31,15 +32,19 @@ pub(crate) struct Limits {
     pub(crate) at_once: usize,
 }
 
-/// Listens and tells where: on stderr, and with `print` alone on stdout.
+/// Listens, becomes the user that is to serve, and tells where it listens: on stderr, and with
+/// `print` alone on stdout.
 pub(crate) fn listen(
     endpoint: &Endpoint,
+    options: &ListenOptions,
+    user: Option<&Privileges>,
     print: bool,
     printer: &Printer,
 ) -> Result<Listener, Failure> {
-    let listener = Listener::bind(endpoint, &ListenOptions::default())
+    let listener = Listener::bind(endpoint, options)
         .map_err(|error| Failure::new(Exit::Unreachable, error))?;
     let endpoints = listener.endpoints();
+    user.map_or(Ok(()), |user| user.take(&endpoints))?;
     if let Some(first) = endpoints.first().filter(|_| print) {
         printer.data_now(format!("{first}\n").as_bytes())?;
     }

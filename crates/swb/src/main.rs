@@ -12,6 +12,7 @@ mod lines;
 mod listening;
 mod payload;
 mod printer;
+mod privileges;
 mod pump;
 mod signals;
 mod time;

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use switchboard::Liveness;
+
+/// Silence, a probe, and time for its answer, each of a whole second.
+const LIVENESS_MIN: Duration = Duration::from_secs(3);
+
 /// The most event loops that can be asked for.
 const LOOPS_MAX: usize = 1024;
 
@@ -38,6 +43,17 @@ pub(crate) fn patience(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("it must be more than 0".to_owned()),
         time => Ok(time),
+    }
+}
+
+/// Reads how soon a dead peer is to be found out.
+///
+/// # Errors
+/// As [`duration`], and less than the system can do.
+pub(crate) fn liveness(text: &str) -> Result<Liveness, String> {
+    match duration(text)? {
+        time if time < LIVENESS_MIN => Err(format!("it must be at least {LIVENESS_MIN:?}")),
+        time => Ok(Liveness::within(time)),
     }
 }
 

@@ -6,10 +6,11 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use switchboard::server::Dispatch;
-use switchboard::{Endpoint, Timeouts};
+use switchboard::{Endpoint, ListenOptions, Timeouts};
 
 use crate::args::FramingArgs;
 use crate::args::conduct::ConductArgs;
+use crate::args::guard::GuardArgs;
 use crate::exit::Failure;
 use crate::units;
 
@@ -77,6 +78,9 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = units::at_least_one, global = true)]
     pub(crate) max_conversations: Option<usize>,
 
+    #[command(flatten)]
+    pub(crate) guard: GuardArgs,
+
     /// End after so many conversations
     #[arg(long, value_name = "N", value_parser = units::at_least_one_in_all)]
     #[arg(global = true)]
@@ -143,6 +147,11 @@ impl ServeArgs {
         timeouts
     }
 
+    /// How it listens.
+    pub(crate) fn listen_options(&self) -> ListenOptions {
+        ListenOptions::default().with_liveness(self.guard.liveness.unwrap_or_default())
+    }
+
     /// The dispatcher, with as many threads or loops as were asked for.
     ///
     /// # Errors
@@ -174,6 +183,7 @@ impl ServeArgs {
             (self.dispatch.is_some(), "--dispatch"),
             (self.loops.is_some(), "--loops"),
             (self.stats, "--stats"),
+            (self.guard.heartbeat.is_some(), "--heartbeat"),
         ];
         let given = given.into_iter().find_map(|(given, name)| given.then_some(name));
         given.or_else(|| self.conduct.option_about_messages())

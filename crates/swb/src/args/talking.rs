@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use switchboard::Endpoint;
+use switchboard::{Endpoint, Liveness};
 
 use crate::args::{ConnectionArgs, FieldArgs, FramingArgs};
 use crate::units;
@@ -142,6 +142,13 @@ pub(crate) struct TapArgs {
     /// How long reaching the server may take
     #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "10s")]
     pub(crate) connect_timeout: Duration,
+
+    /// How soon a side that has silently gone is found out, of tcp alone
+    ///
+    /// Without it a side that is silent is probed after a minute and given up after two, and one
+    /// that takes nothing may pause for as long as it likes. With it TIME bounds both.
+    #[arg(long, value_name = "TIME", value_parser = units::liveness)]
+    pub(crate) liveness: Option<Liveness>,
 
     /// Print where it listens on stdout too
     #[arg(long)]

@@ -9,6 +9,7 @@ mod frames;
 mod manners;
 mod send;
 mod serve;
+mod serve_conduct;
 mod serve_dispatch;
 mod serve_drain;
 mod serve_manners;

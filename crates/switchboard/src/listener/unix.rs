@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A socket's path, unlinked when dropped unless somebody else has put their own there.
@@ -21,6 +21,8 @@ pub(super) struct BoundPath {
     identity: Option<Identity>,
     /// A child that forked off has a copy of this value, and the path is not the child's.
     process: AtomicU32,
+    /// It was handed over to another process, whose it is from then on.
+    is_given_away: AtomicBool,
 }
 
 /// Device and inode of a path.
@@ -30,12 +32,32 @@ impl BoundPath {
     pub(super) fn is_of(&self, process: u32) {
         self.process.store(process, Ordering::Relaxed);
     }
+
+    /// The path of a socket that is bound to it.
+    pub(super) fn of(path: &Path) -> BoundPath {
+        BoundPath {
+            path: path.to_path_buf(),
+            identity: identity(path),
+            process: AtomicU32::new(std::process::id()),
+            is_given_away: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        self.process.load(Ordering::Relaxed) == std::process::id()
+            && !self.is_given_away.load(Ordering::Relaxed)
+            && self.identity.is_some()
+            && self.identity == identity(&self.path)
+    }
+
+    pub(super) fn give_away(&self) {
+        self.is_given_away.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Drop for BoundPath {
     fn drop(&mut self) {
-        let ours = self.identity.is_some() && self.identity == identity(&self.path);
-        if ours && self.process.load(Ordering::Relaxed) == std::process::id() {
+        if self.is_ours() {
             // What is gone already is as good as removed.
             let _ = std::fs::remove_file(&self.path);
         }
@@ -77,11 +99,7 @@ pub(super) fn bind_path(
         }
         other => other.map_err(explain)?,
     };
-    let bound = BoundPath {
-        path: path.to_path_buf(),
-        identity: identity(path),
-        process: AtomicU32::new(std::process::id()),
-    };
+    let bound = BoundPath::of(path);
     if let Some(mode) = options.unix_mode {
         // The process's mask may have taken bits away that are wanted.
         std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(explain)?;

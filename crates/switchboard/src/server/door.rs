@@ -6,11 +6,11 @@
 
 use super::accept::Accept;
 use super::limits::Limits;
+use super::per_address::PerAddress;
 use super::processes::{Board, Mine};
 use super::stats::Stats;
 use crate::transport::Transport;
-use crate::{Endpoint, Error, limits};
-use std::collections::HashMap;
+use crate::{Error, limits};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -37,8 +37,7 @@ struct State {
     open_max: u64,
     /// After so many nobody is let in any more.
     accepted_max: Option<u64>,
-    per_address_max: Option<usize>,
-    addresses: HashMap<String, usize>,
+    per_address: Option<PerAddress>,
     exhausted: Option<Exhausted>,
 }
 
@@ -79,8 +78,7 @@ impl Door {
                 kept: 0,
                 open_max: u64::MAX,
                 accepted_max: None,
-                per_address_max: None,
-                addresses: HashMap::new(),
+                per_address: None,
                 exhausted: None,
             }),
             is_exhausted: AtomicBool::new(false),
@@ -109,7 +107,14 @@ impl Door {
         let mut state = self.lock();
         state.open_max = open_max as u64;
         state.accepted_max = accepted_max;
-        state.per_address_max = limits.conversations_per_address_max;
+        state.per_address = limits.conversations_per_address_max.map(PerAddress::new);
+    }
+
+    /// Lets nobody in any more; who is at `accept` just now still comes in.
+    pub(super) fn shut(&self) {
+        let mut state = self.lock();
+        let accepted = state.accepted;
+        state.accepted_max = Some(state.accepted_max.map_or(accepted, |max| max.min(accepted)));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -165,16 +170,14 @@ impl Door {
         }
         let mut state = self.lock();
         state.kept -= u64::from(is_accepted);
-        if let Some(max) = state.per_address_max
-            && let Some(address) = address(transport)
-        {
-            let places = state.addresses.entry(address).or_insert(0);
-            if *places >= max && is_accepted {
+        if let Some(per_address) = &mut state.per_address {
+            if !is_accepted {
+                per_address.enter_anyway(transport.remote().as_ref());
+            } else if !per_address.enter(transport.remote().as_ref()) {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 self.tell(&state);
                 return Entered::Refused;
             }
-            *places += 1;
         }
         state.accepted += 1;
         state.open += 1;
@@ -186,14 +189,8 @@ impl Door {
     pub(super) fn leave(&self, transport: &dyn Transport) -> bool {
         let mut state = self.lock();
         state.open -= 1;
-        if state.per_address_max.is_some()
-            && let Some(address) = address(transport)
-            && let Some(places) = state.addresses.get_mut(&address)
-        {
-            *places -= 1;
-            if *places == 0 {
-                state.addresses.remove(&address);
-            }
+        if let Some(per_address) = &mut state.per_address {
+            per_address.leave(transport.remote().as_ref());
         }
         self.tell(&state);
         let is_over = state.open == 0 && state.accepted_max.is_some_and(|m| state.accepted >= m);
@@ -258,14 +255,6 @@ impl Door {
         stats.open = state.open;
         stats.refused = self.refused.load(Ordering::Relaxed);
         stats.accept_errors += self.accept_errors.load(Ordering::Relaxed);
-    }
-}
-
-/// What counts as one address: the host without its port.
-fn address(transport: &dyn Transport) -> Option<String> {
-    match transport.remote() {
-        Some(Endpoint::Tcp { host, .. }) => Some(host),
-        _ => None,
     }
 }
 

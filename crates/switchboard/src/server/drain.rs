@@ -62,6 +62,8 @@ pub(super) struct Drain {
     by: AtomicU64,
     /// Where the deadline stands if several processes are to see it.
     board: OnceLock<Board>,
+    /// When the stop of a server that was taken over begins.
+    begins: AtomicU64,
     /// How long a stop may take that comes from a stopper, not from a call.
     within: AtomicU64,
     cut_off: Mutex<Vec<CutOff>>,
@@ -78,6 +80,7 @@ impl Drain {
             epoch: now,
             by: AtomicU64::new(NEVER),
             board: OnceLock::new(),
+            begins: AtomicU64::new(NEVER),
             within: AtomicU64::new(NEVER),
             cut_off: Mutex::default(),
             stoppers: Mutex::default(),
@@ -121,9 +124,29 @@ impl Drain {
 
     /// The deadline.
     pub(super) fn by(&self) -> Option<Instant> {
-        match self.deadline().load(Ordering::Acquire) {
+        self.point(self.deadline())
+    }
+
+    /// Has the stop begin when half of its time is over, because another process accepts instead.
+    pub(super) fn begin_later(&self, now: Instant) {
+        let within = match self.within() {
+            Duration::MAX => limits::DRAIN_TIMEOUT,
+            within => within,
+        };
+        self.shorten(now, within);
+        let now = nanoseconds(now.saturating_duration_since(self.epoch));
+        self.begins.store(now.saturating_add(nanoseconds(within / 2)), Ordering::Release);
+    }
+
+    /// When the stop of a server that was taken over begins.
+    pub(super) fn begins(&self) -> Option<Instant> {
+        self.point(&self.begins)
+    }
+
+    fn point(&self, at: &AtomicU64) -> Option<Instant> {
+        match at.load(Ordering::Acquire) {
             NEVER => None,
-            by => self.epoch.checked_add(Duration::from_nanos(by)),
+            at => self.epoch.checked_add(Duration::from_nanos(at)),
         }
     }
 

@@ -26,9 +26,9 @@ pub struct Limits {
     /// kernel's backlog. [`CONVERSATIONS_MAX`](limits::CONVERSATIONS_MAX). Under *threads* there
     /// are no more than [threads](super::Dispatch::with_threads_max) either.
     pub conversations_max: usize,
-    /// Conversations at a time from one IP address; one more is closed as soon as it is accepted,
-    /// and counted as [`refused`](super::Stats::refused). `None`, the default, is as many as there
-    /// are.
+    /// Conversations at a time from one IP address, an IPv6 one with its /64 (see
+    /// [`PerAddress`](super::PerAddress)); one more is closed as soon as it is accepted, and
+    /// counted as [`refused`](super::Stats::refused). `None`, the default, is as many as there are.
     pub conversations_per_address_max: Option<usize>,
     /// The largest message body, in bytes; replaces the framing's own limit.
     pub message_bytes_max: Option<u64>,

@@ -4,6 +4,7 @@ use super::accept::{Accept, Accepted};
 use super::door::{Door, Entered, Entrance};
 use super::drain::{CutOff, Drain};
 use super::inbox::Inbox;
+use super::notify;
 use super::processes::{Board, Mine, Slot};
 use super::stats::{Counters, Stats};
 use crate::transport::Transport;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Shared {
     stopping: AtomicBool,
+    tells_of_the_stop: AtomicBool,
     /// Bytes queued in all conversations.
     queued: AtomicU64,
     queued_max: AtomicUsize,
@@ -46,6 +48,7 @@ impl Shared {
     pub(super) fn new() -> Shared {
         Shared {
             stopping: AtomicBool::new(false),
+            tells_of_the_stop: AtomicBool::new(false),
             queued: AtomicU64::new(0),
             queued_max: AtomicUsize::new(crate::limits::QUEUED_BYTES_IN_ALL_MAX),
             door: Door::new(),
@@ -186,6 +189,24 @@ impl Shared {
         self.begin_to_stop();
     }
 
+    /// Another process accepts from here on: this one goes on with what it has, for a while.
+    pub(super) fn taken_over(&self, now: Instant) {
+        tracing::info!("another process has taken over");
+        self.drain.begin_later(now);
+        self.door.shut();
+        self.wake_all();
+    }
+
+    /// When a server that was taken over is to stop, as long as it does not.
+    pub(super) fn stops_at(&self) -> Option<Instant> {
+        if self.is_stopping() { None } else { self.drain.begins() }
+    }
+
+    /// Has the supervisor told when the server stops.
+    pub(super) fn tell_of_the_stop(&self) {
+        self.tells_of_the_stop.store(true, Ordering::Release);
+    }
+
     /// As a stopper has it, with the time that the server was given for that.
     pub(super) fn stop_as_agreed(&self, now: Instant) {
         self.drain(now, self.drain.within());
@@ -207,6 +228,10 @@ impl Shared {
         }
         let begins = !self.stopping.swap(true, Ordering::AcqRel);
         if begins {
+            // Of one that was taken over the end is not the end of the service.
+            if self.tells_of_the_stop.load(Ordering::Acquire) && self.drain.begins().is_none() {
+                notify::tell(notify::STOPPING);
+            }
             // What came too late to be begun is closed: whoever adopts looks at the flag first.
             self.adopted().clear();
             self.wake_all();
@@ -349,6 +374,12 @@ impl Handle {
     #[must_use]
     pub fn cut_off(&self) -> Vec<CutOff> {
         self.shared.drain.cut_off()
+    }
+
+    /// Whether another process has [taken over](super::Server::take_over), and accepts instead.
+    #[must_use]
+    pub fn is_taken_over(&self) -> bool {
+        self.shared.drain.begins().is_some()
     }
 
     /// What the server has done so far.

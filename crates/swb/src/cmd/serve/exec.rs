@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::net::sockopt;
+use switchboard::server::PerAddress;
 use switchboard::{Endpoint, Transport};
 
 use crate::args::ServeArgs;
@@ -28,26 +30,69 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
         )));
     }
     let at_once = args.max_conversations.unwrap_or(listening::CONVERSATIONS_MAX);
+    let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("waiting for the programs under way", printer)?;
-    let listener = listening::listen(&args.endpoint, args.print_endpoint, printer)?;
-    let (words, talk) = (command.to_vec(), printer.clone());
-    let serve = move |n, transport: Arc<dyn Transport>| {
-        let started = start(&words, &*transport);
+    let (listen, print) = (args.listen_options(), args.print_endpoint);
+    let listener = listening::listen(&args.endpoint, &listen, user.as_ref(), print, printer)?;
+    let programs = Arc::new(Programs {
+        words: command.to_vec(),
+        printer: printer.clone(),
+        places: args.guard.max_per_address.map(|max| Mutex::new(PerAddress::new(max))),
+        refused: AtomicU64::new(0),
+    });
+    let each = Arc::clone(&programs);
+    let limits = Limits { in_all: args.count, at_once };
+    let begun =
+        listening::converse(listener, interrupts.stopper(), limits, printer, move |n, it| {
+            each.conversation(n, it);
+            Ok(())
+        })?;
+    let mut text = units::count(begun, "conversation");
+    let refused = programs.refused.load(Ordering::Relaxed);
+    if refused > 0 {
+        text.push_str(&format!("; refused {refused}"));
+    }
+    printer.talk(&text);
+    Ok(interrupts.exit())
+}
+
+/// What every conversation's thread has.
+struct Programs {
+    words: Vec<OsString>,
+    printer: Printer,
+    places: Option<Mutex<PerAddress>>,
+    /// Conversations closed at once, since their address had too many.
+    refused: AtomicU64,
+}
+
+impl Programs {
+    /// Runs the program on a connection, to its end.
+    fn conversation(&self, n: u64, transport: Arc<dyn Transport>) {
+        let remote = transport.remote();
+        if !self.places().is_none_or(|mut places| places.enter(remote.as_ref())) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let started = start(&self.words, &*transport);
         // The program's are the only descriptors now: the end of it is the end of the stream.
         drop(transport);
         let told = match started.and_then(|mut child| child.wait()) {
-            Ok(status) if status.success() => return Ok(()),
-            Ok(status) => status.to_string(),
-            Err(error) => format!("cannot run {}: {error}", words[0].display()),
+            Ok(status) if status.success() => None,
+            Ok(status) => Some(status.to_string()),
+            Err(error) => Some(format!("cannot run {}: {error}", self.words[0].display())),
         };
-        talk.talk(&format!("swb: conversation {n}: {told}"));
-        Ok(())
-    };
-    let stopper = interrupts.stopper();
-    let limits = Limits { in_all: args.count, at_once };
-    let begun = listening::converse(listener, stopper, limits, printer, serve)?;
-    printer.talk(&units::count(begun, "conversation"));
-    Ok(interrupts.exit())
+        if let Some(mut places) = self.places() {
+            places.leave(remote.as_ref());
+        }
+        if let Some(told) = told {
+            self.printer.talk(&format!("swb: conversation {n}: {told}"));
+        }
+    }
+
+    fn places(&self) -> Option<MutexGuard<'_, PerAddress>> {
+        let places = self.places.as_ref()?;
+        Some(places.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 fn start(words: &[OsString], transport: &dyn Transport) -> io::Result<Child> {

@@ -33,13 +33,15 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
         refuse_what_cannot_be_sent(&protocol, text)?;
     }
     let mut server =
-        Server::of(&protocol).with_dispatch(args.dispatcher()?).with_limits(limits(args));
+        Server::of(&protocol).with_dispatch(args.dispatcher()?).with_limits(limits(args)?);
     server = server.with_drain(args.conduct.drain());
     if let Some(count) = args.count {
         server = server.with_conversations_in_all(count);
     }
+    let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("answering what has come", printer)?;
-    let listener = listening::listen(&args.endpoint, args.print_endpoint, printer)?;
+    let (listen, print) = (args.listen_options(), args.print_endpoint);
+    let listener = listening::listen(&args.endpoint, &listen, user.as_ref(), print, printer)?;
     let server = server.with_listener(listener).with_stopper(interrupts.stopper());
     let handle = server.handle();
     let lookout = Lookout {
@@ -74,17 +76,20 @@ fn refuse_what_cannot_be_sent(protocol: &Protocol, text: &[u8]) -> Result<(), Fa
         .map_err(|why| Failure::usage(format_args!("reply: the framing cannot carry TEXT: {why}")))
 }
 
-fn limits(args: &ServeArgs) -> Limits {
+fn limits(args: &ServeArgs) -> Result<Limits, Failure> {
     let most = args.max.map_or(0, |max| usize::try_from(max).unwrap_or(usize::MAX));
-    Limits {
+    let framing = args.frame.as_deref().unwrap_or_default();
+    Ok(Limits {
         conversations_max: args.max_conversations.unwrap_or(limits::CONVERSATIONS_MAX),
         // Whatever may come may be sent back, behind what is still queued.
         queued_bytes_max: most
             .saturating_add(limits::QUEUE_HIGH_BYTES)
             .max(limits::QUEUED_BYTES_MAX),
         timeouts: args.timeouts(),
+        conversations_per_address_max: args.guard.max_per_address,
+        heartbeat: args.guard.heartbeat(framing)?,
         ..Limits::default()
-    }
+    })
 }
 
 /// Serves to the end, and tells meanwhile what a person is to know.

@@ -7,7 +7,7 @@ mod watch;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use switchboard::{ConnectOptions, Endpoint, Transport};
+use switchboard::{ConnectOptions, Endpoint, ListenOptions, Liveness, Transport};
 use switchboard_frame::Protocol;
 
 use crate::args::TapArgs;
@@ -25,11 +25,16 @@ pub(crate) fn run(args: &TapArgs, printer: &Printer) -> Outcome {
         return Err(Failure::usage("the upstream cannot be -: stdout is for the messages"));
     }
     let interrupts = Interrupts::watch("waiting for the conversations under way", printer)?;
-    let listener = listening::listen(&args.listen, args.print_endpoint, printer)?;
+    // A relay does not end what only pauses.
+    let liveness = args.liveness.unwrap_or_else(Liveness::patient);
+    let options = ListenOptions::default().with_liveness(liveness);
+    let listener = listening::listen(&args.listen, &options, None, args.print_endpoint, printer)?;
     let tap = Arc::new(Tap {
         protocol,
         upstream: args.upstream.clone(),
-        options: ConnectOptions::default().with_timeout(Some(args.connect_timeout)),
+        options: ConnectOptions::default()
+            .with_timeout(Some(args.connect_timeout))
+            .with_liveness(liveness),
         show: Show { printer: printer.clone(), json: args.json, hex: args.hex },
         unreached: AtomicU64::new(0),
         totals: Mutex::default(),

@@ -81,6 +81,7 @@ fn forget<F>(acceptor: &mut Acceptor<'_, Processes<'_, F>>, slot: usize) -> io::
     hands.children.forget();
     hands.pool.forget();
     acceptor.listeners.clear();
+    acceptor.handover = None;
     shared.forget_adopted();
     let (slot, lifeline) = (hands.board.slot(slot), hands.childs_lifeline.clone());
     let bench = bench(hands.setup, shared, &slot, &lifeline)?;

@@ -32,6 +32,7 @@ use super::accept::Accept;
 use super::acceptor::{Acceptor, Hands};
 use super::bench::{Bench, Setup};
 use super::shared::Shared;
+use super::succession::Succession;
 use crate::sys::{self, Backend, ForkError, Readiness, SystemBackend};
 use crate::transport::Transport;
 use crate::{Error, Listener, Stopper, deadline, limits};
@@ -96,6 +97,7 @@ pub(super) fn run<F: Fn(Arc<dyn Transport>, &mut Bench)>(
     shared: &Arc<Shared>,
     stoppers: [Option<Stopper>; 2],
     sizes: Sizes,
+    mut succession: Succession,
     work: &F,
 ) -> Result<(), Error> {
     let Some(board) = shared.board() else {
@@ -125,10 +127,13 @@ pub(super) fn run<F: Fn(Arc<dyn Transport>, &mut Bench)>(
             processes.backend.watch_descriptor(stopper.as_fd(), key, false).map_err(fail)?;
         }
     }
+    let handover = succession.handover(&listeners);
     let listeners = listeners.into_iter().map(|listener| listener as Arc<dyn Accept>).collect();
     let mut acceptor = Acceptor::new(processes, shared, listeners, None)?;
+    acceptor.handover = handover;
+    succession.begin(shared)?;
     let ran = acceptor.run();
-    acceptor.listeners.clear();
+    acceptor.shut();
     ran.and(finish(&mut acceptor))
 }
 
