@@ -169,6 +169,7 @@ impl Server {
     /// How conversations are driven; [`Dispatch::threads`] if nothing is said.
     #[must_use]
     pub fn with_dispatch(self, dispatch: Dispatch) -> Server {
+        self.shared.set_forks(matches!(dispatch.kind, Kind::Processes { .. }));
         Server { dispatch, ..self }
     }
 

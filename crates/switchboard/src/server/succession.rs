@@ -187,6 +187,9 @@ impl Server {
     /// `sd_notify(3)`: `READY=1` when it is about to accept, `STOPPING=1` when it stops, and
     /// `MAINPID=` beside the first when it has taken over from another process. One that is taken
     /// over says nothing of its end.
+    ///
+    /// Under *processes*, after `start`, it is a child of this process that tells: systemd hears it
+    /// with `NotifyAccess=all`.
     #[must_use]
     pub fn with_notify(mut self) -> Server {
         self.succession.notifies = Some(std::process::id());
