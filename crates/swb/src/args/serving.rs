@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use switchboard::server::Dispatch;
-use switchboard::{Endpoint, ListenOptions, Timeouts};
+use switchboard::{Endpoint, Timeouts};
 
 use crate::args::FramingArgs;
 use crate::args::conduct::ConductArgs;
@@ -145,11 +145,6 @@ impl ServeArgs {
             }
         }
         timeouts
-    }
-
-    /// How it listens.
-    pub(crate) fn listen_options(&self) -> ListenOptions {
-        ListenOptions::default().with_liveness(self.guard.liveness.unwrap_or_default())
     }
 
     /// The dispatcher, with as many threads or loops as were asked for.

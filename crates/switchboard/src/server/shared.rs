@@ -166,10 +166,15 @@ impl Shared {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// A conversation has given its place up.
+    /// A conversation of which nothing has been read gives its place up.
     pub(super) fn let_out(&self, transport: &dyn Transport) {
+        self.let_out_as(transport.client().as_ref());
+    }
+
+    /// One that counted as this client does.
+    pub(super) fn let_out_as(&self, client: Option<&Endpoint>) {
         // The last one of a server that stops may be waited for.
-        if self.door.leave(transport) || self.is_stopping() && self.door.is_empty() {
+        if self.door.leave(client) || self.is_stopping() && self.door.is_empty() {
             self.wake_all();
         }
     }

@@ -163,10 +163,8 @@ fn a_conversation_says_what_did_not_come() {
     for _ in 0..2 {
         let error = client.recv().unwrap_err();
         assert!(error.is_timeout());
-        assert_eq!(
-            error.to_string(),
-            "the preface did not come from layered, message 1: timed out"
-        );
+        let text = "the preface did not come from layered, message 1: timed out";
+        assert!(error.to_string().starts_with(text), "{error}");
     }
     let error = client.send(b"hello").unwrap_err();
     assert!(error.is_timeout() && error.to_string().starts_with("the preface did not come from"));

@@ -40,7 +40,7 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     }
     let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("answering what has come", printer)?;
-    let (listen, print) = (args.listen_options(), args.print_endpoint);
+    let (listen, print) = (args.guard.listen_options(), args.print_endpoint);
     let listener = listening::listen(&args.endpoint, &listen, user.as_ref(), print, printer)?;
     let server = server.with_listener(listener).with_stopper(interrupts.stopper());
     let handle = server.handle();
