@@ -192,6 +192,15 @@ pub const DRAIN_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// serve` drains after a signal, unless told.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a server waits for the next word of a process that is taking it over.
+pub const HANDOVER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long more such a process has to prepare, once it has the sockets.
+pub const HANDOVER_PREPARE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The most sockets that go over in one message; Linux passes 253 at the most.
+pub const HANDOVER_SOCKETS_AT_ONCE: usize = 128;
+
 /// The most conversations that were cut off by the deadline of a drain that a server names; all are
 /// counted.
 pub const CUT_OFF_MAX: usize = 256;

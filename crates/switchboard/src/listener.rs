@@ -18,6 +18,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 mod accept;
+mod inherited;
 mod options;
 mod tcp;
 mod unix;
@@ -48,6 +49,8 @@ pub struct Listener {
     reserve: sys::Reserve,
     /// Where the next look for a connection begins, so that no socket starves another.
     next: AtomicUsize,
+    /// What was asked for, before a port was chosen or a name resolved.
+    asked: Endpoint,
     /// Unlinks the path when dropped.
     path: Option<unix::BoundPath>,
 }
@@ -91,14 +94,18 @@ impl Listener {
     ///
     /// - `:port` is every address of this machine, IPv6 and IPv4 together; where there is no IPv6,
     ///   IPv4 alone. A name is each of the addresses it has; with port 0 all get the same one.
+    /// - `fd:N` is a socket that listens already and came with the process: TCP or Unix, with the
+    ///   backlog and the shared port that its maker gave it. Its path is not removed. See also
+    ///   [`activated`](Self::activated).
     /// - A Unix path on which nobody accepts any more is replaced, one that is served is an
     ///   "address in use", and what is no socket is left alone. The path is removed when the
     ///   listener is dropped by the process that made it, if it is still the same one.
     ///
     /// # Errors
     /// In words that say what to do: the port is in use or not permitted, the address is none of
-    /// this machine's, the path is too long or its directory is not there. `exec:`, `fd:` and `-`
-    /// are one stream each and cannot be listened on. A Unix socket cannot share its name.
+    /// this machine's, the path is too long or its directory is not there, the descriptor is no
+    /// stream socket that listens. `exec:` and `-` are one stream each and cannot be listened on. A
+    /// Unix socket cannot share its name.
     pub fn bind(endpoint: &Endpoint, options: &ListenOptions) -> Result<Listener, Error> {
         if options.reuse_port && matches!(endpoint, Endpoint::Unix(_) | Endpoint::Abstract(_)) {
             return Err(Error::caller("cannot share")
@@ -112,18 +119,24 @@ impl Listener {
                 (vec![socket], Some(bound))
             }
             Endpoint::Abstract(name) => (vec![unix::bind_abstract(name, options)?], None),
-            Endpoint::Exec(_) | Endpoint::Fd(_) | Endpoint::Stdio => {
+            Endpoint::Fd(number) => {
+                let socket = inherited::take(*number)?;
+                let options = options.clone().with_reuse_port(socket.shares_port());
+                return Ok(Listener::made_of(vec![socket], options, endpoint.clone(), None));
+            }
+            Endpoint::Exec(_) | Endpoint::Stdio => {
                 return Err(Error::caller("cannot listen on").at_endpoint(endpoint).with_advice(
                     "it is one stream: connect to it, or listen on tcp or a unix socket",
                 ));
             }
         };
-        Ok(Listener::made_of(sockets, options.clone(), path))
+        Ok(Listener::made_of(sockets, options.clone(), endpoint.clone(), path))
     }
 
     fn made_of(
         sockets: Vec<Listening>,
         options: ListenOptions,
+        asked: Endpoint,
         path: Option<unix::BoundPath>,
     ) -> Listener {
         Listener {
@@ -133,6 +146,7 @@ impl Listener {
             counts: Counts::default(),
             reserve: sys::Reserve::new(),
             next: AtomicUsize::new(0),
+            asked,
             path,
         }
     }
@@ -168,7 +182,7 @@ impl Listener {
         let again = |listening| tcp::bind_again(listening, &self.options);
         let sockets: Result<Vec<Listening>, Error> = self.sockets.iter().map(again).collect();
         let options = self.options.clone().with_liveness(self.liveness());
-        Ok(Listener::made_of(sockets?, options, None))
+        Ok(Listener::made_of(sockets?, options, self.asked.clone(), None))
     }
 
     /// The liveness of what is accepted from here on; said once.
@@ -344,12 +358,18 @@ impl Listener {
         socket.set_nonblocking(true).map_err(fail)?;
         let reuse_port = family == Family::Tcp && socket.reuse_port().map_err(fail)?;
         let options = ListenOptions::default().with_reuse_port(reuse_port);
-        Ok(Listener::made_of(vec![Listening { socket, endpoint, family }], options, None))
+        let asked = endpoint.clone();
+        Ok(Listener::made_of(vec![Listening { socket, endpoint, family }], options, asked, None))
     }
 
     /// What it puts round connections, and no sockets: another process has those.
     pub(crate) fn without_sockets(&self) -> Listener {
-        Listener::made_of(Vec::new(), self.options.clone().with_liveness(self.liveness()), None)
+        Listener::made_of(
+            Vec::new(),
+            self.options.clone().with_liveness(self.liveness()),
+            self.asked.clone(),
+            None,
+        )
     }
 
     /// Puts round a socket that another process has accepted what it would have put round it.

@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A socket's path, unlinked when dropped unless somebody else has put their own there.
@@ -21,12 +21,36 @@ pub(super) struct BoundPath {
     identity: Option<Identity>,
     /// A child that forked off has a copy of this value, and the path is not the child's.
     process: AtomicU32,
+    /// It is another process's: it was handed over to it, or is not handed over yet.
+    is_given_away: AtomicBool,
 }
 
 /// Device and inode of a path.
 type Identity = (u64, u64);
 
 impl BoundPath {
+    /// The path of a socket that is bound to it.
+    pub(super) fn of(path: &Path) -> BoundPath {
+        BoundPath {
+            path: path.to_path_buf(),
+            identity: identity(path),
+            process: AtomicU32::new(std::process::id()),
+            is_given_away: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        self.process.load(Ordering::Relaxed) == std::process::id()
+            && !self.is_given_away.load(Ordering::Relaxed)
+            && self.identity.is_some()
+            && self.identity == identity(&self.path)
+    }
+
+    /// Says whether it is another process's.
+    pub(super) fn set_given_away(&self, is_given_away: bool) {
+        self.is_given_away.store(is_given_away, Ordering::Relaxed);
+    }
+
     pub(super) fn is_of(&self, process: u32) {
         self.process.store(process, Ordering::Relaxed);
     }
@@ -34,8 +58,7 @@ impl BoundPath {
 
 impl Drop for BoundPath {
     fn drop(&mut self) {
-        let ours = self.identity.is_some() && self.identity == identity(&self.path);
-        if ours && self.process.load(Ordering::Relaxed) == std::process::id() {
+        if self.is_ours() {
             // What is gone already is as good as removed.
             let _ = std::fs::remove_file(&self.path);
         }
@@ -77,11 +100,7 @@ pub(super) fn bind_path(
         }
         other => other.map_err(explain)?,
     };
-    let bound = BoundPath {
-        path: path.to_path_buf(),
-        identity: identity(path),
-        process: AtomicU32::new(std::process::id()),
-    };
+    let bound = BoundPath::of(path);
     if let Some(mode) = options.unix_mode {
         // The process's mask may have taken bits away that are wanted.
         std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(explain)?;

@@ -2,6 +2,7 @@
 
 use super::accept::{Accept, Accepted};
 use super::door::Entrance;
+use super::handover::{Handover, Step};
 use super::inbox::Inbox;
 use super::shared::Shared;
 use crate::sys::{self, Watch};
@@ -54,6 +55,7 @@ pub(super) struct Acceptor<'a, H> {
     /// Dropped when nobody is let in any more: nobody is to wait in a queue that nobody empties.
     pub(super) listeners: Vec<Arc<dyn Accept>>,
     stopper: Option<&'a Stopper>,
+    pub(super) handover: Option<Handover>,
     inbox: Arc<Inbox>,
 }
 
@@ -63,11 +65,12 @@ impl<'a, H: Hands> Acceptor<'a, H> {
         shared: &'a Arc<Shared>,
         listeners: Vec<Arc<dyn Accept>>,
         stopper: Option<&'a Stopper>,
+        handover: Option<Handover>,
     ) -> Result<Acceptor<'a, H>, Error> {
         let inbox = Inbox::new().map_err(|error| Error::io("cannot start to accept", error))?;
         let inbox = Arc::new(inbox);
         shared.enter(&inbox, None);
-        Ok(Acceptor { hands, shared, listeners, stopper, inbox })
+        Ok(Acceptor { hands, shared, listeners, stopper, handover, inbox })
     }
 
     /// Accepts until the server stops or shuts.
@@ -83,6 +86,9 @@ impl<'a, H: Hands> Acceptor<'a, H> {
             if self.stopper.is_some_and(Stopper::is_stopped) {
                 self.shared.stop_as_agreed(deadline::now());
             }
+            if self.shared.stops_at().is_some_and(|at| at <= deadline::now()) {
+                self.shared.stop();
+            }
             if self.shared.is_stopping() {
                 return Ok(());
             }
@@ -93,17 +99,31 @@ impl<'a, H: Hands> Acceptor<'a, H> {
                 Entrance::Shut => {
                     // A stop is still to be heard.
                     self.listeners.clear();
-                    Until::Woken
+                    self.handover = None;
+                    self.shared.stops_at().map_or(Until::Woken, Until::At)
                 }
                 Entrance::Paused(until) => Until::At(until),
             };
-            self.wait(until)?;
+            if self.wait(until)? {
+                self.step_handover();
+            }
+        }
+    }
+
+    /// Answers a successor.
+    fn step_handover(&mut self) {
+        let now = deadline::now();
+        let step = self.handover.as_mut().map(|handover| handover.step(now));
+        if step == Some(Step::Taken) {
+            self.handover = None;
+            self.shared.taken_over(now);
         }
     }
 
     /// Tells those who do not look at the clock themselves that the time of a drain is over.
     pub(super) fn see_out(&mut self) -> Result<(), Error> {
         self.listeners.clear();
+        self.handover = None;
         let drain = &self.shared.drain;
         while drain.has_stoppers() && !self.shared.door.is_empty() {
             if drain.is_over(deadline::now()) {
@@ -142,10 +162,14 @@ impl<'a, H: Hands> Acceptor<'a, H> {
         }
     }
 
-    fn wait(&self, until: Until) -> Result<(), Error> {
+    /// Whether a successor has said something, or has kept silent for too long.
+    fn wait(&self, until: Until) -> Result<bool, Error> {
         let mut watches = vec![Watch::new(self.inbox.as_fd(), true, false)];
         watches.extend(self.hands.descriptor().map(|fd| Watch::new(fd, true, false)));
         watches.extend(self.stopper.map(|stopper| Watch::new(stopper.as_fd(), true, false)));
+        let successor = self.handover.as_ref().and_then(Handover::descriptor);
+        let place = watches.len();
+        watches.extend(successor.map(|fd| Watch::new(fd, true, false)));
         let listeners = self.listeners.iter().flat_map(|listener| listener.descriptors());
         let mut wait = match until {
             Until::Connected => {
@@ -155,9 +179,12 @@ impl<'a, H: Hands> Acceptor<'a, H> {
             Until::Woken => Wait::FOREVER,
             Until::At(at) => Wait::until(at),
         };
-        wait.deadline = deadline::earlier(wait.deadline, self.hands.until());
+        let silent = self.handover.as_ref().and_then(Handover::until);
+        let until = deadline::earlier(self.hands.until(), silent);
+        wait.deadline = deadline::earlier(wait.deadline, until);
         let waited = sys::wait(&mut watches, &wait);
-        waited.map(drop).map_err(|error| Error::io("cannot wait for a connection", error))
+        waited.map_err(|error| Error::io("cannot wait for a connection", error))?;
+        Ok(successor.is_some() && watches[place].readable || deadline::has_passed(silent))
     }
 }
 

@@ -234,7 +234,9 @@ impl Bench {
         }
         let Some(client) = transport.client() else { return true };
         *counted = true;
-        self.shared.door.identify(&client)
+        let may = self.shared.identify(&client, self.setup.limits.conversations_per_address_max);
+        self.counters.add(Count::Refused, u64::from(!may));
+        may
     }
 }
 

@@ -110,6 +110,13 @@ impl Door {
         state.per_address = limits.conversations_per_address_max.map(PerAddress::new);
     }
 
+    /// Lets nobody in any more; who is at `accept` just now still comes in.
+    pub(super) fn shut(&self) {
+        let mut state = self.lock();
+        let accepted = state.accepted;
+        state.accepted_max = Some(state.accepted_max.map_or(accepted, |max| max.min(accepted)));
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -187,8 +194,6 @@ impl Door {
         let may = per_address.enter(Some(client));
         if !may {
             per_address.enter_anyway(Some(client));
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            self.tell(&state);
         }
         may
     }
@@ -262,7 +267,7 @@ impl Door {
         let state = self.lock();
         stats.accepted = state.accepted;
         stats.open = state.open;
-        stats.refused = self.refused.load(Ordering::Relaxed);
+        stats.refused += self.refused.load(Ordering::Relaxed);
         stats.accept_errors += self.accept_errors.load(Ordering::Relaxed);
     }
 }

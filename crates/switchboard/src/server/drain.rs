@@ -60,6 +60,8 @@ pub(super) struct Drain {
     /// What the times below count from, in nanoseconds.
     epoch: Instant,
     by: AtomicU64,
+    /// When the stop of a server that was taken over begins.
+    begins: AtomicU64,
     /// Where the deadline stands if several processes are to see it.
     board: OnceLock<Board>,
     /// How long a stop may take that comes from a stopper, not from a call.
@@ -77,6 +79,7 @@ impl Drain {
         Drain {
             epoch: now,
             by: AtomicU64::new(NEVER),
+            begins: AtomicU64::new(NEVER),
             board: OnceLock::new(),
             within: AtomicU64::new(NEVER),
             cut_off: Mutex::default(),
@@ -94,6 +97,10 @@ impl Drain {
     /// The same deadline, for a process that tells its master who was cut off.
     pub(super) fn of_child(&self) -> Drain {
         Drain { board: self.board.clone(), ..Drain::new(self.epoch) }
+    }
+
+    fn beginning(&self) -> &AtomicU64 {
+        self.board.get().map_or(&self.begins, Board::stops_at)
     }
 
     fn deadline(&self) -> &AtomicU64 {
@@ -121,9 +128,29 @@ impl Drain {
 
     /// The deadline.
     pub(super) fn by(&self) -> Option<Instant> {
-        match self.deadline().load(Ordering::Acquire) {
+        self.point(self.deadline())
+    }
+
+    /// Has the stop begin when half of its time is over, because another process accepts instead.
+    pub(super) fn begin_later(&self, now: Instant) {
+        let within = match self.within() {
+            Duration::MAX => limits::DRAIN_TIMEOUT,
+            within => within,
+        };
+        self.shorten(now, within);
+        let now = nanoseconds(now.saturating_duration_since(self.epoch));
+        self.beginning().store(now.saturating_add(nanoseconds(within / 2)), Ordering::Release);
+    }
+
+    /// When the stop of a server that was taken over begins.
+    pub(super) fn begins(&self) -> Option<Instant> {
+        self.point(self.beginning())
+    }
+
+    fn point(&self, at: &AtomicU64) -> Option<Instant> {
+        match at.load(Ordering::Acquire) {
             NEVER => None,
-            by => self.epoch.checked_add(Duration::from_nanos(by)),
+            at => self.epoch.checked_add(Duration::from_nanos(at)),
         }
     }
 

@@ -32,9 +32,11 @@ mod dispatch;
 mod door;
 mod drain;
 mod events;
+mod handover;
 mod inbox;
 mod limits;
 mod line;
+mod notify;
 mod per_address;
 mod processes;
 mod reply;
@@ -45,6 +47,7 @@ mod shared;
 #[cfg(test)]
 mod simulator;
 mod stats;
+mod succession;
 mod threads;
 mod turn;
 
@@ -61,16 +64,18 @@ pub use shared::Handle;
 pub use stats::{Endings, Stats};
 
 use crate::conversation::parse_protocol;
-use crate::{Conversation, Endpoint, Error, Listener, Liveness, Stopper, Transport};
+use crate::{Conversation, Endpoint, Error, ListenOptions, Listener, Liveness, Stopper, Transport};
 use accept::Accept;
 use bench::{Bench, Setup};
 use dispatch::Kind;
+use handover::Handover;
 use inbox::Inbox;
 use running::Serving;
 use shared::Shared;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use succession::Succession;
 use switchboard_frame::Protocol;
 
 /// Where a service is served: listeners, a protocol, a dispatcher, limits. See the
@@ -110,6 +115,7 @@ pub struct Server {
     /// Stopped when the process in front of this one ends.
     lifeline: Option<Stopper>,
     conversations_in_all: Option<u64>,
+    succession: Succession,
     shared: Arc<Shared>,
 }
 
@@ -135,6 +141,7 @@ impl Server {
             stopper: None,
             lifeline: None,
             conversations_in_all: None,
+            succession: Succession::default(),
             shared: Arc::new(Shared::new()),
         }
     }
@@ -146,7 +153,9 @@ impl Server {
     /// The string is no endpoint; or as [`Listener::bind`]: the address is in use, reserved, or not
     /// of this machine.
     pub fn listen(self, endpoint: &str) -> Result<Server, Error> {
-        Ok(self.with_listener(Listener::listen(endpoint)?))
+        let fail = |error| Error::caller("cannot listen").with_source(error);
+        let endpoint = endpoint.parse::<Endpoint>().map_err(fail)?;
+        self.listen_on(&endpoint, &ListenOptions::default())
     }
 
     /// Accepts from a listener too, made with options of one's own.
@@ -342,7 +351,8 @@ impl Server {
             self.listeners.iter().for_each(|listener| listener.set_liveness(liveness));
         }
         let setup = Arc::new(Setup::new(&self.protocol, &self.limits));
-        Ok(Prepared { setup, listeners: std::mem::take(&mut self.listeners) })
+        let succession = std::mem::take(&mut self.succession);
+        Ok(Prepared { setup, listeners: std::mem::take(&mut self.listeners), succession })
     }
 }
 
@@ -350,6 +360,7 @@ impl Server {
 struct Prepared {
     setup: Arc<Setup>,
     listeners: Vec<Arc<Listener>>,
+    succession: Succession,
 }
 
 /// What a loop is made of, in the thread that serves.
@@ -357,13 +368,17 @@ struct LoopPart {
     backend: crate::sys::SystemBackend,
     inbox: Arc<Inbox>,
     listeners: Vec<Arc<dyn Accept>>,
+    /// One of them answers a successor.
+    handover: Option<Handover>,
 }
 
 impl LoopPart {
-    fn new(listeners: Vec<Arc<dyn Accept>>) -> Result<LoopPart, Error> {
+    fn new(listeners: Vec<Arc<Listener>>) -> Result<LoopPart, Error> {
+        let listeners = listeners.into_iter().map(|listener| listener as _).collect();
         let make = || -> std::io::Result<LoopPart> {
             let backend = crate::sys::SystemBackend::new()?;
-            Ok(LoopPart { backend, inbox: Arc::new(Inbox::new()?), listeners })
+            let inbox = Arc::new(Inbox::new()?);
+            Ok(LoopPart { backend, inbox, listeners, handover: None })
         };
         make().map_err(|error| Error::io("cannot start an event loop", error))
     }
@@ -371,19 +386,21 @@ impl LoopPart {
 
 impl Prepared {
     fn threads(
-        self,
+        mut self,
         server: &Server,
         stack_bytes: usize,
         work: impl Fn(Arc<dyn Transport>, &mut Bench) + Sync,
     ) -> Result<Stats, Error> {
         let pool = threads::Pool::new(&self.setup, &server.shared, stack_bytes, work);
+        let handover = self.succession.handover(&self.listeners);
+        let succession = (self.succession, handover);
         let listeners = self.listeners.into_iter().map(|listener| listener as _).collect();
-        pool.run(listeners, server.stopper.as_ref())?;
+        pool.run(listeners, server.stopper.as_ref(), succession)?;
         Ok(server.shared.stats())
     }
 
     fn processes(
-        self,
+        mut self,
         server: &Server,
         work: &impl Fn(Arc<dyn Transport>, &mut Bench),
     ) -> Result<Stats, Error> {
@@ -392,7 +409,9 @@ impl Prepared {
             shared.set_board(&sizes.board()?);
         }
         let stoppers = [server.lifeline.clone(), server.stopper.clone()];
-        processes::run(self.listeners, &self.setup, shared, stoppers, sizes, work)?;
+        let handover = self.succession.handover(&self.listeners);
+        let succession = (self.succession, handover);
+        processes::run(self.listeners, &self.setup, shared, stoppers, sizes, succession, work)?;
         Ok(shared.stats())
     }
 
@@ -404,10 +423,10 @@ impl Prepared {
     ) -> Result<Stats, Error> {
         let (setup, shared, stopper) = (Arc::clone(&self.setup), &server.shared, &server.stopper);
         let run = |part: LoopPart| {
-            let LoopPart { backend, inbox, listeners } = part;
+            let LoopPart { backend, inbox, listeners, handover } = part;
             let stopper = stopper.as_ref();
             let ran = events::Loop::new(backend, inbox, &setup, shared, listeners, stopper, make)
-                .and_then(|mut the_loop| the_loop.run());
+                .and_then(|mut the_loop| the_loop.answer(handover).and_then(|()| the_loop.run()));
             if ran.is_err() {
                 // The other loops end too: who called is to hear of it.
                 shared.stop();
@@ -415,12 +434,12 @@ impl Prepared {
             ran
         };
         // All descriptors before anything is accepted: a connection must not take a loop's place.
-        let mut parts = Vec::new();
-        for _ in 1..loops {
-            parts.push(LoopPart::new(self.for_another_loop()?)?);
-        }
-        let own = self.listeners.drain(..).map(|listener| listener as _).collect();
-        let own = LoopPart::new(own)?;
+        let shares = self.shares(loops)?;
+        let handover = self.succession.handover(&shares.concat());
+        let parts: Result<Vec<_>, Error> = shares.into_iter().map(LoopPart::new).collect();
+        let mut parts = parts?;
+        let own = LoopPart { handover, ..parts.remove(0) };
+        self.succession.begin(shared)?;
         std::thread::scope(|scope| {
             let mut others = Vec::new();
             let mut ran = Ok(());
@@ -446,13 +465,27 @@ impl Prepared {
         Ok(server.shared.stats())
     }
 
-    /// The listeners of one more loop: the same, or, where they share their port, sockets of its
-    /// own, over which the kernel spreads the connections.
-    fn for_another_loop(&self) -> Result<Vec<Arc<dyn Accept>>, Error> {
-        let one = |listener: &Arc<Listener>| match listener.shares_port() {
-            true => listener.another().map(|another| Arc::new(another) as Arc<dyn Accept>),
-            false => Ok(Arc::clone(listener) as _),
-        };
-        self.listeners.iter().map(one).collect()
+    /// The listeners of each loop: the same, or, where they share their port, sockets of its own,
+    /// over which the kernel spreads the connections. What was taken over may be more of those than
+    /// there are loops; each has its backlog, so somebody accepts from it.
+    fn shares(&mut self, loops: usize) -> Result<Vec<Vec<Arc<Listener>>>, Error> {
+        let mut shares = vec![Vec::new(); loops];
+        let mut left = std::mem::take(&mut self.listeners);
+        while !left.is_empty() {
+            let first = left.remove(0);
+            if !first.shares_port() {
+                shares.iter_mut().for_each(|share| share.push(Arc::clone(&first)));
+                continue;
+            }
+            let endpoints = first.endpoints();
+            let is_same = |one: &mut Arc<Listener>| one.endpoints() == endpoints;
+            let mut same: Vec<_> = left.extract_if(.., is_same).collect();
+            while same.len() + 1 < loops {
+                same.push(Arc::new(first.another()?));
+            }
+            let all = std::iter::once(first).chain(same);
+            all.enumerate().for_each(|(place, one)| shares[place % loops].push(one));
+        }
+        Ok(shares)
     }
 }

@@ -4,6 +4,8 @@ use super::accept::{Accept, Accepted};
 use super::door::{Door, Entered, Entrance};
 use super::drain::{CutOff, Drain};
 use super::inbox::Inbox;
+use super::notify;
+use super::per_address;
 use super::processes::{Board, Mine, Slot};
 use super::stats::{Counters, Stats};
 use crate::transport::Transport;
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Shared {
     stopping: AtomicBool,
+    tells_of_the_stop: AtomicBool,
     /// Bytes queued in all conversations.
     queued: AtomicU64,
     queued_max: AtomicUsize,
@@ -44,6 +47,7 @@ impl Shared {
     pub(super) fn new() -> Shared {
         Shared {
             stopping: AtomicBool::new(false),
+            tells_of_the_stop: AtomicBool::new(false),
             queued: AtomicU64::new(0),
             queued_max: AtomicUsize::new(crate::limits::QUEUED_BYTES_IN_ALL_MAX),
             door: Door::new(),
@@ -166,6 +170,18 @@ impl Shared {
         self.stopping.load(Ordering::Acquire)
     }
 
+    /// Has one counted whose client was not known before. Whether there may be so many of that
+    /// address.
+    pub(super) fn identify(&self, client: &Endpoint, max: Option<usize>) -> bool {
+        let (Some(slot), Some(board)) = (&self.slot, self.board()) else {
+            return self.door.identify(client);
+        };
+        // The door is the master's, who does not read what a client sends.
+        let Some((client, max)) = per_address::number(client).zip(max) else { return true };
+        slot.set_client(client);
+        board.clients(client) <= max
+    }
+
     /// A conversation of which nothing has been read gives its place up.
     pub(super) fn let_out(&self, transport: &dyn Transport) {
         self.let_out_as(transport.client().as_ref());
@@ -181,6 +197,24 @@ impl Shared {
 
     pub(super) fn stop(&self) {
         self.begin_to_stop();
+    }
+
+    /// Another process accepts from here on: this one goes on with what it has, for a while.
+    pub(super) fn taken_over(&self, now: Instant) {
+        tracing::info!("another process has taken over");
+        self.drain.begin_later(now);
+        self.door.shut();
+        self.wake_all();
+    }
+
+    /// When a server that was taken over is to stop, as long as it does not.
+    pub(super) fn stops_at(&self) -> Option<Instant> {
+        if self.is_stopping() { None } else { self.drain.begins() }
+    }
+
+    /// Has the supervisor told when the server stops.
+    pub(super) fn tell_of_the_stop(&self) {
+        self.tells_of_the_stop.store(true, Ordering::Release);
     }
 
     /// As a stopper has it, with the time that the server was given for that.
@@ -204,6 +238,10 @@ impl Shared {
         }
         let begins = !self.stopping.swap(true, Ordering::AcqRel);
         if begins {
+            // Of one that was taken over the end is not the end of the service.
+            if self.tells_of_the_stop.load(Ordering::Acquire) && self.drain.begins().is_none() {
+                notify::tell(notify::STOPPING);
+            }
             // What came too late to be begun is closed: whoever adopts looks at the flag first.
             self.adopted().clear();
             self.wake_all();
@@ -346,6 +384,12 @@ impl Handle {
     #[must_use]
     pub fn cut_off(&self) -> Vec<CutOff> {
         self.shared.drain.cut_off()
+    }
+
+    /// Whether another process has [taken over](super::Server::take_over), and accepts instead.
+    #[must_use]
+    pub fn is_taken_over(&self) -> bool {
+        self.shared.drain.begins().is_some()
     }
 
     /// What the server has done so far.

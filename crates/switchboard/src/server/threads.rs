@@ -9,9 +9,11 @@ use super::Service;
 use super::accept::Accept;
 use super::acceptor::{Acceptor, Hands};
 use super::bench::{Bench, Next, Setup};
+use super::handover::Handover;
 use super::inbox::Inbox;
 use super::line::Line;
 use super::shared::Shared;
+use super::succession::Succession;
 use crate::transport::{Interest, Transport, Wait, Woken, wait_beside};
 use crate::{Error, Stopper, deadline, limits};
 use std::collections::VecDeque;
@@ -74,10 +76,12 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
         &self,
         listeners: Vec<Arc<dyn Accept>>,
         stopper: Option<&Stopper>,
+        (succession, handover): (Succession, Option<Handover>),
     ) -> Result<(), Error> {
         thread::scope(|scope| {
             let threads = Threads { pool: self, scope };
-            let mut acceptor = Acceptor::new(threads, self.shared, listeners, stopper)?;
+            let mut acceptor = Acceptor::new(threads, self.shared, listeners, stopper, handover)?;
+            succession.begin(self.shared)?;
             let accepted = acceptor.run();
             if accepted.is_err() {
                 // What is open ends too: who called is to hear of it.

@@ -96,7 +96,7 @@ fn an_address_of_another_machine_says_so() {
 
 #[test]
 fn one_stream_cannot_be_listened_on() {
-    for text in ["exec:cat", "fd:3", "-"] {
+    for text in ["exec:cat", "-"] {
         let error = bind(&text.parse().unwrap()).unwrap_err();
         assert!(error.is_caller(), "{error}");
         assert!(error.to_string().contains("connect to it"), "{error}");

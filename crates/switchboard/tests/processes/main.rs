@@ -39,6 +39,9 @@ mod same;
 #[expect(unused_imports, reason = "some of its tests need memory in common")]
 #[path = "../server/stop.rs"]
 mod stop;
+#[expect(dead_code, unused_imports, reason = "some of its tests have threads")]
+#[path = "../server/takeover.rs"]
+mod takeover;
 
 fn main() -> std::process::ExitCode {
     runner::run(&[
@@ -50,6 +53,7 @@ fn main() -> std::process::ExitCode {
         panics::EVERYWHERE,
         same::EVERYWHERE,
         stop::EVERYWHERE,
+        takeover::EVERYWHERE,
     ])
 }
 

@@ -12,12 +12,14 @@
 //! message that could be given.
 
 mod slab;
+mod succession;
 mod wheel;
 
 use super::Service;
 use super::accept::{Accept, Accepted};
 use super::bench::{Bench, Next, Setup};
 use super::door::Entrance;
+use super::handover::Handover;
 use super::inbox::{Inbox, Token};
 use super::line::Line;
 use super::shared::Shared;
@@ -34,8 +36,9 @@ use wheel::Wheel;
 const OWN: u64 = 1 << 63;
 const INBOX: u64 = OWN;
 const STOPPER: u64 = OWN | 1;
+const SUCCESSOR: u64 = OWN | 2;
 /// And from here on the listeners.
-const LISTENERS: u64 = OWN | 2;
+const LISTENERS: u64 = OWN | 3;
 
 /// One loop.
 pub(super) struct Loop<'a, B, S, F> {
@@ -45,6 +48,7 @@ pub(super) struct Loop<'a, B, S, F> {
     /// Dropped when nobody is let in any more: nobody is to wait in a queue that nobody empties.
     listeners: Vec<Arc<dyn Accept>>,
     listening: Listening,
+    handover: Option<Handover>,
     /// Until it has stopped.
     stopper: Option<&'a Stopper>,
     lines: Slab<Served<S>>,
@@ -101,6 +105,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             make,
             listeners,
             listening: Listening::Off,
+            handover: None,
             stopper,
             lines: Slab::new(),
             ready: Vec::new(),
@@ -137,7 +142,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
     pub(super) fn round(&mut self) -> Result<(), Error> {
         let timeout = match self.ready.is_empty() {
             true => {
-                let due = deadline::earlier(self.wheel.next(), self.listening.until());
+                let due = deadline::earlier(self.wheel.next(), self.due());
                 due.map(|due| due.saturating_duration_since(self.bench.tell_time()))
             }
             false => Some(std::time::Duration::ZERO),
@@ -152,7 +157,27 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         self.found = found;
         self.go_on();
         self.expire();
-        if self.listening.until().is_some_and(|until| until <= self.bench.now) {
+        self.own_clocks()
+    }
+
+    /// When the loop itself has something to do.
+    fn due(&self) -> Option<Instant> {
+        let successor = self.handover.as_ref().and_then(Handover::until);
+        let stops = self.bench.shared.stops_at();
+        deadline::earlier(self.listening.until(), deadline::earlier(successor, stops))
+    }
+
+    /// Does what the loop itself has to do by now.
+    fn own_clocks(&mut self) -> Result<(), Error> {
+        let now = self.bench.now;
+        let is_over = |until: Option<Instant>| until.is_some_and(|until| until <= now);
+        if is_over(self.bench.shared.stops_at()) {
+            self.bench.shared.stop();
+        }
+        if is_over(self.handover.as_ref().and_then(Handover::until)) {
+            self.step_handover()?;
+        }
+        if is_over(self.listening.until()) {
             self.listen()?;
         }
         Ok(())
@@ -181,6 +206,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
                     unwatched.map_err(|error| Error::io("cannot unwatch a stopper", error))?;
                 }
             }
+            SUCCESSOR => self.step_handover()?,
             key if key >= LISTENERS => {
                 let listener = usize::try_from(key - LISTENERS).unwrap_or(usize::MAX);
                 self.accept(listener)?;
@@ -363,6 +389,7 @@ impl<B: Backend, S, F> Loop<'_, B, S, F> {
     fn shut(&mut self) {
         self.stop_listening();
         self.listeners.clear();
+        self.end_handover();
     }
 
     fn pause(&mut self, until: Instant) {

@@ -81,6 +81,7 @@ fn forget<F>(acceptor: &mut Acceptor<'_, Processes<'_, F>>, slot: usize) -> io::
     hands.children.forget();
     hands.pool.forget();
     acceptor.listeners.clear();
+    acceptor.handover = None;
     shared.forget_adopted();
     let (slot, lifeline) = (hands.board.slot(slot), hands.childs_lifeline.clone());
     let bench = bench(hands.setup, shared, &slot, &lifeline)?;
@@ -110,6 +111,7 @@ impl Own {
         // In the books of this process, which nobody else reads.
         self.bench.shared.door.enter(&*transport, false);
         work(transport, &mut self.bench);
+        self.slot.set_client(0);
         self.slot.set_phase(Phase::Over);
     }
 }

@@ -44,7 +44,7 @@ pub(in crate::server) fn start(
     let Some(pid) = sys::fork().map_err(explain)? else {
         drop((lifeline, outcome));
         let all = || {
-            server.listeners.iter().for_each(|listener| listener.is_of(std::process::id()));
+            server.is_of(std::process::id());
             server.lifeline = Some(Stopper::at_the_end_of(reads.into()));
             serve(server)
         };
@@ -56,7 +56,7 @@ pub(in crate::server) fn start(
         sys::exit(0)
     };
     let master = pid.as_raw_nonzero().get().unsigned_abs();
-    server.listeners.iter().for_each(|listener| listener.is_of(master));
+    server.is_of(master);
     server.shared.is_served_by(master);
     Ok(Front { pid, _lifeline: lifeline.into(), outcome: outcome.into() })
 }

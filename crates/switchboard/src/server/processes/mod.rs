@@ -31,7 +31,9 @@ pub(super) use front::{Front, start};
 use super::accept::Accept;
 use super::acceptor::{Acceptor, Hands};
 use super::bench::{Bench, Setup};
+use super::handover::Handover;
 use super::shared::Shared;
+use super::succession::Succession;
 use crate::sys::{Backend, ForkError, Readiness, SystemBackend};
 use crate::transport::Transport;
 use crate::{Error, Listener, Stopper, deadline, limits};
@@ -96,6 +98,7 @@ pub(super) fn run<F: Fn(Arc<dyn Transport>, &mut Bench)>(
     shared: &Arc<Shared>,
     stoppers: [Option<Stopper>; 2],
     sizes: Sizes,
+    (succession, handover): (Succession, Option<Handover>),
     work: &F,
 ) -> Result<(), Error> {
     let Some(board) = shared.board() else {
@@ -124,9 +127,10 @@ pub(super) fn run<F: Fn(Arc<dyn Transport>, &mut Bench)>(
         }
     }
     let listeners = listeners.into_iter().map(|listener| listener as Arc<dyn Accept>).collect();
-    let mut acceptor = Acceptor::new(processes, shared, listeners, None)?;
-    let ran = acceptor.run();
+    let mut acceptor = Acceptor::new(processes, shared, listeners, None, handover)?;
+    let ran = succession.begin(shared).and_then(|()| acceptor.run());
     acceptor.listeners.clear();
+    acceptor.handover = None;
     ran.and(finish(&mut acceptor))
 }
 
