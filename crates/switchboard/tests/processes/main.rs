@@ -33,6 +33,8 @@ mod help;
 mod limits;
 #[path = "../server/panics.rs"]
 mod panics;
+#[path = "../server/proxied.rs"]
+mod proxied;
 mod runner;
 #[path = "../server/same.rs"]
 mod same;
@@ -51,6 +53,7 @@ fn main() -> std::process::ExitCode {
         half_close::EVERYWHERE,
         limits::EVERYWHERE,
         panics::EVERYWHERE,
+        proxied::EVERYWHERE,
         same::EVERYWHERE,
         stop::EVERYWHERE,
         takeover::EVERYWHERE,
