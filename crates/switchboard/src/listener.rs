@@ -21,6 +21,7 @@ mod accept;
 mod inherited;
 mod options;
 mod tcp;
+mod tls;
 mod unix;
 
 pub use accept::AcceptCounts;
@@ -51,6 +52,9 @@ pub struct Listener {
     next: AtomicUsize,
     /// What was asked for, before a port was chosen or a name resolved.
     asked: Endpoint,
+    /// With it, what is accepted is wrapped.
+    #[cfg(feature = "tls")]
+    tls: Option<crate::transport::TlsServer>,
     /// Unlinks the path when dropped.
     path: Option<unix::BoundPath>,
 }
@@ -114,6 +118,7 @@ impl Listener {
         }
         let (sockets, path) = match endpoint {
             Endpoint::Tcp { host, port } => (tcp::bind(host, *port, options)?, None),
+            Endpoint::Tls { host, port } => return tls::bind(endpoint, host, *port, options),
             Endpoint::Unix(path) => {
                 let (socket, bound) = unix::bind_path(path, options)?;
                 (vec![socket], Some(bound))
@@ -147,6 +152,8 @@ impl Listener {
             reserve: sys::Reserve::new(),
             next: AtomicUsize::new(0),
             asked,
+            #[cfg(feature = "tls")]
+            tls: None,
             path,
         }
     }
@@ -181,8 +188,16 @@ impl Listener {
         }
         let again = |listening| tcp::bind_again(listening, &self.options);
         let sockets: Result<Vec<Listening>, Error> = self.sockets.iter().map(again).collect();
+        Ok(self.like(sockets?))
+    }
+
+    /// One that puts round connections what this one does.
+    fn like(&self, sockets: Vec<Listening>) -> Listener {
         let options = self.options.clone().with_liveness(self.liveness());
-        Ok(Listener::made_of(sockets?, options, self.asked.clone(), None))
+        let like = Listener::made_of(sockets, options, self.asked.clone(), None);
+        #[cfg(feature = "tls")]
+        let like = Listener { tls: self.tls.clone(), ..like };
+        like
     }
 
     /// The liveness of what is accepted from here on; said once.
@@ -364,12 +379,7 @@ impl Listener {
 
     /// What it puts round connections, and no sockets: another process has those.
     pub(crate) fn without_sockets(&self) -> Listener {
-        Listener::made_of(
-            Vec::new(),
-            self.options.clone().with_liveness(self.liveness()),
-            self.asked.clone(),
-            None,
-        )
+        self.like(Vec::new())
     }
 
     /// Puts round a socket that another process has accepted what it would have put round it.
@@ -390,7 +400,7 @@ impl Listener {
 
     fn transport(&self, family: Family, socket: Socket, remote: &SockAddr) -> Arc<dyn Transport> {
         let proxy = self.options.proxy.as_ref();
-        match family {
+        let bare: Arc<dyn Transport> = match family {
             Family::Tcp => {
                 let remote = remote.as_socket();
                 let tcp = Tcp::connected(socket.into(), remote);
@@ -408,7 +418,10 @@ impl Listener {
                     false => Arc::new(unix),
                 }
             }
-        }
+        };
+        #[cfg(feature = "tls")]
+        let bare = self.wrapped(bare);
+        bare
     }
 
     fn name(&self) -> String {

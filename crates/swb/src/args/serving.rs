@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 use switchboard::server::Dispatch;
 use switchboard::{Endpoint, Timeouts};
 
-use crate::args::FramingArgs;
 use crate::args::conduct::ConductArgs;
 use crate::args::guard::GuardArgs;
+use crate::args::{FramingArgs, GuestsArgs, IdentityArgs};
 use crate::exit::Failure;
 use crate::units;
 
@@ -38,9 +38,10 @@ use crate::units;
   swb serve :7000 echo --frame u32be --dispatch events --loops 2 --stats
   swb serve :7000 discard --frame lines --max-conversations 100 --idle 30s
   swb serve unix:/run/app.sock --frame lines reply 'not today'
+  swb serve tls://:7443 echo --frame lines --tls-cert cert.pem --tls-key key.pem
   swb serve 127.0.0.1:0 --print-endpoint exec cat -n")]
 pub(crate) struct ServeArgs {
-    /// Where to listen: host:port, :port, unix:/path, unix:@name
+    /// Where to listen: host:port, :port, tls://:port, unix:/path, unix:@name
     #[arg(value_name = "ENDPOINT")]
     pub(crate) endpoint: Endpoint,
 
@@ -96,6 +97,12 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) conduct: ConductArgs,
+
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+
+    #[command(flatten)]
+    pub(crate) guests: GuestsArgs,
 }
 
 /// What is served.

@@ -19,6 +19,8 @@ pub struct ListenOptions {
     pub(super) reuse_port: bool,
     pub(super) liveness: Liveness,
     pub(super) proxy: Option<ProxyFrom>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<crate::transport::TlsServer>,
 }
 
 impl Default for ListenOptions {
@@ -31,6 +33,8 @@ impl Default for ListenOptions {
             reuse_port: false,
             liveness: Liveness::default(),
             proxy: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -65,6 +69,14 @@ impl ListenOptions {
     #[must_use]
     pub fn with_reuse_port(self, reuse_port: bool) -> ListenOptions {
         ListenOptions { reuse_port, ..self }
+    }
+
+    /// Who a listener on `tls://` is, and whom it lets in. No other endpoint takes notice; see
+    /// [`Listener::with_tls`](crate::Listener::with_tls) for those.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(self, tls: crate::transport::TlsServer) -> ListenOptions {
+        ListenOptions { tls: Some(tls), ..self }
     }
 
     /// The liveness of what is accepted. A server with a

@@ -80,7 +80,7 @@ pub(super) fn number(client: &Endpoint) -> Option<u64> {
 
 fn address(remote: &Endpoint) -> Option<IpAddr> {
     match remote {
-        Endpoint::Tcp { host, .. } => counted(host),
+        Endpoint::Tcp { host, .. } | Endpoint::Tls { host, .. } => counted(host),
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ use switchboard::{Endpoint, Stopper, Transport, deadline};
 
 use crate::args::ServeArgs;
 use crate::exit::{Failure, Outcome};
-use crate::listening::{self, Limits};
+use crate::listening::{self, Limits, with_tls};
 use crate::printer::Printer;
 use crate::signals::Interrupts;
 use crate::units;
@@ -32,11 +32,19 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
             "{option} does not go with exec: the program has the raw socket"
         )));
     }
+    if matches!(args.endpoint, Endpoint::Tls { .. }) {
+        return Err(Failure::usage(
+            "exec does not go with tls://: the program has the raw socket, and would have to speak \
+             TLS by itself",
+        ));
+    }
+    let tls = args.identity.server(&args.guests, &args.endpoint)?;
     let at_once = args.max_conversations.unwrap_or(listening::CONVERSATIONS_MAX);
     let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("waiting for the programs under way", printer)?;
     let (listen, print) = (args.guard.listen_options(), args.print_endpoint);
-    let listener = listening::listen(&args.endpoint, &listen, user.as_ref(), print, printer)?;
+    let listener =
+        listening::listen(&args.endpoint, &with_tls(listen, tls), user.as_ref(), print, printer)?;
     let programs = Arc::new(Programs {
         words: command.to_vec(),
         printer: printer.clone(),

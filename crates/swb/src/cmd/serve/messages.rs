@@ -12,7 +12,7 @@ use super::lookout::Lookout;
 use crate::args::ServeArgs;
 use crate::dialogue;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::listening;
+use crate::listening::{self, with_tls};
 use crate::printer::Printer;
 use crate::signals::Interrupts;
 use crate::units;
@@ -38,9 +38,10 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     if let Some(count) = args.count {
         server = server.with_conversations_in_all(count);
     }
+    let tls = args.identity.server(&args.guests, &args.endpoint)?;
     let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("answering what has come", printer)?;
-    let (listen, print) = (args.guard.listen_options(), args.print_endpoint);
+    let (listen, print) = (with_tls(args.guard.listen_options(), tls), args.print_endpoint);
     let listener = listening::listen(&args.endpoint, &listen, user.as_ref(), print, printer)?;
     let server = server.with_listener(listener).with_stopper(interrupts.stopper());
     let handle = server.handle();
