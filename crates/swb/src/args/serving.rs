@@ -6,12 +6,13 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use switchboard::server::Dispatch;
-use switchboard::{Endpoint, Timeouts};
+use switchboard::{Endpoint, ListenOptions, Timeouts};
 
-use crate::args::conduct::ConductArgs;
+use crate::args::conduct::{ConductArgs, Place};
 use crate::args::guard::GuardArgs;
 use crate::args::{FramingArgs, GuestsArgs, IdentityArgs};
 use crate::exit::Failure;
+use crate::listening::with_tls;
 use crate::units;
 
 /// Serve: echo, discard, reply, or run a program for each conversation.
@@ -30,6 +31,9 @@ use crate::units;
 /// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends within --drain, the second
 /// aborts. The exit code is then 130 or 143, and 4 if somebody had to be cut off. SIGHUP ends it at
 /// once.
+///
+/// Where NOTIFY_SOCKET is set, a supervisor is told when it accepts and when it ends (READY=1,
+/// STOPPING=1), and of a new process that took over (MAINPID).
 #[derive(Args)]
 #[command(subcommand_value_name = "WHAT", subcommand_help_heading = "What")]
 #[command(disable_help_subcommand = true)]
@@ -39,11 +43,17 @@ use crate::units;
   swb serve :7000 discard --frame lines --max-conversations 100 --idle 30s
   swb serve unix:/run/app.sock --frame lines reply 'not today'
   swb serve tls://:7443 echo --frame lines --tls-cert cert.pem --tls-key key.pem
-  swb serve 127.0.0.1:0 --print-endpoint exec cat -n")]
+  swb serve 127.0.0.1:0 --print-endpoint exec cat -n
+  swb serve activated echo --frame lines --drain 10s
+  swb serve :7000 echo --frame lines --handover /run/app.take
+  swb serve :7000 echo --frame lines --takeover /run/app.take")]
 pub(crate) struct ServeArgs {
-    /// Where to listen: host:port, :port, tls://:port, unix:/path, unix:@name
+    /// Where to listen: host:port, :port, tls://:port, unix:/path, unix:@name, fd:N, activated
+    ///
+    /// fd:3 is a socket that listens already and came with the process. 'activated' is all of those
+    /// that a supervisor has passed by LISTEN_FDS: systemd's socket units do.
     #[arg(value_name = "ENDPOINT")]
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoint: Place,
 
     #[command(subcommand)]
     pub(crate) action: ServeAction,
@@ -136,6 +146,28 @@ fn dispatch() -> impl TypedValueParser<Value = Dispatch> {
 }
 
 impl ServeArgs {
+    /// How it listens.
+    ///
+    /// # Errors
+    /// A file of TLS is not what it should be, or does not go with the endpoint.
+    pub(crate) fn listen_options(&self) -> Result<ListenOptions, Failure> {
+        let passed = Endpoint::Fd(3);
+        let endpoint = match &self.endpoint {
+            Place::At(endpoint) => endpoint,
+            Place::Activated => &passed,
+        };
+        let tls = self.identity.server(&self.guests, endpoint)?;
+        Ok(with_tls(self.guard.listen_options(), tls))
+    }
+
+    /// What is to be given to the user that serves: the paths of its own sockets, and the one at
+    /// which it hands over. Those of sockets that were passed to it are their maker's.
+    pub(crate) fn paths(&self, endpoints: &[Endpoint]) -> Vec<Endpoint> {
+        let own = matches!(self.endpoint, Place::At(Endpoint::Unix(_)));
+        let own = endpoints.iter().filter(|_| own).cloned();
+        own.chain(self.conduct.handover_endpoint()).collect()
+    }
+
     /// The framing, if one was given.
     pub(crate) fn framing(&self) -> Option<FramingArgs> {
         self.frame.clone().map(|frame| FramingArgs { frame, max: self.max })

@@ -88,7 +88,7 @@ fn a_number_or_a_time_that_cannot_be_is_refused_by_the_name_of_its_flag() {
         ("--count", "0", "it must be at least 1"),
         ("--max", "0", "it must be at least 1"),
         ("--loops", "100000", "it may be at most 1024"),
-        ("--dispatch", "fibres", "[possible values: threads, events]"),
+        ("--dispatch", "fibres", "[possible values: threads, processes, events]"),
     ] {
         let args = ["serve", "127.0.0.1:0", "echo", "--frame", "u8", flag, value];
         let ran = run(&args, b"");

@@ -86,9 +86,16 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Has what it accepts be treated as `options` say; what a socket is, it stays.
-    pub(crate) fn treat_as(&mut self, options: &ListenOptions) {
+    /// Has what it accepts be treated as `options` say: the liveness, the proxies, and TLS where it
+    /// was asked for or the socket was passed to this program. What the socket is, it stays.
+    #[must_use]
+    pub fn with_options(mut self, options: &ListenOptions) -> Listener {
         self.options = options.clone().with_reuse_port(self.options.reuse_port);
+        #[cfg(feature = "tls")]
+        if let (Endpoint::Tls { .. } | Endpoint::Fd(_), Some(tls)) = (&self.asked, &options.tls) {
+            return self.with_tls(tls.clone());
+        }
+        self
     }
 
     /// What was asked for when it was made.

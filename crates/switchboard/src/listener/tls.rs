@@ -8,31 +8,39 @@ use crate::transport::{Tls, TlsServer, Transport};
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 
-#[cfg(feature = "tls")]
+impl ListenOptions {
+    /// Whether what is asked for at an endpoint can be had.
+    #[cfg(feature = "tls")]
+    pub(crate) fn check(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        if matches!(endpoint, Endpoint::Tls { .. }) && self.tls.is_none() {
+            return Err(Error::caller("cannot listen on").at_endpoint(endpoint).with_advice(
+                "a certificate and its key are needed: ListenOptions::with_tls, swb --tls-cert \
+                 FILE --tls-key FILE",
+            ));
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "tls"))]
+    pub(crate) fn check(&self, endpoint: &Endpoint) -> Result<(), Error> {
+        match endpoint {
+            Endpoint::Tls { .. } => Err(crate::connect::without_tls("cannot listen on", endpoint)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Sockets as of TCP; what they accept is wrapped.
 pub(super) fn bind(
     endpoint: &Endpoint,
     host: &str,
     port: u16,
     options: &ListenOptions,
 ) -> Result<Listener, Error> {
-    let Some(tls) = &options.tls else {
-        return Err(Error::caller("cannot listen on").at_endpoint(endpoint).with_advice(
-            "a certificate and its key are needed: ListenOptions::with_tls, swb --tls-cert FILE \
-             --tls-key FILE",
-        ));
-    };
+    options.check(endpoint)?;
     let sockets = super::tcp::bind(host, port, options)?;
-    Ok(Listener::made_of(sockets, options.clone(), endpoint.clone(), None).with_tls(tls.clone()))
-}
-
-#[cfg(not(feature = "tls"))]
-pub(super) fn bind(
-    endpoint: &Endpoint,
-    _: &str,
-    _: u16,
-    _: &ListenOptions,
-) -> Result<Listener, Error> {
-    Err(crate::connect::without_tls("cannot listen on", endpoint))
+    let listener = Listener::made_of(sockets, options.clone(), endpoint.clone(), None);
+    Ok(listener.with_options(options))
 }
 
 #[cfg(feature = "tls")]

@@ -55,6 +55,7 @@ pub use bytes::Bytes;
 pub use dispatch::Dispatch;
 pub use drain::CutOff;
 pub use limits::{Heartbeat, Limits};
+pub use notify::notify;
 pub use per_address::PerAddress;
 pub use reply::Reply;
 pub use running::Running;
@@ -168,6 +169,7 @@ impl Server {
     /// How conversations are driven; [`Dispatch::threads`] if nothing is said.
     #[must_use]
     pub fn with_dispatch(self, dispatch: Dispatch) -> Server {
+        self.shared.set_forks(matches!(dispatch.kind, Kind::Processes { .. }));
         Server { dispatch, ..self }
     }
 

@@ -9,7 +9,7 @@ use super::per_address;
 use super::processes::{Board, Mine, Slot};
 use super::stats::{Counters, Stats};
 use crate::transport::Transport;
-use crate::{Endpoint, Error, Stopper, deadline};
+use crate::{Endpoint, Error, Stopper, deadline, sys};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -31,6 +31,8 @@ pub(super) struct Shared {
     stoppers: Mutex<Vec<Stopper>>,
     /// What is shared with other processes, where there are some.
     board: OnceLock<Board>,
+    /// There will be.
+    forks: AtomicBool,
     /// This is one of them, which serves a conversation.
     slot: Option<Slot>,
 }
@@ -56,6 +58,7 @@ impl Shared {
             adopted: Mutex::default(),
             stoppers: Mutex::default(),
             board: OnceLock::new(),
+            forks: AtomicBool::new(false),
             slot: None,
         }
     }
@@ -66,6 +69,11 @@ impl Shared {
         let child = Shared { slot: Some(slot), board, drain, ..Shared::new() };
         child.set_queued_max(self.queued_max.load(Ordering::Relaxed));
         child
+    }
+
+    /// Whether conversations will be served in processes of their own.
+    pub(super) fn set_forks(&self, forks: bool) {
+        self.forks.store(forks, Ordering::Relaxed);
     }
 
     /// From here on the server is of several processes.
@@ -240,7 +248,7 @@ impl Shared {
         if begins {
             // Of one that was taken over the end is not the end of the service.
             if self.tells_of_the_stop.load(Ordering::Acquire) && self.drain.begins().is_none() {
-                notify::tell(notify::STOPPING);
+                notify::notify(notify::STOPPING);
             }
             // What came too late to be begun is closed: whoever adopts looks at the flag first.
             self.adopted().clear();
@@ -427,12 +435,18 @@ impl Handle {
     ///
     /// # Errors
     /// The server is stopping, or has as many adopted streams waiting as it may have
-    /// conversations.
+    /// conversations. Under *processes*: it has been started, and serves in another process; or the
+    /// stream is one in memory.
     pub fn adopt(&self, transport: Arc<dyn Transport>) -> Result<(), Error> {
         {
             if self.shared.board().is_some_and(|board| !board.is_master()) {
                 let what = "another process serves, and cannot reach a stream of this one";
                 let advice = "adopt it before start, or use threads or events";
+                return Err(Error::caller(what).with_advice(advice));
+            }
+            if self.shared.forks.load(Ordering::Relaxed) && !sys::is_of_the_system(&*transport) {
+                let what = "a stream in memory cannot be served by another process";
+                let advice = "adopt a socket, or use threads or events";
                 return Err(Error::caller(what).with_advice(advice));
             }
             let mut adopted = self.shared.adopted();

@@ -40,8 +40,8 @@ impl Succession {
         }
         if let Some(process) = self.notifies {
             match instead {
-                true => notify::tell(&notify::ready_instead(process)),
-                false => notify::tell(notify::READY),
+                true => notify::notify(&notify::ready_instead(process)),
+                false => notify::notify(notify::READY),
             }
             shared.tell_of_the_stop();
         }
@@ -59,8 +59,8 @@ impl Server {
     /// Listens on an endpoint with options of one's own; otherwise as [`listen`](Self::listen).
     ///
     /// After [`take_over`](Self::take_over) it is the other server's socket for that endpoint, if
-    /// it had one: the same text, `127.0.0.1:0` for one, is the same socket. Of the options the
-    /// liveness holds then; the rest the socket has already.
+    /// it had one: the same text, `127.0.0.1:0` for one, is the same socket, with these
+    /// [options](Listener::with_options).
     ///
     /// # Errors
     /// As [`Listener::bind`].
@@ -69,34 +69,37 @@ impl Server {
         endpoint: &Endpoint,
         options: &ListenOptions,
     ) -> Result<Server, Error> {
+        options.check(endpoint)?;
         let received = self.received(|asked| asked == endpoint);
         if received.is_empty() {
             return Ok(self.with_listener(Listener::bind(endpoint, options)?));
         }
-        for mut listener in received {
-            listener.treat_as(options);
-            self = self.with_listener(listener);
+        for listener in received {
+            self = self.with_listener(listener.with_options(options));
         }
         Ok(self)
     }
 
     /// Accepts from the sockets that this program was started with: see [`Listener::activated`].
     /// After [`take_over`](Self::take_over) from the descriptors that the other server was started
-    /// with, if it was.
+    /// with, if it was. Either way with these [options](Listener::with_options).
     ///
     /// # Errors
     /// As [`Listener::activated`], and if there are none.
-    pub fn listen_activated(mut self) -> Result<Server, Error> {
+    pub fn listen_activated(mut self, options: &ListenOptions) -> Result<Server, Error> {
         let before = self.listeners.len();
         loop {
             let received = self.received(|asked| matches!(asked, Endpoint::Fd(_)));
             if received.is_empty() {
                 break;
             }
-            self.listeners.extend(received.into_iter().map(Arc::new));
+            let received = received.into_iter().map(|one| one.with_options(options));
+            self.listeners.extend(received.map(Arc::new));
         }
         if self.listeners.len() == before {
-            let passed = Listener::activated()?.into_iter().map(|(_, listener)| listener);
+            let passed = Listener::activated()?
+                .into_iter()
+                .map(|(_, listener)| listener.with_options(options));
             self.listeners.extend(passed.map(Arc::new));
         }
         if self.listeners.len() == before {
@@ -187,6 +190,9 @@ impl Server {
     /// `sd_notify(3)`: `READY=1` when it is about to accept, `STOPPING=1` when it stops, and
     /// `MAINPID=` beside the first when it has taken over from another process. One that is taken
     /// over says nothing of its end.
+    ///
+    /// Under *processes*, after `start`, it is a child of this process that tells: systemd hears it
+    /// with `NotifyAccess=all`.
     #[must_use]
     pub fn with_notify(mut self) -> Server {
         self.succession.notifies = Some(std::process::id());

@@ -37,6 +37,15 @@ impl fmt::Display for Ended {
     }
 }
 
+/// Whether this process has one thread, so that it may fork.
+pub(crate) fn may_fork() -> Result<(), ForkError> {
+    match threads() {
+        Ok(1) => Ok(()),
+        Ok(threads) => Err(ForkError::Threads(threads)),
+        Err(error) => Err(ForkError::Unknown(error)),
+    }
+}
+
 /// Forks. In the child, which is told `None`, SIGINT and SIGTERM do nothing: they come to a whole
 /// group of processes, and who is to end is told by other means. They are handled, not ignored:
 /// what is ignored stays so in programs that the child starts.
@@ -44,11 +53,7 @@ impl fmt::Display for Ended {
 /// What is buffered for stdout is written before, so that it is written once.
 #[expect(unsafe_code, reason = "there is no safe call for it")]
 pub(crate) fn fork() -> Result<Option<Pid>, ForkError> {
-    match threads() {
-        Ok(1) => {}
-        Ok(threads) => return Err(ForkError::Threads(threads)),
-        Err(error) => return Err(ForkError::Unknown(error)),
-    }
+    may_fork()?;
     // A closed stdout is the business of whoever writes to it.
     let _ = io::stdout().flush();
     let before = mask(libc::SIG_BLOCK, &both_signals());

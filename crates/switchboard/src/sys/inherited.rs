@@ -1,6 +1,8 @@
 //! Descriptors that came with the process, and descriptors whose number must stay valid while what
 //! is behind it goes away. The only `unsafe` of this crate.
 
+use crate::transport::Transport;
+use rustix::fs::{FileType, fstat};
 #[cfg(not(target_vendor = "apple"))]
 use rustix::io::DupFlags;
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
@@ -62,4 +64,19 @@ pub(crate) fn replace(descriptor: &OwnedFd, with: BorrowedFd<'_>) -> io::Result<
         fcntl_setfd(&*target, FdFlags::CLOEXEC)?;
     }
     Ok(())
+}
+
+/// Whether a stream is a socket, whose directions are ended for all that have it.
+pub(crate) fn is_socket(stream: &dyn Transport) -> bool {
+    file_type(stream) == Some(FileType::Socket)
+}
+
+/// Whether another process that has its descriptors has the stream; else it is one in memory.
+pub(crate) fn is_of_the_system(stream: &dyn Transport) -> bool {
+    file_type(stream).is_some_and(|kind| kind != FileType::Unknown)
+}
+
+fn file_type(stream: &dyn Transport) -> Option<FileType> {
+    let stat = fstat(stream.read_descriptor()?).ok()?;
+    Some(FileType::from_raw_mode(stat.st_mode))
 }

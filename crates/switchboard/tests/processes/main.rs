@@ -16,11 +16,25 @@ macro_rules! everywhere {
     };
 }
 
+/// The tests of a module.
+macro_rules! tests {
+    ($($name:ident),* $(,)?) => {
+        pub(crate) const TESTS: &[crate::runner::Test] =
+            &[$((concat!(module_path!(), "::", stringify!($name)), $name)),*];
+    };
+}
+
+mod adopted;
 #[path = "../server/answers.rs"]
 mod answers;
+mod blocking;
 #[expect(dead_code, unused_imports, reason = "some of its tests need memory in common")]
 #[path = "../server/clocks.rs"]
 mod clocks;
+mod crashes;
+#[expect(dead_code, unused_imports, reason = "some of its tests are of other dispatchers")]
+#[path = "../server/drain.rs"]
+mod drain;
 #[path = "../server/endings.rs"]
 mod endings;
 #[path = "../server/half_close.rs"]
@@ -28,13 +42,16 @@ mod half_close;
 #[expect(dead_code, reason = "some of it is for other dispatchers")]
 #[path = "../server/help.rs"]
 mod help;
+mod lifelines;
 #[expect(unused_imports, reason = "some of its tests are of other dispatchers")]
 #[path = "../server/limits.rs"]
 mod limits;
 #[path = "../server/panics.rs"]
 mod panics;
+mod proc;
 #[path = "../server/proxied.rs"]
 mod proxied;
+mod refused;
 mod runner;
 #[path = "../server/same.rs"]
 mod same;
@@ -47,20 +64,31 @@ mod takeover;
 #[cfg(feature = "tls")]
 #[path = "../server/tls.rs"]
 mod tls;
+mod zombies;
 
 fn main() -> std::process::ExitCode {
-    runner::run(&[
+    // Other programs that tests start: this one, to do something else.
+    let programs = [blocking::PROGRAM, lifelines::PROGRAM, crashes::PROGRAM];
+    let tests = [
+        adopted::TESTS,
         answers::EVERYWHERE,
+        blocking::TESTS,
+        crashes::TESTS,
         clocks::EVERYWHERE,
+        drain::EVERYWHERE,
         endings::EVERYWHERE,
         half_close::EVERYWHERE,
         limits::EVERYWHERE,
         panics::EVERYWHERE,
         proxied::EVERYWHERE,
         same::EVERYWHERE,
+        lifelines::TESTS,
+        refused::TESTS,
         stop::EVERYWHERE,
         takeover::EVERYWHERE,
-    ])
+        zombies::TESTS,
+    ];
+    runner::run(&tests, &programs)
 }
 
 /// The dispatchers of this binary.

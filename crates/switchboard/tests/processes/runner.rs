@@ -19,14 +19,15 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// What this program is started with for one test.
 const ONE: &str = "--one-test";
 
-/// Does what the arguments say.
-pub(crate) fn run(tests: &[&[Test]]) -> ExitCode {
+/// Runs what the arguments say: tests, or one test or program alone.
+pub(crate) fn run(tests: &[&[Test]], programs: &[Test]) -> ExitCode {
     let tests: Vec<Test> = tests.concat();
     let words: Vec<String> = args().skip(1).collect();
     if let [first, name] = &words[..]
         && first == ONE
     {
-        let (_, test) = tests.iter().find(|(known, _)| known == name).unwrap();
+        let mut all = tests.iter().chain(programs);
+        let (_, test) = all.find(|(known, _)| known == name).unwrap();
         test();
         return ExitCode::SUCCESS;
     }
@@ -74,8 +75,8 @@ fn report(tests: &[Test], filtered: usize) -> ExitCode {
             scope.spawn(|| {
                 loop {
                     let next = left.lock().unwrap().next();
-                    let Some((name, _)) = next else { return };
-                    let failed = play(name);
+                    let Some(&(name, test)) = next else { return };
+                    let failed = play((name, test));
                     let word = if failed.is_some() { "FAILED" } else { "ok" };
                     println!("test {} ... {word}", shown(name));
                     failures.lock().unwrap().extend(failed.map(|output| (name, output)));
@@ -98,14 +99,21 @@ fn report(tests: &[Test], filtered: usize) -> ExitCode {
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(101) }
 }
 
+/// This program, to be started for something else. The caller says what becomes of its streams.
+pub(crate) fn program((name, _): Test) -> Command {
+    let mut command = Command::new(current_exe().unwrap());
+    command.args([ONE, name]);
+    command
+}
+
 /// Runs one test; what it said if it failed.
-fn play(name: &str) -> Option<String> {
+fn play((name, test): Test) -> Option<String> {
     let file = name.replace("::", "-");
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("processes-{file}.out"));
     // A file and no pipe: a process that outlived its test would keep that open.
     let output = File::create(&path).unwrap();
-    let mut command = Command::new(current_exe().unwrap());
-    command.args([ONE, name]).stdin(Stdio::null());
+    let mut command = program((name, test));
+    command.stdin(Stdio::null());
     command.stdout(output.try_clone().unwrap()).stderr(output.try_clone().unwrap());
     let ended = wait(command.spawn().unwrap());
     if let Some(trouble) = &ended {

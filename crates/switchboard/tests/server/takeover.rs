@@ -373,7 +373,7 @@ fn who_cannot_be_taken_over_is_told_in_words() {
     }
     let error = refused_by(None, Duration::from_millis(50));
     assert!(error.is_timeout(), "{error}");
-    assert!(error.to_string().contains("does not hand over, or is at it"), "{error}");
+    assert!(error.to_string().contains("does not hand over, or is busy"), "{error}");
     let place = Place::new();
     let nobody = |place: &str| {
         Server::new("lines").unwrap().take_over(place, PATIENCE).unwrap_err().to_string()

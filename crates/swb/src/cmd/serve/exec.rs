@@ -12,12 +12,13 @@ use rustix::net::sockopt;
 use switchboard::limits::OPENING_TIMEOUT;
 use switchboard::server::PerAddress;
 use switchboard::transport::{Wait, open};
-use switchboard::{Endpoint, Stopper, Transport, deadline};
+use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper, Transport, deadline};
 
-use crate::args::ServeArgs;
-use crate::exit::{Failure, Outcome};
-use crate::listening::{self, Limits, with_tls};
+use crate::args::{Place, ServeArgs};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::listening::{self, Limits};
 use crate::printer::Printer;
+use crate::privileges::Privileges;
 use crate::signals::Interrupts;
 use crate::units;
 
@@ -32,19 +33,17 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
             "{option} does not go with exec: the program has the raw socket"
         )));
     }
-    if matches!(args.endpoint, Endpoint::Tls { .. }) {
+    if matches!(args.endpoint, Place::At(Endpoint::Tls { .. })) {
         return Err(Failure::usage(
             "exec does not go with tls://: the program has the raw socket, and would have to speak \
              TLS by itself",
         ));
     }
-    let tls = args.identity.server(&args.guests, &args.endpoint)?;
+    let options = args.listen_options()?;
     let at_once = args.max_conversations.unwrap_or(listening::CONVERSATIONS_MAX);
     let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("waiting for the programs under way", printer)?;
-    let (listen, print) = (args.guard.listen_options(), args.print_endpoint);
-    let listener =
-        listening::listen(&args.endpoint, &with_tls(listen, tls), user.as_ref(), print, printer)?;
+    let listener = listen(args, &options, user.as_ref(), printer)?;
     let programs = Arc::new(Programs {
         words: command.to_vec(),
         printer: printer.clone(),
@@ -111,6 +110,27 @@ impl Programs {
         let places = self.places.as_ref()?;
         Some(places.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn listen(
+    args: &ServeArgs,
+    options: &ListenOptions,
+    user: Option<&Privileges>,
+    printer: &Printer,
+) -> Result<Listener, Failure> {
+    let print = args.print_endpoint;
+    if let Place::At(endpoint) = &args.endpoint {
+        return listening::listen(endpoint, options, user, print, printer);
+    }
+    let fail = |error: Error| Failure::new(Exit::Unreachable, error);
+    let mut passed = Listener::activated().map_err(fail)?;
+    let (Some((_, listener)), true) = (passed.pop(), passed.is_empty()) else {
+        let what = "exec serves one socket, and not one was passed to this program";
+        return Err(Failure::new(Exit::Unreachable, what));
+    };
+    user.map_or(Ok(()), |user| user.take(&[]))?;
+    listening::tell(&listener.endpoints(), print, printer)?;
+    Ok(listener.with_options(options))
 }
 
 fn start(words: &[OsString], transport: &dyn Transport, is_proxied: bool) -> io::Result<Child> {

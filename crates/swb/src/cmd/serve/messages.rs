@@ -12,7 +12,7 @@ use super::lookout::Lookout;
 use crate::args::ServeArgs;
 use crate::dialogue;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::listening::{self, with_tls};
+use crate::listening;
 use crate::printer::Printer;
 use crate::signals::Interrupts;
 use crate::units;
@@ -38,13 +38,14 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     if let Some(count) = args.count {
         server = server.with_conversations_in_all(count);
     }
-    let tls = args.identity.server(&args.guests, &args.endpoint)?;
+    let options = args.listen_options()?;
     let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("answering what has come", printer)?;
-    let (listen, print) = (with_tls(args.guard.listen_options(), tls), args.print_endpoint);
-    let listener = listening::listen(&args.endpoint, &listen, user.as_ref(), print, printer)?;
-    let server = server.with_listener(listener).with_stopper(interrupts.stopper());
+    let server = args.conduct.listening(server, &args.endpoint, &options)?;
+    let server = server.with_stopper(interrupts.stopper()).with_notify();
     let handle = server.handle();
+    user.map_or(Ok(()), |user| user.take(&args.paths(handle.endpoints())))?;
+    listening::tell(handle.endpoints(), args.print_endpoint, printer)?;
     let lookout = Lookout {
         handle: &handle,
         printer,

@@ -116,7 +116,7 @@ pub(super) fn fork_for<F: Fn(Arc<dyn Transport>, &mut Bench)>(
     match sys::fork() {
         Ok(None) => child::one(acceptor, slot, job.transport),
         Ok(Some(pid)) => {
-            if !is_socket(&*job.transport) {
+            if !sys::is_socket(&*job.transport) {
                 // Where a direction ends by closing it, it is the child's to be closed.
                 let _ = job.transport.finish();
             }
@@ -281,9 +281,4 @@ impl Job {
     pub(super) fn new(transport: Arc<dyn Transport>, listener: Option<usize>, endings: u64) -> Job {
         Job { transport, listener, endings, is_killed: false }
     }
-}
-
-fn is_socket(transport: &dyn Transport) -> bool {
-    let descriptor = transport.read_descriptor();
-    descriptor.is_some_and(|fd| rustix::net::sockopt::socket_type(fd).is_ok())
 }

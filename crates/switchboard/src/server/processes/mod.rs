@@ -34,7 +34,7 @@ use super::bench::{Bench, Setup};
 use super::handover::Handover;
 use super::shared::Shared;
 use super::succession::Succession;
-use crate::sys::{Backend, ForkError, Readiness, SystemBackend};
+use crate::sys::{self, Backend, ForkError, Readiness, SystemBackend};
 use crate::transport::Transport;
 use crate::{Error, Listener, Stopper, deadline, limits};
 use children::Children;
@@ -104,6 +104,8 @@ pub(super) fn run<F: Fn(Arc<dyn Transport>, &mut Bench)>(
     let Some(board) = shared.board() else {
         return Err(Error::caller("a server of processes has no memory to share"));
     };
+    // Before anybody is let in for whom there would be no process.
+    sys::may_fork().map_err(explain)?;
     board.tell(Mine::Process, u64::from(std::process::id()));
     shared.door.tell_on(board);
     let fail = |error| Error::io("cannot start to serve", error);
