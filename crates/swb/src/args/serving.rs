@@ -48,7 +48,7 @@ use crate::units;
   swb serve :7000 echo --frame lines --handover /run/app.take
   swb serve :7000 echo --frame lines --takeover /run/app.take")]
 pub(crate) struct ServeArgs {
-    /// Where to listen: host:port, :port, tls://:port, unix:/path, unix:@name, fd:N, activated
+    /// Where: host:port, :port, tls://:port, unix:/path, unix:@name, fd:N, activated
     ///
     /// fd:3 is a socket that listens already and came with the process. 'activated' is all of those
     /// that a supervisor has passed by LISTEN_FDS: systemd's socket units do.

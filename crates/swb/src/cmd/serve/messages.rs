@@ -127,6 +127,10 @@ impl Service for Conversation<'_> {
         }
     }
 
+    fn unopened(&mut self, ending: Ending, error: Option<&Error>) {
+        self.closed(ending, error);
+    }
+
     fn closed(&mut self, _ending: Ending, error: Option<&Error>) {
         if let Some(error) = error {
             let (number, words) = (self.number, dialogue::words(error));

@@ -47,8 +47,7 @@ impl<S: Service> Turn<'_, S> {
     /// It closes without having been open. The service has heard nothing of it, and never does.
     fn give_up(&mut self, ending: Ending, error: Option<Error>) -> bool {
         self.line.flags.opening = false;
-        self.line.flags.opened = true;
-        self.line.flags.poisoned = true;
+        self.line.flags.unopened = true;
         let has_failed = error.as_ref().is_some_and(|error| !error.is_timeout());
         self.line.close(ending, error);
         if !has_failed {

@@ -1,13 +1,12 @@
 //! The client's side of TLS: [`TlsClient`].
 
-use super::pem::{authorities, identity_of_der, identity_of_files, provider};
+use super::pem::{broken, certificates, identity_of_der, identity_of_files, provider};
+use super::verify::{Anyone, Given};
 use crate::Error;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::RootCertStore;
 use rustls::client::{ClientConfig, ClientConnection, Resumption};
-use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -41,18 +40,20 @@ pub struct TlsClient {
 enum Roots {
     #[default]
     System,
-    These(Arc<RootCertStore>),
+    These(Arc<Given>),
     Anyone,
 }
 
 impl TlsClient {
-    /// Trusts the authorities in this PEM file, and no others.
+    /// Trusts the authorities in this PEM file, and no others. A server's own certificate may stand
+    /// in it too, and is then trusted as it is: one that was signed by itself.
     ///
     /// # Errors
     /// The file cannot be read, or there is no certificate in it.
     pub fn with_ca_file(self, ca: impl AsRef<Path>) -> Result<TlsClient, Error> {
-        let roots = authorities(ca.as_ref())?;
-        Ok(TlsClient { roots: Roots::These(Arc::new(roots)), ..self.anew() })
+        let ca = ca.as_ref();
+        let given = Given::new(certificates(ca)?).map_err(|error| broken(ca, &error))?;
+        Ok(TlsClient { roots: Roots::These(Arc::new(given)), ..self.anew() })
     }
 
     /// The same in memory, as DER.
@@ -60,13 +61,11 @@ impl TlsClient {
     /// # Errors
     /// One of them is no certificate.
     pub fn with_ca(self, ca: impl IntoIterator<Item = Vec<u8>>) -> Result<TlsClient, Error> {
-        let mut roots = RootCertStore::empty();
-        for der in ca {
-            roots.add(der.into()).map_err(|error| {
-                Error::caller(format!("that is no certificate of an authority: {error}"))
-            })?;
-        }
-        Ok(TlsClient { roots: Roots::These(Arc::new(roots)), ..self.anew() })
+        let ca = ca.into_iter().map(Into::into).collect();
+        let given = Given::new(ca).map_err(|error| {
+            Error::caller(format!("that is no certificate to be trusted: {error}"))
+        })?;
+        Ok(TlsClient { roots: Roots::These(Arc::new(given)), ..self.anew() })
     }
 
     /// The name that the server's certificate must have, and that it is asked for (SNI), instead of
@@ -150,7 +149,9 @@ impl TlsClient {
             .unwrap_or_else(|_| unreachable!("aws-lc has them"));
         let builder = match &self.roots {
             Roots::System => builder.with_root_certificates(system_roots()?),
-            Roots::These(roots) => builder.with_root_certificates(Arc::clone(roots)),
+            Roots::These(given) => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::clone(given) as _)
+            }
             Roots::Anyone => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone)),
         };
         let mut config = match &self.identity {
@@ -194,46 +195,5 @@ fn system_roots() -> Result<Arc<RootCertStore>, Error> {
             "install its package of them (ca-certificates), or name a file: with_ca_file, swb \
              --tls-ca FILE",
         )),
-    }
-}
-
-/// Accepts any certificate. The handshake is still signed by whoever shows it.
-#[derive(Debug)]
-struct Anyone;
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &provider().signature_verification_algorithms;
-        verify_tls12_signature(message, cert, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        let algorithms = &provider().signature_verification_algorithms;
-        verify_tls13_signature(message, cert, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
     }
 }

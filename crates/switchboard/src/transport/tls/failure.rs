@@ -1,5 +1,6 @@
 //! What went wrong with TLS, in words, and what ending it is.
 
+use super::verify::is_authority;
 use crate::Ending;
 use rustls::{AlertDescription, CertificateError, Connection, Error as TlsError, InconsistentKeys};
 use std::borrow::Cow;
@@ -99,13 +100,21 @@ fn certificate(error: &CertificateError, is_client: bool) -> Failure {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             format!("the {whose}'s certificate is not valid yet")
         }
-        CertificateError::UnknownIssuer => {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             format!("the {whose}'s certificate was issued by nobody who is trusted here")
         }
         CertificateError::NotValidForNameContext { expected, presented } => {
             let names = presented.iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
             let names = if names.is_empty() { "no name" } else { &names };
             format!("the {whose}'s certificate is for {names}, not for {}", expected.to_str())
+        }
+        CertificateError::Other(_)
+            if is_authority(&TlsError::InvalidCertificate(error.clone())) =>
+        {
+            format!(
+                "the {whose}'s certificate is that of an authority, and was issued by nobody \
+                     who is trusted here"
+            )
         }
         CertificateError::Revoked => format!("the {whose}'s certificate was revoked"),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
@@ -114,7 +123,11 @@ fn certificate(error: &CertificateError, is_client: bool) -> Failure {
         other => format!("the {whose}'s certificate cannot be accepted: {other}"),
     });
     match error {
-        CertificateError::UnknownIssuer if is_client => {
+        CertificateError::UnknownIssuer
+        | CertificateError::BadSignature
+        | CertificateError::Other(_)
+            if is_client =>
+        {
             failure.advise("trust its CA: with_ca_file, swb --tls-ca FILE")
         }
         CertificateError::NotValidForNameContext { .. } if is_client => failure

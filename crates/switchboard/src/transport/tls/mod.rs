@@ -15,6 +15,7 @@ mod info;
 mod pem;
 mod server;
 mod state;
+mod verify;
 
 pub use client::TlsClient;
 pub(crate) use failure::Failure;
@@ -100,6 +101,7 @@ impl Tls {
             has_ended: false,
             failure: None,
             deaf: None,
+            owes: false,
             finish: Finish::No,
             opened: None,
         };

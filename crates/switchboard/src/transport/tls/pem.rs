@@ -60,7 +60,7 @@ pub(super) fn authorities(file: &Path) -> Result<RootCertStore, Error> {
 }
 
 /// At least one.
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     let bytes = contents(file)?;
     let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     match parsed {
@@ -79,6 +79,6 @@ fn contents(file: &Path) -> Result<Vec<u8>, Error> {
     })
 }
 
-fn broken(file: &Path, error: &dyn std::fmt::Display) -> Error {
+pub(super) fn broken(file: &Path, error: &dyn std::fmt::Display) -> Error {
     Error::caller(format!("{} cannot be used: {error}", file.display()))
 }

@@ -17,6 +17,8 @@ pub(super) struct State {
     pub(super) failure: Option<Failed>,
     /// The transport beneath takes nothing any more; what it still gives is read.
     pub(super) deaf: Option<ErrorKind>,
+    /// Of what is held some is the stream's, and not only of TLS itself.
+    pub(super) owes: bool,
     pub(super) finish: Finish,
     /// Raised when the handshake is over, for a thread that waits while another one does it.
     pub(super) opened: Option<Arc<Level>>,
@@ -48,10 +50,19 @@ impl State {
     /// Hands on what is held. Whether nothing is left.
     pub(super) fn push(&mut self, inner: &dyn Transport) -> io::Result<bool> {
         if let Some(kind) = self.deaf {
-            return Err(kind.into());
+            let is_owed = self.owes || !self.has_ended;
+            return if is_owed { Err(kind.into()) } else { Ok(true) };
         }
         let pushed = self.push_to(inner);
-        self.deaf = pushed.as_ref().err().map(io::Error::kind);
+        match &pushed {
+            Ok(all) => self.owes &= !all,
+            Err(error) => self.deaf = Some(error.kind()),
+        }
+        if pushed.is_err() && self.has_ended && !self.owes {
+            // It said goodbye and went, and all that it does not hear is ours.
+            self.finish = Finish::Done;
+            return Ok(true);
+        }
         pushed
     }
 
@@ -205,7 +216,11 @@ impl State {
         if self.finish != Finish::No {
             return Err(ErrorKind::BrokenPipe.into());
         }
+        if let Some(kind) = self.deaf {
+            return Err(kind.into());
+        }
         let count = write(&mut self.connection)?;
+        self.owes |= count > 0;
         self.push(inner)?;
         Ok(count)
     }
