@@ -137,12 +137,6 @@ impl Error {
         self.inner.kind == Kind::PeerDead
     }
 
-    /// TLS failed: a certificate that is not accepted, a peer that does not speak it, ..
-    #[must_use]
-    pub fn is_tls(&self) -> bool {
-        matches!(self.inner.kind, Kind::Tls(_))
-    }
-
     /// A [`Stopper`](crate::Stopper) stopped the call, or a hook for interrupts ended it.
     #[must_use]
     pub fn is_stopped(&self) -> bool {

@@ -50,11 +50,11 @@ pub struct Listener {
     reserve: sys::Reserve,
     /// Where the next look for a connection begins, so that no socket starves another.
     next: AtomicUsize,
+    /// What is accepted is wrapped, with what the options say of it.
+    #[cfg(feature = "tls")]
+    speaks_tls: bool,
     /// What was asked for, before a port was chosen or a name resolved.
     asked: Endpoint,
-    /// With it, what is accepted is wrapped.
-    #[cfg(feature = "tls")]
-    tls: Option<crate::transport::TlsServer>,
     /// Unlinks the path when dropped.
     path: Option<unix::BoundPath>,
 }
@@ -118,7 +118,10 @@ impl Listener {
         }
         let (sockets, path) = match endpoint {
             Endpoint::Tcp { host, port } => (tcp::bind(host, *port, options)?, None),
-            Endpoint::Tls { host, port } => return tls::bind(endpoint, host, *port, options),
+            Endpoint::Tls { host, port } => {
+                tls::check(endpoint, options)?;
+                (tcp::bind(host, *port, options)?, None)
+            }
             Endpoint::Unix(path) => {
                 let (socket, bound) = unix::bind_path(path, options)?;
                 (vec![socket], Some(bound))
@@ -139,11 +142,14 @@ impl Listener {
     }
 
     fn made_of(
-        sockets: Vec<Listening>,
+        mut sockets: Vec<Listening>,
         options: ListenOptions,
         asked: Endpoint,
         path: Option<unix::BoundPath>,
     ) -> Listener {
+        if matches!(asked, Endpoint::Tls { .. }) {
+            tls::name(&mut sockets);
+        }
         Listener {
             sockets,
             options,
@@ -151,9 +157,9 @@ impl Listener {
             counts: Counts::default(),
             reserve: sys::Reserve::new(),
             next: AtomicUsize::new(0),
-            asked,
             #[cfg(feature = "tls")]
-            tls: None,
+            speaks_tls: matches!(asked, Endpoint::Tls { .. }),
+            asked,
             path,
         }
     }
@@ -196,7 +202,7 @@ impl Listener {
         let options = self.options.clone().with_liveness(self.liveness());
         let like = Listener::made_of(sockets, options, self.asked.clone(), None);
         #[cfg(feature = "tls")]
-        let like = Listener { tls: self.tls.clone(), ..like };
+        let like = Listener { speaks_tls: self.speaks_tls, ..like };
         like
     }
 

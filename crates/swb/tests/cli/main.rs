@@ -7,6 +7,7 @@ mod decode_vectors;
 mod encode;
 mod frames;
 mod manners;
+mod pages;
 mod send;
 mod serve;
 mod serve_activated;

@@ -1,5 +1,5 @@
-"""client PORT CERT COUNT: sends COUNT messages of u32be, each must come back; then says goodbye.
-server CERT KEY: says its port, echoes one conversation to its goodbye, says how many bytes it was."""
+"""client PORT CERT COUNT: sends COUNT messages of u32be, each must come back; says goodbye.
+server CERT KEY: says its port, echoes one conversation to its goodbye, says how many bytes."""
 
 import socket
 import ssl

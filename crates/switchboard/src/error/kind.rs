@@ -1,8 +1,7 @@
 //! The kinds of errors, which kind it is that the system says, and what is told to whoever wants an
 //! error of the system.
 
-use super::Error;
-use crate::Ending;
+use crate::{Ending, Error};
 use std::io;
 use switchboard_frame::ErrorKind as FrameErrorKind;
 
@@ -76,5 +75,13 @@ impl From<Error> for io::Error {
             Kind::Stopped | Kind::Interrupted | Kind::Limit | Kind::System => io::ErrorKind::Other,
         };
         io::Error::new(kind, error)
+    }
+}
+
+impl Error {
+    /// TLS failed: a certificate that is not accepted, a peer that does not speak it, ..
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.inner.kind, Kind::Tls(_))
     }
 }

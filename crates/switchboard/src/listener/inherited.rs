@@ -86,16 +86,15 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Has what it accepts be treated as `options` say: the liveness, the proxies, and TLS where it
-    /// was asked for or the socket was passed to this program. What the socket is, it stays.
-    #[must_use]
-    pub fn with_options(mut self, options: &ListenOptions) -> Listener {
+    /// Has what it accepts be treated as `options` say: the liveness, the proxies, TLS where that
+    /// was asked for. What the socket is, it stays.
+    ///
+    /// # Errors
+    /// They do not say what the endpoint needs.
+    pub fn with_options(mut self, options: &ListenOptions) -> Result<Listener, Error> {
+        super::tls::check(&self.asked, options)?;
         self.options = options.clone().with_reuse_port(self.options.reuse_port);
-        #[cfg(feature = "tls")]
-        if let (Endpoint::Tls { .. } | Endpoint::Fd(_), Some(tls)) = (&self.asked, &options.tls) {
-            return self.with_tls(tls.clone());
-        }
-        self
+        Ok(self)
     }
 
     /// What was asked for when it was made.
@@ -156,7 +155,9 @@ fn adopt(descriptor: OwnedFd, asked: &Endpoint) -> Result<Listening, Error> {
     let address = socket.local_addr().map_err(fail)?;
     if let Some(tcp) = address.as_socket() {
         let endpoint = match asked {
-            Endpoint::Tcp { host, .. } if host.is_empty() => Endpoint::tcp("", tcp.port()),
+            Endpoint::Tcp { host, .. } | Endpoint::Tls { host, .. } if host.is_empty() => {
+                Endpoint::tcp("", tcp.port())
+            }
             _ => Endpoint::from(tcp),
         };
         return Ok(Listening { socket, endpoint, family: Family::Tcp });

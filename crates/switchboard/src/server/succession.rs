@@ -69,13 +69,12 @@ impl Server {
         endpoint: &Endpoint,
         options: &ListenOptions,
     ) -> Result<Server, Error> {
-        options.check(endpoint)?;
         let received = self.received(|asked| asked == endpoint);
         if received.is_empty() {
             return Ok(self.with_listener(Listener::bind(endpoint, options)?));
         }
         for listener in received {
-            self = self.with_listener(listener.with_options(options));
+            self = self.with_listener(listener.with_options(options)?);
         }
         Ok(self)
     }
@@ -93,14 +92,14 @@ impl Server {
             if received.is_empty() {
                 break;
             }
-            let received = received.into_iter().map(|one| one.with_options(options));
-            self.listeners.extend(received.map(Arc::new));
+            for listener in received {
+                self.listeners.push(Arc::new(listener.with_options(options)?));
+            }
         }
         if self.listeners.len() == before {
-            let passed = Listener::activated()?
-                .into_iter()
-                .map(|(_, listener)| listener.with_options(options));
-            self.listeners.extend(passed.map(Arc::new));
+            for (_, listener) in Listener::activated()? {
+                self.listeners.push(Arc::new(listener.with_options(options)?));
+            }
         }
         if self.listeners.len() == before {
             let error = Error::caller("no socket was passed to this program");

@@ -1,13 +1,14 @@
 //! A connection from a proxy, which begins with who it is from.
 
-use super::{Facts, Interest, Transport, Wait, Woken, wait_on};
+use super::{Facts, Interest, Transport, Wait, Woken, wait_beside};
 use crate::limits::PROXY_HEADER_BYTES_MAX;
 use crate::proxy::Said;
 use crate::proxy::header::{Parsed, parse};
+use crate::sys::Level;
 use crate::{Endpoint, Liveness, sys};
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
-use std::os::fd::BorrowedFd;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// A connection that a listener has accepted from a [proxy it trusts](crate::ProxyFrom), over TCP
@@ -21,14 +22,25 @@ pub struct Proxied {
     inner: Box<dyn Transport>,
     /// What the header says, once it is whole.
     said: OnceLock<Said>,
+    header: Mutex<Header>,
+}
+
+#[derive(Debug, Default)]
+struct Header {
     /// The part of it that has come.
-    header: Mutex<Vec<u8>>,
+    bytes: Vec<u8>,
+    /// Wakes those who wait for something else than its next byte, which another may read.
+    opened: Option<Arc<Level>>,
 }
 
 impl Proxied {
     /// Over a socket of which nothing has been read.
     pub(crate) fn over(inner: impl Transport + 'static) -> Proxied {
         Proxied { inner: Box::new(inner), said: OnceLock::new(), header: Mutex::default() }
+    }
+
+    fn header(&self) -> MutexGuard<'_, Header> {
+        self.header.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The connection, once it is open.
@@ -45,7 +57,16 @@ impl Proxied {
             return Ok(true);
         }
         let Some(socket) = self.inner.read_descriptor() else { return Ok(false) };
-        let mut bytes = self.header.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut header = self.header();
+        if self.said.get().is_some() {
+            return Ok(true);
+        }
+        let Header { bytes, opened } = &mut *header;
+        let mut done = |said| {
+            let _ = self.said.set(said);
+            opened.take().iter().for_each(|opened| opened.raise());
+            Ok(true)
+        };
         loop {
             let before = bytes.len();
             // A look first: only what is of the header is taken.
@@ -53,8 +74,7 @@ impl Proxied {
             let seen = match sys::socket::peek(socket, &mut room[before..]) {
                 Ok(0) if before == 0 => {
                     // Whoever looks whether somebody listens says nothing at all.
-                    let _ = self.said.set(Said::Nothing);
-                    return Ok(true);
+                    return done(Said::Nothing);
                 }
                 Ok(0) => {
                     let why = "the connection ended within it";
@@ -64,7 +84,7 @@ impl Proxied {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             };
-            room[..before].copy_from_slice(&bytes);
+            room[..before].copy_from_slice(bytes);
             let parsed = parse(&room[..before + seen]);
             // It is not taken, so the next look says the same.
             let malformed = |why| io::Error::new(ErrorKind::InvalidData, why);
@@ -78,10 +98,8 @@ impl Proxied {
                 continue;
             }
             if let Some(said) = said {
-                let _ = self.said.set(said);
-                bytes.clear();
-                bytes.shrink_to_fit();
-                return Ok(true);
+                *bytes = Vec::new();
+                return done(said);
             }
         }
     }
@@ -113,12 +131,22 @@ impl Transport for Proxied {
     }
 
     fn wait(&self, interest: Interest, until: &Wait<'_>) -> io::Result<Woken> {
+        let opened = {
+            let mut header = self.header();
+            match self.said.get() {
+                Some(_) => return self.inner.wait(interest, until),
+                None => match &header.opened {
+                    Some(opened) => Arc::clone(opened),
+                    None => Arc::clone(header.opened.insert(Arc::new(Level::new()?))),
+                },
+            }
+        };
         let (read, write) = (self.read_descriptor(), self.write_descriptor());
-        let woken = wait_on(read, write, self.interest(interest), until)?;
-        Ok(match woken {
-            // While it opens, whatever was waited for may go on.
-            Woken::Ready(_) if self.opening().is_some() => Woken::Ready(interest),
-            woken => woken,
+        let found = wait_beside(read, write, Interest::READ, Some(opened.as_fd()), until)?;
+        Ok(match found {
+            // Whatever is wanted may go on.
+            Woken::Ready(_) => Woken::Ready(interest),
+            other => other,
         })
     }
 

@@ -158,6 +158,28 @@ fn who_says_nothing_at_all_is_at_its_end() {
     assert_eq!(served.opening(), None);
 }
 
+/// One thread reads, another writes; the header is read by one of the two.
+#[test]
+fn who_waits_to_write_is_woken_when_another_has_read_the_header() {
+    let (mut client, served) = accepted("127.0.0.1");
+    let (waits, begun) = std::sync::mpsc::channel();
+    let writer = {
+        let served = Arc::clone(&served);
+        std::thread::spawn(move || {
+            assert_eq!(served.write(b"hello").unwrap_err().kind(), ErrorKind::WouldBlock);
+            waits.send(()).unwrap();
+            while served.write(b"hello").is_err() {
+                let woken = served.wait(Interest::WRITE, &soon()).unwrap();
+                assert!(matches!(woken, Woken::Ready(_)), "{woken:?}");
+            }
+        })
+    };
+    begun.recv().unwrap();
+    client.write_all(V1).unwrap();
+    open(&*served, &soon()).unwrap();
+    writer.join().unwrap();
+}
+
 #[test]
 fn a_unix_socket_has_headers_if_that_was_said() {
     let name = format!("unix:@switchboard-proxied-{}", std::process::id());

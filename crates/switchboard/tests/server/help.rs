@@ -49,7 +49,10 @@ impl fmt::Display for Case {
 
 /// Every dispatcher over one transport.
 pub(crate) fn dispatchers(over: Over) -> Vec<Case> {
-    let ways = if over == Over::Pair && !SHARES_MEMORY { Vec::new() } else { crate::ways() };
+    let in_memory = over == Over::Pair;
+    #[cfg(feature = "tls")]
+    let in_memory = in_memory || over == Over::TlsPair;
+    let ways = if in_memory && !SHARES_MEMORY { Vec::new() } else { crate::ways() };
     ways.into_iter().map(|(name, dispatch)| Case { name, dispatch, over }).collect()
 }
 

@@ -127,3 +127,31 @@ fn until(running: &Running, what: &str, mut is_so: impl FnMut(&Running) -> bool)
         std::thread::yield_now();
     }
 }
+
+#[cfg(feature = "tls")]
+#[test]
+fn tls_begins_behind_the_header() {
+    use std::sync::Arc;
+    use switchboard::transport::{Tcp, Tls};
+
+    for case in dispatchers(Over::Tcp) {
+        let options = ListenOptions::default().with_tls(crate::tls::server());
+        let options = options.with_proxy("127.0.0.1".parse().unwrap());
+        let listener = Listener::bind(&"tls://127.0.0.1:0".parse().unwrap(), &options).unwrap();
+        let limits = Limits { conversations_per_address_max: Some(1), ..Limits::default() };
+        let server = Server::new("lines").unwrap().with_listener(listener).with_limits(limits);
+        let running = server.with_dispatch(case.dispatch.clone()).start(echo).unwrap();
+        let converse = || {
+            let tcp = Arc::new(Tcp::from(from(&running, "192.0.2.7")));
+            let tls = Tls::client(tcp, &crate::tls::client(), crate::tls::NAME).unwrap();
+            switchboard::Conversation::over(Arc::new(tls), &"lines".parse().unwrap())
+        };
+        let mut client = converse();
+        assert_eq!(&*client.request(b"hello").unwrap(), b"hello", "{case}");
+        // Refused when the header has come, before anything is said of TLS.
+        assert!(converse().request(b"hello").is_err(), "{case}");
+        assert_eq!(running.handle().stats().refused, 1, "{case}");
+        client.close().unwrap();
+        running.stop().unwrap();
+    }
+}

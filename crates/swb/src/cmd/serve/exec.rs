@@ -130,7 +130,7 @@ fn listen(
     };
     user.map_or(Ok(()), |user| user.take(&[]))?;
     listening::tell(&listener.endpoints(), print, printer)?;
-    Ok(listener.with_options(options))
+    listener.with_options(options).map_err(fail)
 }
 
 fn start(words: &[OsString], transport: &dyn Transport, is_proxied: bool) -> io::Result<Child> {

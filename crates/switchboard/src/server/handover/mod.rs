@@ -65,6 +65,8 @@ struct Guest {
     /// What it has not been given yet.
     left: VecDeque<Item<Arc<Listener>>>,
     has_asked: bool,
+    /// Why it gets nothing, if so.
+    refusal: Option<String>,
     until: Instant,
 }
 
@@ -159,14 +161,11 @@ impl Handover {
                 return;
             }
         };
-        if let Err(error) = check_user(&*stream) {
-            tracing::warn!(%error, "a successor was sent away");
-            return;
-        }
+        let refusal = check_user(&*stream).err().map(|error| error.to_string());
         let session = Session::new(&wire::protocol(), Role::Server);
         let until = now + limits::HANDOVER_TIMEOUT;
         let left = VecDeque::new();
-        self.guest = Some(Guest { stream, session, left, has_asked: false, until });
+        self.guest = Some(Guest { stream, session, left, has_asked: false, refusal, until });
     }
 
     /// All paths are the successor's.
@@ -191,6 +190,14 @@ impl Guest {
                 Event::Message => {
                     let ask = Ask::read(self.session.message().bytes());
                     self.until = now + limits::HANDOVER_TIMEOUT;
+                    let other_version = match &ask {
+                        Ask::Other(said) => Some(wire::other_version(said)),
+                        _ => None,
+                    };
+                    if let Some(why) = self.refusal.take().or(other_version) {
+                        self.answer(&Answer::Refused(why.clone()), &[])?;
+                        return Err(Error::caller(why));
+                    }
                     match ask {
                         Ask::Take if !self.has_asked => {
                             self.has_asked = true;
@@ -202,14 +209,7 @@ impl Guest {
                             self.answer(&Answer::Yours, &[])?;
                             return Ok(Some(()));
                         }
-                        Ask::Take | Ask::More | Ask::Ready => {
-                            return Err(Error::caller("a successor asked out of turn"));
-                        }
-                        Ask::Other(version) => {
-                            let refusal = wire::other_version(&version);
-                            self.answer(&Answer::Refused(refusal.clone()), &[])?;
-                            return Err(Error::caller(refusal));
-                        }
+                        _ => return Err(Error::caller("a successor asked out of turn")),
                     }
                 }
                 Event::Need(need) => {
@@ -249,7 +249,7 @@ impl Guest {
         let bytes = self.session.poll_transmit();
         let socket =
             self.stream.write_descriptor().ok_or(Errno::BADF).map_err(|e| fail(e.into()))?;
-        let sent = sys::socket::write_with_descriptors(socket, bytes, descriptors).map_err(fail)?;
+        let sent = sys::passing::write(socket, bytes, descriptors).map_err(fail)?;
         if sent < bytes.len() {
             return Err(fail(ErrorKind::WouldBlock.into()));
         }
@@ -266,8 +266,9 @@ fn check_user(stream: &dyn Transport) -> Result<(), Error> {
     let ours = rustix::process::geteuid().as_raw();
     match sys::socket::user_of_peer(socket).map_err(fail)? {
         Some(user) if user != ours && user != 0 => {
-            let error = Error::caller("not to be trusted").at_endpoint(stream.name());
-            Err(error.with_advice(format!("it is of user {user}, and this process of {ours}")))
+            let what = "the other process is not to be trusted";
+            let why = format!("it is of user {user}, and this one of {ours}");
+            Err(Error::caller(what).with_advice(why))
         }
         _ => Ok(()),
     }
