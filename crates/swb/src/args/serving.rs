@@ -12,6 +12,7 @@ use crate::args::conduct::{ConductArgs, Place};
 use crate::args::guard::GuardArgs;
 use crate::args::{FramingArgs, GuestsArgs, IdentityArgs};
 use crate::exit::Failure;
+use crate::listening::with_tls;
 use crate::units;
 
 /// Serve: echo, discard, reply, or run a program for each conversation.
@@ -145,6 +146,20 @@ fn dispatch() -> impl TypedValueParser<Value = Dispatch> {
 }
 
 impl ServeArgs {
+    /// How it listens.
+    ///
+    /// # Errors
+    /// A file of TLS is not what it should be, or does not go with the endpoint.
+    pub(crate) fn listen_options(&self) -> Result<ListenOptions, Failure> {
+        let passed = Endpoint::Fd(3);
+        let endpoint = match &self.endpoint {
+            Place::At(endpoint) => endpoint,
+            Place::Activated => &passed,
+        };
+        let tls = self.identity.server(&self.guests, endpoint)?;
+        Ok(with_tls(self.guard.listen_options(), tls))
+    }
+
     /// What is to be given to the user that serves: the paths of its own sockets, and the one at
     /// which it hands over. Those of sockets that were passed to it are their maker's.
     pub(crate) fn paths(&self, endpoints: &[Endpoint]) -> Vec<Endpoint> {
@@ -169,24 +184,6 @@ impl ServeArgs {
             }
         }
         timeouts
-    }
-
-    /// How it listens.
-    ///
-    /// # Errors
-    /// A certificate or a key that is none, or that goes with no `tls://`.
-    pub(crate) fn listen_options(&self) -> Result<ListenOptions, Failure> {
-        let options = ListenOptions::default();
-        let options = options.with_liveness(self.guard.liveness.unwrap_or_default());
-        let endpoint = match &self.endpoint {
-            Place::At(endpoint) => endpoint,
-            // What was passed is bare.
-            Place::Activated => &Endpoint::Fd(3),
-        };
-        Ok(match self.identity.server(&self.guests, endpoint)? {
-            Some(tls) => options.with_tls(tls),
-            None => options,
-        })
     }
 
     /// The dispatcher, with as many threads or loops as were asked for.

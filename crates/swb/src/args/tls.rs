@@ -10,7 +10,8 @@ use switchboard::transport::{TlsClient, TlsServer};
 use crate::exit::Failure;
 use crate::printer::Printer;
 
-/// Under which they stand in the long help.
+/// Where they stand in the long help; `-h` fits a screen without them. Said of each, since what is
+/// said of a group holds for whatever is declared behind it too.
 const HEADING: &str = "TLS (tls://host:port)";
 
 /// Who this side is, over TLS.

@@ -48,6 +48,8 @@ pub(super) enum Phase {
 /// Small facts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flags {
+    /// It has been counted for its address, where those are.
+    pub(super) counted: bool,
     /// The transport is not open yet: nothing else is done with it.
     pub(super) opening: bool,
     /// The transport has taken bytes that it has not handed on yet.
@@ -117,6 +119,7 @@ pub(super) enum Held {
 impl Line {
     pub(super) fn new(transport: Arc<dyn Transport>, now: Instant) -> Line {
         let opening = transport.opening().is_some();
+        let counted = transport.client().is_some();
         Line {
             transport,
             session: None,
@@ -126,7 +129,7 @@ impl Line {
             due: None,
             extras: None,
             phase: Phase::Open,
-            flags: Flags { opening, ..Flags::default() },
+            flags: Flags { opening, counted, ..Flags::default() },
             wanted: Interest::NONE,
             watched: Interest::NONE,
         }

@@ -111,6 +111,7 @@ impl Own {
         // In the books of this process, which nobody else reads.
         self.bench.shared.door.enter(&*transport, false);
         work(transport, &mut self.bench);
+        self.slot.set_client(0);
         self.slot.set_phase(Phase::Over);
     }
 }
