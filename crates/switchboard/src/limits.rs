@@ -85,6 +85,9 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// and does not begin anew.
 pub const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The most bytes that TLS takes and holds, while the peer takes none of what is encrypted already.
+pub const TLS_HELD_BYTES_MAX: usize = 64 * 1024;
+
 /// How often a peer that takes nothing is offered bytes again. The system says that there is room
 /// only once much of it is free; a peer that takes little at a time would look like one that takes
 /// nothing.

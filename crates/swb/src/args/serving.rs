@@ -8,9 +8,9 @@ use clap::{Args, Subcommand};
 use switchboard::server::Dispatch;
 use switchboard::{Endpoint, ListenOptions, Timeouts};
 
-use crate::args::FramingArgs;
 use crate::args::conduct::{ConductArgs, Place};
 use crate::args::guard::GuardArgs;
+use crate::args::{FramingArgs, GuestsArgs, IdentityArgs};
 use crate::exit::Failure;
 use crate::units;
 
@@ -41,12 +41,13 @@ use crate::units;
   swb serve :7000 echo --frame u32be --dispatch events --loops 2 --stats
   swb serve :7000 discard --frame lines --max-conversations 100 --idle 30s
   swb serve unix:/run/app.sock --frame lines reply 'not today'
+  swb serve tls://:7443 echo --frame lines --tls-cert cert.pem --tls-key key.pem
   swb serve 127.0.0.1:0 --print-endpoint exec cat -n
   swb serve activated echo --frame lines --drain 10s
   swb serve :7000 echo --frame lines --handover /run/app.take
   swb serve :7000 echo --frame lines --takeover /run/app.take")]
 pub(crate) struct ServeArgs {
-    /// Where to listen: host:port, :port, unix:/path, unix:@name, fd:N, activated
+    /// Where to listen: host:port, :port, tls://:port, unix:/path, unix:@name, fd:N, activated
     ///
     /// fd:3 is a socket that listens already and came with the process. 'activated' is all of those
     /// that a supervisor has passed by LISTEN_FDS: systemd's socket units do.
@@ -105,6 +106,12 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) conduct: ConductArgs,
+
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+
+    #[command(flatten)]
+    pub(crate) guests: GuestsArgs,
 }
 
 /// What is served.
@@ -165,8 +172,21 @@ impl ServeArgs {
     }
 
     /// How it listens.
-    pub(crate) fn listen_options(&self) -> ListenOptions {
-        ListenOptions::default().with_liveness(self.guard.liveness.unwrap_or_default())
+    ///
+    /// # Errors
+    /// A certificate or a key that is none, or that goes with no `tls://`.
+    pub(crate) fn listen_options(&self) -> Result<ListenOptions, Failure> {
+        let options = ListenOptions::default();
+        let options = options.with_liveness(self.guard.liveness.unwrap_or_default());
+        let endpoint = match &self.endpoint {
+            Place::At(endpoint) => endpoint,
+            // What was passed is bare.
+            Place::Activated => &Endpoint::Fd(3),
+        };
+        Ok(match self.identity.server(&self.guests, endpoint)? {
+            Some(tls) => options.with_tls(tls),
+            None => options,
+        })
     }
 
     /// The dispatcher, with as many threads or loops as were asked for.

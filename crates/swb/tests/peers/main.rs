@@ -16,4 +16,5 @@ mod nginx;
 mod postgres;
 mod redis;
 mod swb;
+mod tls;
 mod twisted;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{Process, run};
 
-fn swb() -> Command {
+pub(crate) fn swb() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_swb"));
     command.stdin(Stdio::null());
     command

@@ -1,5 +1,6 @@
 //! The kinds of errors, and which kind it is that the system says.
 
+use crate::{Ending, Error};
 use std::io;
 use switchboard_frame::ErrorKind as FrameErrorKind;
 
@@ -9,6 +10,9 @@ pub(super) enum Kind {
     Finished,
     Reset,
     PeerDead,
+    /// What TLS itself has found wrong, and the ending that it is.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "without TLS nobody says it"))]
+    Tls(Ending),
     Refused,
     Unreachable,
     Unresolved,
@@ -28,6 +32,12 @@ pub(super) fn kind_of(error: &io::Error) -> Kind {
     if rustix::io::Errno::from_io_error(error).is_some_and(crate::sys::is_exhaustion) {
         return Kind::Exhausted;
     }
+    #[cfg(feature = "tls")]
+    if let Some(failure) =
+        error.get_ref().and_then(|inner| inner.downcast_ref::<crate::transport::TlsFailure>())
+    {
+        return Kind::Tls(failure.ending);
+    }
     match error.kind() {
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
@@ -42,5 +52,13 @@ pub(super) fn kind_of(error: &io::Error) -> Kind {
         io::ErrorKind::PermissionDenied => Kind::Permission,
         io::ErrorKind::InvalidInput => Kind::Caller,
         _ => Kind::System,
+    }
+}
+
+impl Error {
+    /// TLS failed: a certificate that is not accepted, a peer that does not speak it, ..
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.inner.kind, Kind::Tls(_))
     }
 }

@@ -12,12 +12,14 @@ use crate::{Liveness, limits};
 /// assert_eq!(listener.another()?.endpoints(), listener.endpoints());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ListenOptions {
     backlog: u32,
     pub(super) unix_mode: Option<u32>,
     pub(super) reuse_port: bool,
     pub(super) liveness: Liveness,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<crate::transport::TlsServer>,
 }
 
 impl Default for ListenOptions {
@@ -29,6 +31,8 @@ impl Default for ListenOptions {
             unix_mode: None,
             reuse_port: false,
             liveness: Liveness::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -63,6 +67,14 @@ impl ListenOptions {
     #[must_use]
     pub fn with_reuse_port(self, reuse_port: bool) -> ListenOptions {
         ListenOptions { reuse_port, ..self }
+    }
+
+    /// Who a listener on `tls://` is, and whom it lets in. No other endpoint takes notice; see
+    /// [`Listener::with_tls`](crate::Listener::with_tls) for those.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(self, tls: crate::transport::TlsServer) -> ListenOptions {
+        ListenOptions { tls: Some(tls), ..self }
     }
 
     /// The liveness of what is accepted. A server with a

@@ -192,12 +192,14 @@ impl Bench {
         }
         self.ended(&*line.transport, ending, error.as_ref());
         let poisoned = line.flags.poisoned;
-        let told = line.flags.opened && !poisoned;
+        let (told, unopened) = (line.flags.opened && !poisoned, line.flags.unopened);
         let data = extras.data;
         let _in_service = InService::enter();
         // What the user's values do when they are dropped is the user's code too.
         let closed = catch_unwind(AssertUnwindSafe(move || {
-            if told {
+            if unopened {
+                service.unopened(ending, error.as_ref());
+            } else if told {
                 service.closed(ending, error.as_ref());
             }
             drop((service, data));

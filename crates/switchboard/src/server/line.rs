@@ -52,6 +52,8 @@ pub(super) struct Flags {
     pub(super) opening: bool,
     /// The transport has taken bytes that it has not handed on yet.
     pub(super) holds: bool,
+    /// The transport never opened, so that the service is told nothing but that.
+    pub(super) unopened: bool,
     /// The service has been told that it began.
     pub(super) opened: bool,
     /// The service has been told that the peer is done sending.
@@ -72,7 +74,7 @@ pub(super) struct Flags {
     pub(super) mail: bool,
     /// What had come before the server was told to stop has been read.
     pub(super) drained: bool,
-    /// The service is not called any more: it panicked, or its transport never opened.
+    /// The service panicked, and is not called any more.
     pub(super) poisoned: bool,
 }
 

@@ -71,7 +71,7 @@ impl PerAddress {
 
 fn address(remote: &Endpoint) -> Option<IpAddr> {
     match remote {
-        Endpoint::Tcp { host, .. } => counted(host),
+        Endpoint::Tcp { host, .. } | Endpoint::Tls { host, .. } => counted(host),
         _ => None,
     }
 }

@@ -74,7 +74,7 @@ impl Server {
             return Ok(self.with_listener(Listener::bind(endpoint, options)?));
         }
         for mut listener in received {
-            listener.treat_as(options);
+            listener.treat_as(options)?;
             self = self.with_listener(listener);
         }
         Ok(self)

@@ -16,6 +16,8 @@ mod pair;
 mod pipe;
 mod process;
 mod tcp;
+#[cfg(feature = "tls")]
+mod tls;
 mod trace;
 mod unix;
 
@@ -24,6 +26,10 @@ pub use pair::{Pair, pair, pair_with_capacity};
 pub use pipe::Pipe;
 pub use process::Process;
 pub use tcp::Tcp;
+#[cfg(feature = "tls")]
+pub(crate) use tls::Failure as TlsFailure;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsClient, TlsServer};
 pub use trace::{Trace, TraceEvent};
 pub use unix::Unix;
 pub(crate) use unix::{abstract_address, endpoint as unix_endpoint};
@@ -94,7 +100,7 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// Half-closes: what was written is delivered, then the peer reads the end of the stream.
     /// Reading goes on as before. A second call does nothing. Before a transport is
-    /// [open](Self::opening) it has taken nothing that could be delivered, and ends at once.
+    /// [open](Self::opening) it is noted, and [`flush`](Self::flush) sees to it.
     ///
     /// # Errors
     /// When the stream is broken already.
@@ -193,6 +199,11 @@ pub trait Transport: Send + Sync + fmt::Debug {
         None
     }
 
+    /// What was agreed on, once a TLS handshake is over; `None` without TLS.
+    fn tls(&self) -> Option<TlsInfo> {
+        None
+    }
+
     /// What this kind of transport can do.
     fn facts(&self) -> Facts;
 }
@@ -206,6 +217,24 @@ pub struct Facts {
     pub reset: bool,
     /// The peer can be gone without the system noticing: [`Liveness`] matters.
     pub silent_death: bool,
+}
+
+/// What the two sides of a TLS connection have agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsInfo {
+    /// `TLS 1.3` or `TLS 1.2`.
+    pub version: &'static str,
+    /// The cipher suite, by its name in the registry of IANA.
+    pub cipher: &'static str,
+    /// The application protocol (ALPN), when both sides named some.
+    pub alpn: Option<Vec<u8>>,
+    /// The name that the client asked for (SNI); on the server's side only.
+    pub server_name: Option<String>,
+    /// The DNS names in the peer's certificate.
+    pub peer_names: Vec<String>,
+    /// The peer's certificate, as DER. `None` from a client that was not asked for one or had none.
+    pub peer_certificate: Option<Vec<u8>>,
 }
 
 /// What to wait for.

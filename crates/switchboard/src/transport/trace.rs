@@ -1,6 +1,6 @@
 //! Watching the calls on a transport: [`Trace`].
 
-use super::{Facts, Interest, Process, Transport, Wait, Woken};
+use super::{Facts, Interest, Process, TlsInfo, Transport, Wait, Woken};
 use crate::{Endpoint, Liveness};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -177,6 +177,10 @@ impl<F: Fn(TraceEvent<'_>) + Send + Sync> Transport for Trace<F> {
 
     fn process(&self) -> Option<&Process> {
         self.inner.process()
+    }
+
+    fn tls(&self) -> Option<TlsInfo> {
+        self.inner.tls()
     }
 
     fn facts(&self) -> Facts {

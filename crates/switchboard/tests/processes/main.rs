@@ -59,6 +59,9 @@ mod stop;
 #[expect(dead_code, unused_imports, reason = "some of its tests have threads")]
 #[path = "../server/takeover.rs"]
 mod takeover;
+#[cfg(feature = "tls")]
+#[path = "../server/tls.rs"]
+mod tls;
 mod zombies;
 
 fn main() -> std::process::ExitCode {

@@ -36,6 +36,8 @@ mod same;
 mod senders;
 mod stop;
 mod takeover;
+#[cfg(feature = "tls")]
+mod tls;
 
 /// The dispatchers of this binary.
 pub(crate) fn ways() -> Vec<(&'static str, Dispatch)> {

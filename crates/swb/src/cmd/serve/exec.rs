@@ -30,6 +30,12 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
             "{option} does not go with exec: the program has the raw socket"
         )));
     }
+    if matches!(args.endpoint, Place::At(Endpoint::Tls { .. })) {
+        return Err(Failure::usage(
+            "exec does not go with tls://: the program has the raw socket, and would have to speak \
+             TLS by itself",
+        ));
+    }
     let at_once = args.max_conversations.unwrap_or(listening::CONVERSATIONS_MAX);
     let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("waiting for the programs under way", printer)?;
@@ -102,7 +108,7 @@ fn listen(
 ) -> Result<Listener, Failure> {
     let print = args.print_endpoint;
     if let Place::At(endpoint) = &args.endpoint {
-        return listening::listen(endpoint, &args.listen_options(), user, print, printer);
+        return listening::listen(endpoint, &args.listen_options()?, user, print, printer);
     }
     let fail = |error: Error| Failure::new(Exit::Unreachable, error);
     let mut passed = Listener::activated().map_err(fail)?;

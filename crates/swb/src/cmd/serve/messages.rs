@@ -38,9 +38,10 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     if let Some(count) = args.count {
         server = server.with_conversations_in_all(count);
     }
+    let options = args.listen_options()?;
     let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("answering what has come", printer)?;
-    let server = args.conduct.listening(server, &args.endpoint, &args.listen_options())?;
+    let server = args.conduct.listening(server, &args.endpoint, &options)?;
     let server = server.with_stopper(interrupts.stopper()).with_notify();
     let handle = server.handle();
     user.map_or(Ok(()), |user| user.take(&args.paths(handle.endpoints())))?;
@@ -124,6 +125,10 @@ impl Service for Conversation<'_> {
             Action::Discard => Ok(()),
             Action::Reply(text) => reply.send(text),
         }
+    }
+
+    fn unopened(&mut self, ending: Ending, error: Option<&Error>) {
+        self.closed(ending, error);
     }
 
     fn closed(&mut self, _ending: Ending, error: Option<&Error>) {
