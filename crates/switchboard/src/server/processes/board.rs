@@ -21,6 +21,8 @@ const PHASE: usize = MORE + 1;
 const CUT_OFF: usize = MORE + 2;
 const CUT_QUEUED: usize = MORE + 3;
 const CUT_PROMISED: usize = MORE + 4;
+/// Of the conversation.
+const NUMBER: usize = MORE + 5;
 
 /// The columns of the master's row.
 #[derive(Clone, Copy, Debug)]
@@ -153,6 +155,14 @@ impl Slot {
         let is_cut = self.0[CUT_OFF].swap(0, Ordering::Acquire) != 0;
         let (queued_bytes, promised) = (number(CUT_QUEUED), number(CUT_PROMISED));
         is_cut.then(|| CutOff { peer: peer(), queued_bytes, promised })
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.0[NUMBER].load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_number(&self, number: u64) {
+        self.0[NUMBER].store(number, Ordering::Release);
     }
 
     pub(super) fn phase(&self) -> Phase {
