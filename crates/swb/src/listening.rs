@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use switchboard::limits::ACCEPT_PAUSE;
+use switchboard::server::notify;
 use switchboard::transport::{Transport, Wait};
 use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper};
 
@@ -45,13 +46,19 @@ pub(crate) fn listen(
         .map_err(|error| Failure::new(Exit::Unreachable, error))?;
     let endpoints = listener.endpoints();
     user.map_or(Ok(()), |user| user.take(&endpoints))?;
+    tell(&endpoints, print, printer)?;
+    Ok(listener)
+}
+
+/// Tells where it listens: on stderr, and with `print` alone on stdout.
+pub(crate) fn tell(endpoints: &[Endpoint], print: bool, printer: &Printer) -> Result<(), Failure> {
     if let Some(first) = endpoints.first().filter(|_| print) {
         printer.data_now(format!("{first}\n").as_bytes())?;
     }
-    for endpoint in &endpoints {
+    for endpoint in endpoints {
         printer.talk(&format!("listening on {endpoint}"));
     }
-    Ok(listener)
+    Ok(())
 }
 
 /// The conversations under way.
@@ -85,6 +92,7 @@ where
 {
     let active = Arc::new(Active::default());
     let serve = Arc::new(serve);
+    notify("READY=1");
     let mut begun = 0;
     let mut is_out = false;
     while limits.in_all.is_none_or(|limit| begun < limit) {
@@ -120,6 +128,7 @@ where
     // Nobody is kept waiting in a queue that nobody empties.
     drop(listener);
     if stopper.is_stopped() {
+        notify("STOPPING=1");
         let open = active.wait_for_the_end(PATIENCE)?;
         if open > 0 {
             let who = units::count(open as u64, "conversation");

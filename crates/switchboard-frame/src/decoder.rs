@@ -27,7 +27,7 @@ pub struct Decoder {
     pub(crate) framing: Framing,
     /// The stage in force, and how many frames of it are still to come.
     pub(crate) stage: usize,
-    left: u32,
+    pub(crate) left: u32,
     pub(crate) fast: Fast,
     /// Never use a fast form.
     interpreted: bool,
@@ -40,7 +40,7 @@ pub struct Decoder {
     /// Offset in the stream of the byte that the next step is given first.
     pub(crate) offset: u64,
     pub(crate) run: Option<Box<Run>>,
-    custom: Option<Box<dyn Decode>>,
+    pub(crate) custom: Option<Box<dyn Decode>>,
 }
 
 /// What only the interpreter needs.

@@ -13,6 +13,7 @@ extern crate alloc;
 mod assembler;
 mod buffer;
 mod builders;
+mod cut_off;
 mod decoder;
 mod describe;
 mod display;

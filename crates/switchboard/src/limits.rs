@@ -80,6 +80,11 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long sending waits for a peer that takes nothing.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long a transport may take to open: a TLS handshake, or whatever else comes before the first
+/// byte of the stream. It begins when the connection is accepted, or when its conversation is made,
+/// and does not begin anew.
+pub const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How often a peer that takes nothing is offered bytes again. The system says that there is room
 /// only once much of it is free; a peer that takes little at a time would look like one that takes
 /// nothing.

@@ -364,8 +364,12 @@ impl Listener {
 
     /// What it puts round connections, and no sockets: another process has those.
     pub(crate) fn without_sockets(&self) -> Listener {
-        let options = self.options.with_liveness(self.liveness());
-        Listener::made_of(Vec::new(), options, self.asked.clone(), None)
+        Listener::made_of(
+            Vec::new(),
+            self.options.with_liveness(self.liveness()),
+            self.asked.clone(),
+            None,
+        )
     }
 
     /// Puts round a socket that another process has accepted what it would have put round it.

@@ -9,7 +9,7 @@ use switchboard::server::Dispatch;
 use switchboard::{Endpoint, ListenOptions, Timeouts};
 
 use crate::args::FramingArgs;
-use crate::args::conduct::ConductArgs;
+use crate::args::conduct::{ConductArgs, Place};
 use crate::args::guard::GuardArgs;
 use crate::exit::Failure;
 use crate::units;
@@ -31,6 +31,9 @@ use crate::units;
 /// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends within --drain, the second
 /// aborts. The exit code is then 130 or 143, and 4 if somebody had to be cut off. SIGHUP ends it at
 /// once.
+///
+/// Where NOTIFY_SOCKET is set, a supervisor is told when it accepts and when it ends (READY=1,
+/// STOPPING=1), and of a new process that took over (MAINPID).
 #[derive(Args)]
 #[command(subcommand_value_name = "WHAT", subcommand_help_heading = "What")]
 #[command(disable_help_subcommand = true)]
@@ -39,11 +42,17 @@ use crate::units;
   swb serve :7000 echo --frame u32be --dispatch events --loops 2 --stats
   swb serve :7000 discard --frame lines --max-conversations 100 --idle 30s
   swb serve unix:/run/app.sock --frame lines reply 'not today'
-  swb serve 127.0.0.1:0 --print-endpoint exec cat -n")]
+  swb serve 127.0.0.1:0 --print-endpoint exec cat -n
+  swb serve activated echo --frame lines --drain 10s
+  swb serve :7000 echo --frame lines --handover /run/app.take
+  swb serve :7000 echo --frame lines --takeover /run/app.take")]
 pub(crate) struct ServeArgs {
-    /// Where to listen: host:port, :port, unix:/path, unix:@name
+    /// Where to listen: host:port, :port, unix:/path, unix:@name, fd:N, activated
+    ///
+    /// fd:3 is a socket that listens already and came with the process. 'activated' is all of those
+    /// that a supervisor has passed by LISTEN_FDS: systemd's socket units do.
     #[arg(value_name = "ENDPOINT")]
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoint: Place,
 
     #[command(subcommand)]
     pub(crate) action: ServeAction,
@@ -137,6 +146,14 @@ fn dispatch() -> impl TypedValueParser<Value = Dispatch> {
 }
 
 impl ServeArgs {
+    /// What is to be given to the user that serves: the paths of its own sockets, and the one at
+    /// which it hands over. Those of sockets that were passed to it are their maker's.
+    pub(crate) fn paths(&self, endpoints: &[Endpoint]) -> Vec<Endpoint> {
+        let own = matches!(self.endpoint, Place::At(Endpoint::Unix(_)));
+        let own = endpoints.iter().filter(|_| own).cloned();
+        own.chain(self.conduct.handover_endpoint()).collect()
+    }
+
     /// The framing, if one was given.
     pub(crate) fn framing(&self) -> Option<FramingArgs> {
         self.frame.clone().map(|frame| FramingArgs { frame, max: self.max })

@@ -13,6 +13,8 @@ pub(super) struct Link {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) timeouts: Timeouts,
     pub(super) stopper: Option<Stopper>,
+    /// When a transport that has to open first is given up.
+    pub(super) opens_until: Option<Instant>,
     pub(super) on_interrupt: Option<Arc<dyn Fn() -> Interrupt + Send + Sync>>,
 }
 
@@ -26,7 +28,10 @@ pub(super) enum Read {
 
 impl Link {
     pub(super) fn new(transport: Arc<dyn Transport>) -> Link {
-        Link { transport, timeouts: Timeouts::default(), stopper: None, on_interrupt: None }
+        let opening = transport.opening();
+        let opens_until = opening.and_then(|_| deadline::after(limits::OPENING_TIMEOUT));
+        let timeouts = Timeouts::default();
+        Link { transport, timeouts, stopper: None, opens_until, on_interrupt: None }
     }
 
     /// Reads once into the session's buffer.
@@ -45,7 +50,21 @@ impl Link {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Read::Nothing);
                 }
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    inbound.handle_cut();
+                    return Ok(Read::End);
+                }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Has the transport hand on what it has taken. Whether it holds nothing any more.
+    pub(super) fn flush(&self) -> io::Result<bool> {
+        loop {
+            match self.transport.flush() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
             }
         }
     }
@@ -70,20 +89,35 @@ impl Link {
         deadline: Option<Instant>,
         what: &str,
     ) -> Result<Interest, Error> {
+        let opening = self.transport.opening();
         let until = Wait {
-            deadline,
+            deadline: match opening {
+                Some(_) => deadline::earlier(deadline, self.opens_until),
+                None => deadline,
+            },
             stopper: self.stopper.as_ref(),
             on_interrupt: self.on_interrupt.as_deref().map(|hook| hook as _),
         };
         match self.transport.wait(interest, &until) {
             Ok(Woken::Ready(interest)) => Ok(interest),
-            Ok(Woken::Deadline) => Err(Error::timed_out(what).at_endpoint(self.transport.name())),
+            Ok(Woken::Deadline) => {
+                let error = match opening.filter(|_| deadline::has_passed(self.opens_until)) {
+                    Some(opening) => Error::timed_out(format!("{opening} did not come from")),
+                    None => Error::timed_out(what),
+                };
+                Err(error.at_endpoint(self.transport.name()))
+            }
             Ok(Woken::Stopped) => Err(Error::stopped(what).at_endpoint(self.transport.name())),
             Ok(Woken::Interrupted) => {
                 Err(Error::interrupted(what).at_endpoint(self.transport.name()))
             }
             Err(error) => Err(self.error(what, error)),
         }
+    }
+
+    /// Whether the transport should have opened by now.
+    pub(super) fn is_late(&self) -> bool {
+        deadline::has_passed(self.opens_until) && self.transport.opening().is_some()
     }
 
     pub(super) fn error(&self, what: &str, error: io::Error) -> Error {

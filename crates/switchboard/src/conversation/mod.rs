@@ -182,6 +182,14 @@ impl Conversation {
         done.map_err(|error| self.link.error("cannot set the liveness of", error))
     }
 
+    /// How long the transport may take to open, from now: a TLS handshake, or whatever else comes
+    /// before the first byte. [`OPENING_TIMEOUT`](crate::limits::OPENING_TIMEOUT) from when the
+    /// conversation was made, if nothing is said; `None` is for ever. A transport that is open, or
+    /// needs no opening, takes no notice.
+    pub fn set_opening_timeout(&mut self, time: Option<Duration>) {
+        self.link.opens_until = time.and_then(crate::deadline::after);
+    }
+
     /// A stopper ends every call of this conversation that waits, now or later, with the ending
     /// `stopped`. One stopper may serve many conversations.
     pub fn set_stopper(&mut self, stopper: &Stopper) {
@@ -257,7 +265,7 @@ impl Conversation {
         let done = self.link.transport.finish();
         done.map_err(|error| self.link.error("cannot finish sending to", error))?;
         self.finished = true;
-        Ok(())
+        self.deliver()
     }
 
     /// Ends the conversation so that the peer loses nothing: delivers what is pending,

@@ -57,11 +57,8 @@ impl Source for Conversation {
 
     fn descriptors<'a>(&'a self, list: List, watch: &mut dyn FnMut(BorrowedFd<'a>, Interest)) {
         self.link.transport.descriptors(list, watch);
-        if list == List::Readers
-            && self.owes_output()
-            && let Some(descriptor) = self.link.transport.write_descriptor()
-        {
-            watch(descriptor, Interest::WRITE);
+        if list == List::Readers && self.owes_output() {
+            self.link.transport.descriptors(List::Writers, watch);
         }
     }
 }

@@ -112,12 +112,9 @@ impl Conversation {
         need: NonZeroUsize,
         waits: bool,
     ) -> Result<Option<Outcome>, Error> {
-        if self.send_error.is_none()
-            && self.session.outbound.pending() > 0
-            && let Err(error) = self.link.write(&mut self.session.outbound)
-        {
-            // The peer reads no more; what it sent before is still to be received.
-            self.cannot_send(error);
+        if self.send_error.is_none() {
+            // Should the peer read no more: what it sent before is still to be received.
+            let _ = self.write_now();
         }
         let read = match self.broken.take() {
             Some(error) => Err(error),

@@ -82,20 +82,34 @@ impl Conversation {
     /// The peer takes nothing in time: what is pending stays, and `flush` may be called again. The
     /// stream is broken.
     pub fn flush(&mut self) -> Result<(), Error> {
-        if self.session.outbound.pending() == 0 {
+        if self.session.outbound.pending() == 0 && matches!(self.link.flush(), Ok(true)) {
             return Ok(());
         }
         self.check_sending()?;
+        self.deliver()
+    }
+
+    /// Waits until nothing is pending and the transport holds nothing.
+    pub(super) fn deliver(&mut self) -> Result<(), Error> {
+        let mut moved = false;
         loop {
             let before = self.session.outbound.pending();
-            if let Err(error) = self.link.write(&mut self.session.outbound) {
-                let error = self.cannot_send(error);
-                return Err(error.at_message(self.session.outbound.messages()));
-            }
-            if self.session.outbound.pending() == 0 {
-                return Ok(());
-            }
-            self.wait_to_write(before)?;
+            let written = self.link.write(&mut self.session.outbound);
+            let pending = self.session.outbound.pending();
+            let holds = match written.and_then(|()| self.link.flush()) {
+                Ok(true) if pending == 0 => {
+                    self.session.outbound.restart_clock();
+                    return Ok(());
+                }
+                Ok(flushed) => !flushed,
+                Err(error) => {
+                    let error = self.cannot_send(error);
+                    return Err(error.at_message(self.session.outbound.messages()));
+                }
+            };
+            moved |= pending < before;
+            // What the transport holds goes on by itself as soon as the peer takes something.
+            moved = self.wait_to_write(moved)? && holds;
         }
     }
 
@@ -107,8 +121,7 @@ impl Conversation {
     /// As [`send`](Self::send), without the deadline.
     pub fn try_send(&mut self, message: &[u8]) -> Result<bool, Error> {
         self.check_sending()?;
-        self.write_now()?;
-        if self.session.outbound.pending() > 0 {
+        if !self.write_now()? {
             return Ok(false);
         }
         self.append(|session| session.queue(message))?;
@@ -123,14 +136,17 @@ impl Conversation {
     pub fn try_flush(&mut self) -> Result<bool, Error> {
         if self.session.outbound.pending() > 0 {
             self.check_sending()?;
-            self.write_now()?;
         }
-        Ok(self.session.outbound.pending() == 0)
+        self.write_now()
     }
 
-    fn write_now(&mut self) -> Result<(), Error> {
+    /// Whether nothing is pending, and the transport holds nothing.
+    pub(super) fn write_now(&mut self) -> Result<bool, Error> {
         let written = self.link.write(&mut self.session.outbound);
-        written.map_err(|error| self.cannot_send(error))
+        match written.and_then(|()| self.link.flush()) {
+            Ok(flushed) => Ok(flushed && self.session.outbound.pending() == 0),
+            Err(error) => Err(self.cannot_send(error)),
+        }
     }
 
     /// The peer takes nothing more; told again at every later call. A broken stream is told once:
@@ -189,11 +205,10 @@ impl Conversation {
         })
     }
 
-    /// Waits until the peer takes more. Reads ahead meanwhile, within a bound: it may be waiting
-    /// for us to read before it goes on.
-    fn wait_to_write(&mut self, pending_before: usize) -> Result<(), Error> {
+    /// Waits until the peer takes more; whether it does. Reads ahead meanwhile, within a bound: it
+    /// may be waiting for us to read before it goes on. `moved`: it took something before that.
+    fn wait_to_write(&mut self, moved: bool) -> Result<bool, Error> {
         let now = deadline::now();
-        let moved = self.session.outbound.pending() < pending_before;
         let deadline = self.session.outbound.stall_deadline(&self.link.timeouts, now, moved);
         let ahead = self.receives
             && self.receive_error.is_none()
@@ -204,7 +219,9 @@ impl Conversation {
         let look = deadline::earlier(deadline, now.checked_add(limits::STALL_LOOK_INTERVAL));
         let ready = match self.link.wait(interest, look, "waiting to send to") {
             // It may take a little without being told to have room.
-            Err(error) if error.is_timeout() && look != deadline => return Ok(()),
+            Err(error) if error.is_timeout() && look != deadline && !self.link.is_late() => {
+                return Ok(false);
+            }
             ready => ready.map_err(|error| {
                 let outbound = &self.session.outbound;
                 let error = error.since(outbound.stalled_since(), deadline::now());
@@ -218,7 +235,7 @@ impl Conversation {
                 Err(error) => self.broken = Some(self.link.error("cannot receive from", error)),
             }
         }
-        Ok(())
+        Ok(ready.write)
     }
 
     pub(super) fn write_once_and_count(&mut self) {
@@ -226,6 +243,7 @@ impl Conversation {
             // Dropping never blocks and has no one to tell.
             let _ = self.link.write(&mut self.session.outbound);
         }
+        let _ = self.link.flush();
         let lost = self.session.outbound.pending();
         if lost > 0 {
             LOST_BYTES.fetch_add(lost as u64, Ordering::Relaxed);

@@ -20,11 +20,11 @@ const FIRST_PASSED: i32 = 3;
 impl Listener {
     /// The listening sockets that this program was started with, and their names, as `systemd` and
     /// others pass them: descriptors from 3 on, `LISTEN_FDS` of them, if `LISTEN_PID` is this
-    /// process; their names are in `LISTEN_FDNAMES`, and one without is `unknown`. None were passed:
-    /// an empty list.
+    /// process; their names are in `LISTEN_FDNAMES`, and one without is `unknown`. If none were
+    /// passed it is an empty list.
     ///
-    /// Each can be had once: a second call is told that they are taken already. The protocol is that
-    /// of `sd_listen_fds(3)`.
+    /// Each can be had once: a second call is told that they are taken already. The protocol is
+    /// that of `sd_listen_fds(3)`.
     ///
     /// ```
     /// use switchboard::{Listener, Server};
@@ -65,22 +65,25 @@ impl Listener {
         (FIRST_PASSED..).take(count as usize).map(one).collect()
     }
 
-    /// Those of another process, for an endpoint that was `asked` for there.
+    /// Those of another process, for an endpoint that was `asked` for there. If `has_path`, their
+    /// path is to be this process's: from [`take_path`](Self::take_path) on.
     pub(crate) fn received(
         descriptors: Vec<OwnedFd>,
         asked: &Endpoint,
-        owns_path: bool,
+        has_path: bool,
     ) -> Result<Listener, Error> {
         let adopt = |descriptor| adopt(descriptor, asked);
         let sockets: Vec<Listening> =
             descriptors.into_iter().map(adopt).collect::<Result<_, _>>()?;
         let path = match asked {
-            Endpoint::Unix(path) if owns_path => Some(BoundPath::of(path)),
+            Endpoint::Unix(path) if has_path => Some(BoundPath::of(path)),
             _ => None,
         };
         let shares = sockets.iter().all(|one| one.shares_port());
         let options = ListenOptions::default().with_reuse_port(shares);
-        Ok(Listener::made_of(sockets, options, asked.clone(), path))
+        let listener = Listener::made_of(sockets, options, asked.clone(), path);
+        listener.give_path_away();
+        Ok(listener)
     }
 
     /// Has what it accepts be treated as `options` say; what a socket is, it stays.
@@ -100,9 +103,12 @@ impl Listener {
 
     /// Its path, if it has one, is another process's from here on.
     pub(crate) fn give_path_away(&self) {
-        if let Some(path) = &self.path {
-            path.give_away();
-        }
+        self.path.iter().for_each(|path| path.set_given_away(true));
+    }
+
+    /// And this one's.
+    pub(crate) fn take_path(&self) {
+        self.path.iter().for_each(|path| path.set_given_away(false));
     }
 }
 

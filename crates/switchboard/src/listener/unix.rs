@@ -21,7 +21,7 @@ pub(super) struct BoundPath {
     identity: Option<Identity>,
     /// A child that forked off has a copy of this value, and the path is not the child's.
     process: AtomicU32,
-    /// It was handed over to another process, whose it is from then on.
+    /// It is another process's: it was handed over to it, or is not handed over yet.
     is_given_away: AtomicBool,
 }
 
@@ -29,10 +29,6 @@ pub(super) struct BoundPath {
 type Identity = (u64, u64);
 
 impl BoundPath {
-    pub(super) fn is_of(&self, process: u32) {
-        self.process.store(process, Ordering::Relaxed);
-    }
-
     /// The path of a socket that is bound to it.
     pub(super) fn of(path: &Path) -> BoundPath {
         BoundPath {
@@ -50,8 +46,13 @@ impl BoundPath {
             && self.identity == identity(&self.path)
     }
 
-    pub(super) fn give_away(&self) {
-        self.is_given_away.store(true, Ordering::Relaxed);
+    /// Says whether it is another process's.
+    pub(super) fn set_given_away(&self, is_given_away: bool) {
+        self.is_given_away.store(is_given_away, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_of(&self, process: u32) {
+        self.process.store(process, Ordering::Relaxed);
     }
 }
 

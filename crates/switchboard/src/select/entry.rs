@@ -21,6 +21,8 @@ pub(super) struct Entry<S> {
     pub(super) watched: Vec<RawFd>,
     /// The readers' question includes that a write moves something: output is pending.
     pub(super) writes_to_read: bool,
+    /// The writers' question includes that a read does: the transport has to read before it writes.
+    pub(super) reads_to_write: bool,
 }
 
 impl<S: Source> Entry<S> {
@@ -66,10 +68,9 @@ impl<S: Source> Entry<S> {
     pub(super) fn tell(&self, token: u64, found: Found, events: &mut Events) {
         let broken = found.error || found.hang_up;
         let reads = found.read || broken || found.write && self.writes_to_read;
-        let ready = Interest {
-            read: self.interest.read && reads,
-            write: self.interest.write && (found.write || broken),
-        };
+        let writes = found.write || broken || found.read && self.reads_to_write;
+        let ready =
+            Interest { read: self.interest.read && reads, write: self.interest.write && writes };
         events.add(token, ready, found.error);
     }
 }

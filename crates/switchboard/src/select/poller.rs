@@ -17,7 +17,7 @@ use crate::{Error, deadline};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 /// What a [`Poller`] tells about one source.
@@ -165,6 +165,7 @@ impl<S: Source> Poller<S> {
             key: self.new_key(),
             watched: Vec::new(),
             writes_to_read: false,
+            reads_to_write: false,
         };
         self.keys.insert(entry.key, token);
         self.entries.insert(token, entry);
@@ -321,12 +322,8 @@ impl<S: Source> Poller<S> {
             read: interest.read && source.is_ready(List::Readers),
             write: interest.write && source.is_ready(List::Writers),
         };
-        entry.writes_to_read = false;
-        if interest.read {
-            let note =
-                &mut |_: BorrowedFd<'_>, asked: Interest| entry.writes_to_read |= asked.write;
-            source.descriptors(List::Readers, note);
-        }
+        entry.writes_to_read = interest.read && asks(source, List::Readers).write;
+        entry.reads_to_write = interest.write && asks(source, List::Writers).read;
         if let Some(queue) = &self.queue {
             let mut numbers = Vec::new();
             for_each_asked(source, interest, |descriptor, _| numbers.push(descriptor.as_raw_fd()));
@@ -419,4 +416,14 @@ impl<S: fmt::Debug> fmt::Debug for Poller<S> {
         let sources = self.entries.iter().map(|(token, entry)| (token, &entry.source));
         f.debug_map().entries(sources).finish()
     }
+}
+
+/// What a source asks about in a list, of all its descriptors together.
+fn asks(source: &impl Source, list: List) -> Interest {
+    let mut all = Interest::NONE;
+    source.descriptors(list, &mut |_, asked| {
+        all.read |= asked.read;
+        all.write |= asked.write;
+    });
+    all
 }

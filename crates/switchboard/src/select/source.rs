@@ -75,16 +75,16 @@ impl<T: Transport + ?Sized> Source for T {
     }
 
     fn descriptors<'a>(&'a self, list: List, watch: &mut dyn FnMut(BorrowedFd<'a>, Interest)) {
-        let mut each = |descriptor: Option<BorrowedFd<'a>>, interest| {
-            if let Some(descriptor) = descriptor {
-                watch(descriptor, interest);
-            }
+        let asked = match list {
+            List::Readers => self.interest(Interest::READ),
+            List::Writers => self.interest(Interest::WRITE),
+            List::Errors => Interest::BOTH,
         };
-        if list != List::Writers {
-            each(self.read_descriptor(), Interest::READ);
+        if let Some(descriptor) = self.read_descriptor().filter(|_| asked.read) {
+            watch(descriptor, Interest::READ);
         }
-        if list != List::Readers {
-            each(self.write_descriptor(), Interest::WRITE);
+        if let Some(descriptor) = self.write_descriptor().filter(|_| asked.write) {
+            watch(descriptor, Interest::WRITE);
         }
     }
 }

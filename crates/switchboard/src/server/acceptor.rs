@@ -60,9 +60,8 @@ pub(super) struct Acceptor<'a, H> {
     pub(super) shared: &'a Arc<Shared>,
     /// Dropped when nobody is let in any more: nobody is to wait in a queue that nobody empties.
     pub(super) listeners: Vec<Arc<dyn Accept>>,
-    /// Answers a successor.
-    pub(super) handover: Option<Handover>,
     stopper: Option<&'a Stopper>,
+    pub(super) handover: Option<Handover>,
     inbox: Arc<Inbox>,
 }
 
@@ -72,11 +71,12 @@ impl<'a, H: Hands> Acceptor<'a, H> {
         shared: &'a Arc<Shared>,
         listeners: Vec<Arc<dyn Accept>>,
         stopper: Option<&'a Stopper>,
+        handover: Option<Handover>,
     ) -> Result<Acceptor<'a, H>, Error> {
         let inbox = Inbox::new().map_err(|error| Error::io("cannot start to accept", error))?;
         let inbox = Arc::new(inbox);
         shared.enter(&inbox, None);
-        Ok(Acceptor { hands, shared, listeners, handover: None, stopper, inbox })
+        Ok(Acceptor { hands, shared, listeners, stopper, handover, inbox })
     }
 
     /// Accepts until the server stops or shuts.
@@ -104,7 +104,8 @@ impl<'a, H: Hands> Acceptor<'a, H> {
                 Entrance::Full => Until::Woken,
                 Entrance::Shut => {
                     // A stop is still to be heard.
-                    self.shut();
+                    self.listeners.clear();
+                    self.handover = None;
                     self.shared.stops_at().map_or(Until::Woken, Until::At)
                 }
                 Entrance::Paused(until) => Until::At(until),
@@ -115,6 +116,7 @@ impl<'a, H: Hands> Acceptor<'a, H> {
         }
     }
 
+    /// Answers a successor.
     fn step_handover(&mut self) {
         let now = deadline::now();
         let step = self.handover.as_mut().map(|handover| handover.step(now));
@@ -126,7 +128,8 @@ impl<'a, H: Hands> Acceptor<'a, H> {
 
     /// Tells those who do not look at the clock themselves that the time of a drain is over.
     pub(super) fn see_out(&mut self) -> Result<(), Error> {
-        self.shut();
+        self.listeners.clear();
+        self.handover = None;
         let drain = &self.shared.drain;
         while drain.has_stoppers() && !self.shared.door.is_empty() {
             if drain.is_over(deadline::now()) {
@@ -168,10 +171,11 @@ impl<'a, H: Hands> Acceptor<'a, H> {
     /// Whether a successor has said something, or has kept silent for too long.
     fn wait(&self, until: Until) -> Result<bool, Error> {
         let mut watches = vec![Watch::new(self.inbox.as_fd(), true, false)];
-        let successor = self.handover.as_ref().and_then(Handover::descriptor);
-        watches.extend(successor.map(|fd| Watch::new(fd, true, false)));
         watches.extend(self.hands.descriptor().map(|fd| Watch::new(fd, true, false)));
         watches.extend(self.stopper.map(|stopper| Watch::new(stopper.as_fd(), true, false)));
+        let successor = self.handover.as_ref().and_then(Handover::descriptor);
+        let place = watches.len();
+        watches.extend(successor.map(|fd| Watch::new(fd, true, false)));
         let listeners = self.listeners.iter().flat_map(|listener| listener.descriptors());
         let mut wait = match until {
             Until::Connected => {
@@ -182,19 +186,11 @@ impl<'a, H: Hands> Acceptor<'a, H> {
             Until::At(at) => Wait::until(at),
         };
         let silent = self.handover.as_ref().and_then(Handover::until);
-        let own = deadline::earlier(silent, self.hands.until());
-        wait.deadline = deadline::earlier(wait.deadline, own);
+        let until = deadline::earlier(self.hands.until(), silent);
+        wait.deadline = deadline::earlier(wait.deadline, until);
         let waited = sys::wait(&mut watches, &wait);
         waited.map_err(|error| Error::io("cannot wait for a connection", error))?;
-        Ok(successor.is_some() && watches[1].readable || deadline::has_passed(silent))
-    }
-}
-
-impl<H> Acceptor<'_, H> {
-    /// Nobody is let in any more.
-    pub(super) fn shut(&mut self) {
-        self.listeners.clear();
-        self.handover = None;
+        Ok(successor.is_some() && watches[place].readable || deadline::has_passed(silent))
     }
 }
 

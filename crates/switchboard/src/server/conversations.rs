@@ -30,6 +30,7 @@ pub(super) fn converse<H>(
     let setup = &bench.setup;
     let conversation = Conversation::with_role(transport, &setup.protocol, Role::Server);
     let mut conversation = conversation.with_timeouts(setup.limits.timeouts);
+    conversation.set_opening_timeout(setup.limits.opening);
     // In a process of its own it is stopped from another one.
     conversation.set_stopper(bench.lifeline.as_ref().unwrap_or(&stoppers.stop));
     let handled = catch_unwind(AssertUnwindSafe(|| handler(&mut conversation)));

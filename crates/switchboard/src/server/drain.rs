@@ -60,10 +60,10 @@ pub(super) struct Drain {
     /// What the times below count from, in nanoseconds.
     epoch: Instant,
     by: AtomicU64,
-    /// Where the deadline stands if several processes are to see it.
-    board: OnceLock<Board>,
     /// When the stop of a server that was taken over begins.
     begins: AtomicU64,
+    /// Where the deadline stands if several processes are to see it.
+    board: OnceLock<Board>,
     /// How long a stop may take that comes from a stopper, not from a call.
     within: AtomicU64,
     cut_off: Mutex<Vec<CutOff>>,
@@ -79,8 +79,8 @@ impl Drain {
         Drain {
             epoch: now,
             by: AtomicU64::new(NEVER),
-            board: OnceLock::new(),
             begins: AtomicU64::new(NEVER),
+            board: OnceLock::new(),
             within: AtomicU64::new(NEVER),
             cut_off: Mutex::default(),
             stoppers: Mutex::default(),
@@ -97,6 +97,10 @@ impl Drain {
     /// The same deadline, for a process that tells its master who was cut off.
     pub(super) fn of_child(&self) -> Drain {
         Drain { board: self.board.clone(), ..Drain::new(self.epoch) }
+    }
+
+    fn beginning(&self) -> &AtomicU64 {
+        self.board.get().map_or(&self.begins, Board::stops_at)
     }
 
     fn deadline(&self) -> &AtomicU64 {
@@ -135,12 +139,12 @@ impl Drain {
         };
         self.shorten(now, within);
         let now = nanoseconds(now.saturating_duration_since(self.epoch));
-        self.begins.store(now.saturating_add(nanoseconds(within / 2)), Ordering::Release);
+        self.beginning().store(now.saturating_add(nanoseconds(within / 2)), Ordering::Release);
     }
 
     /// When the stop of a server that was taken over begins.
     pub(super) fn begins(&self) -> Option<Instant> {
-        self.point(&self.begins)
+        self.point(self.beginning())
     }
 
     fn point(&self, at: &AtomicU64) -> Option<Instant> {

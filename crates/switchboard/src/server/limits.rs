@@ -55,6 +55,10 @@ pub struct Limits {
     /// How long a conversation may be idle between messages, take for a message (with its least
     /// rate), and take nothing of what is sent to it.
     pub timeouts: Timeouts,
+    /// How long a transport may take to open (a TLS handshake, ..), from when its connection was
+    /// accepted; `None` is for ever. Until then the service is told nothing of it.
+    /// [`OPENING_TIMEOUT`](limits::OPENING_TIMEOUT).
+    pub opening: Option<Duration>,
     /// How long closing waits for the peer's end, while it throws away at most
     /// [`LINGER_BYTES_MAX`](limits::LINGER_BYTES_MAX). [`LINGER_TIMEOUT`](limits::LINGER_TIMEOUT);
     /// zero does not wait.
@@ -120,6 +124,7 @@ impl Default for Limits {
             queued_bytes_in_all_max: limits::QUEUED_BYTES_IN_ALL_MAX,
             later_max: limits::LATER_MAX,
             timeouts: Timeouts::default(),
+            opening: Some(limits::OPENING_TIMEOUT),
             linger: limits::LINGER_TIMEOUT,
             tick: None,
             heartbeat: None,
@@ -147,6 +152,7 @@ impl Limits {
         zero("timeouts.idle", time(self.timeouts.idle))?;
         zero("timeouts.message", time(self.timeouts.message))?;
         zero("timeouts.stall", time(self.timeouts.stall))?;
+        zero("opening", time(self.opening))?;
         zero("tick", time(self.tick))?;
         zero("heartbeat.interval", time(self.heartbeat.as_ref().map(|beat| beat.interval)))?;
         if self.queue_low_bytes >= self.queue_high_bytes {

@@ -50,6 +50,10 @@ pub(super) enum Phase {
 /// Small facts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flags {
+    /// The transport is not open yet: nothing else is done with it.
+    pub(super) opening: bool,
+    /// The transport has taken bytes that it has not handed on yet.
+    pub(super) holds: bool,
     /// The service has been told that it began.
     pub(super) opened: bool,
     /// The service has been told that the peer is done sending.
@@ -70,7 +74,7 @@ pub(super) struct Flags {
     pub(super) mail: bool,
     /// What had come before the server was told to stop has been read.
     pub(super) drained: bool,
-    /// The service panicked, and is not called any more.
+    /// The service is not called any more: it panicked, or its transport never opened.
     pub(super) poisoned: bool,
 }
 
@@ -112,6 +116,7 @@ pub(super) enum Held {
 
 impl Line {
     pub(super) fn new(number: u64, transport: Arc<dyn Transport>, now: Instant) -> Line {
+        let opening = transport.opening().is_some();
         Line {
             number,
             transport,
@@ -122,7 +127,7 @@ impl Line {
             due: None,
             extras: None,
             phase: Phase::Open,
-            flags: Flags::default(),
+            flags: Flags { opening, ..Flags::default() },
             wanted: Interest::NONE,
             watched: Interest::NONE,
         }

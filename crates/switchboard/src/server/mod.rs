@@ -55,6 +55,7 @@ pub use bytes::Bytes;
 pub use dispatch::Dispatch;
 pub use drain::CutOff;
 pub use limits::{Heartbeat, Limits};
+pub use notify::notify;
 pub use per_address::PerAddress;
 pub use reply::Reply;
 pub use running::Running;
@@ -401,7 +402,7 @@ impl Prepared {
     }
 
     fn processes(
-        self,
+        mut self,
         server: &Server,
         work: &impl Fn(Arc<dyn Transport>, &mut Bench),
     ) -> Result<Stats, Error> {
@@ -410,8 +411,9 @@ impl Prepared {
             shared.set_board(&sizes.board()?);
         }
         let stoppers = [server.lifeline.clone(), server.stopper.clone()];
-        let Prepared { setup, listeners, succession } = self;
-        processes::run(listeners, &setup, shared, stoppers, sizes, succession, work)?;
+        let handover = self.succession.handover(&self.listeners);
+        let succession = (self.succession, handover);
+        processes::run(self.listeners, &self.setup, shared, stoppers, sizes, succession, work)?;
         Ok(shared.stats())
     }
 

@@ -14,13 +14,23 @@ pub(super) const READY: &str = "READY=1";
 /// It ends.
 pub(super) const STOPPING: &str = "STOPPING=1";
 
-/// It accepts in the place of another one, and this is the process to watch.
+/// This process accepts, in the place of another one.
 pub(super) fn ready_instead(process: u32) -> String {
     format!("MAINPID={process}\n{READY}")
 }
 
-/// Tells it, if anybody wants to know. Who cannot be told is no reason not to serve.
-pub(super) fn tell(state: &str) {
+/// Tells the supervisor of this process how far it is, by the protocol of `sd_notify(3)`: a line
+/// for each thing, as in `READY=1`, to the Unix socket that `NOTIFY_SOCKET` names. Without that
+/// nobody wants to know. A supervisor that cannot be told is no reason not to serve, so it is only
+/// traced.
+///
+/// A server says by itself when it is ready and when it stops: see
+/// [`with_notify`](super::Server::with_notify).
+///
+/// ```
+/// switchboard::server::notify("STATUS=reading the catalogue");
+/// ```
+pub fn notify(state: &str) {
     let Some(socket) = std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty()) else {
         return;
     };

@@ -57,7 +57,7 @@ impl Running {
 
     /// Waits until serving ends by itself: after
     /// [`with_conversations_in_all`](super::Server::with_conversations_in_all), a
-    /// [`Handle::stop`] from elsewhere, or an error.
+    /// [`Handle::stop`] from elsewhere, a takeover, or an error.
     ///
     /// # Errors
     /// What serving said.

@@ -231,7 +231,7 @@ impl Shared {
         if begins {
             // Of one that was taken over the end is not the end of the service.
             if self.tells_of_the_stop.load(Ordering::Acquire) && self.drain.begins().is_none() {
-                notify::tell(notify::STOPPING);
+                notify::notify(notify::STOPPING);
             }
             // What came too late to be begun is closed: whoever adopts looks at the flag first.
             self.adopted().clear();

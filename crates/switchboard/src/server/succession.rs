@@ -5,7 +5,7 @@ use super::handover::{self, Handover, Predecessor};
 use super::shared::Shared;
 use super::{Server, notify};
 use crate::{Endpoint, Error, ListenOptions, Listener};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// What a server has of that.
@@ -15,28 +15,17 @@ pub(super) struct Succession {
     door: Option<Arc<Listener>>,
     /// Waits until this server is ready.
     predecessor: Option<Predecessor>,
-    notifies: bool,
-    /// The process in front of the one that serves.
-    front: Option<u32>,
+    /// The process to tell a supervisor of, if one is to be told.
+    notifies: Option<u32>,
+    listeners: Vec<Weak<Listener>>,
 }
 
 impl Succession {
     /// What answers a successor, who is to have these listeners.
     pub(super) fn handover(&mut self, listeners: &[Arc<Listener>]) -> Option<Handover> {
+        let all = listeners.iter().chain(&self.door);
+        self.listeners = all.map(Arc::downgrade).collect();
         self.door.take().map(|door| Handover::new(door, listeners))
-    }
-
-    /// Another process serves than the one that was told to: no other than that removes its path.
-    pub(super) fn is_of(&self, process: u32) {
-        if let Some(door) = &self.door {
-            door.is_of(process);
-        }
-    }
-
-    /// This one serves, and was forked off by that.
-    pub(super) fn is_behind(&mut self, front: u32) {
-        self.front = Some(front);
-        self.is_of(std::process::id());
     }
 
     /// To be called when there is nothing left but to accept.
@@ -47,14 +36,13 @@ impl Succession {
         let instead = self.predecessor.is_some();
         if let Some(predecessor) = self.predecessor {
             predecessor.ready()?;
+            self.listeners.iter().filter_map(Weak::upgrade).for_each(|one| one.take_path());
         }
-        if self.notifies && instead {
-            let process = self.front.unwrap_or_else(std::process::id);
-            notify::tell(&notify::ready_instead(process));
-        } else if self.notifies {
-            notify::tell(notify::READY);
-        }
-        if self.notifies {
+        if let Some(process) = self.notifies {
+            match instead {
+                true => notify::notify(&notify::ready_instead(process)),
+                false => notify::notify(notify::READY),
+            }
             shared.tell_of_the_stop();
         }
         Ok(())
@@ -62,6 +50,12 @@ impl Succession {
 }
 
 impl Server {
+    /// Says which process removes the paths that go with the sockets.
+    pub(super) fn is_of(&self, process: u32) {
+        let all = self.listeners.iter().chain(&self.succession.door);
+        all.for_each(|listener| listener.is_of(process));
+    }
+
     /// Listens on an endpoint with options of one's own; otherwise as [`listen`](Self::listen).
     ///
     /// After [`take_over`](Self::take_over) it is the other server's socket for that endpoint, if
@@ -136,7 +130,8 @@ impl Server {
     /// use std::time::Duration;
     /// use switchboard::server::{Reply, Server};
     ///
-    /// let place = format!("unix:{}/swb-doc-{}", std::env::temp_dir().display(), std::process::id());
+    /// let place = format!("swb-doc-{}", std::process::id());
+    /// let place = format!("unix:{}", std::env::temp_dir().join(place).display());
     /// let echo = || |message: &[u8], reply: &mut Reply<'_>| reply.send(message);
     /// let old = Server::new("lines")?.listen("127.0.0.1:0")?.with_handover(&place)?.start(echo)?;
     /// let endpoint = old.endpoints()[0].to_string();
@@ -197,7 +192,7 @@ impl Server {
     /// with `NotifyAccess=all`.
     #[must_use]
     pub fn with_notify(mut self) -> Server {
-        self.succession.notifies = true;
+        self.succession.notifies = Some(std::process::id());
         self
     }
 }

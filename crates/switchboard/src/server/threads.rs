@@ -76,8 +76,7 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
     ) -> Result<(), Error> {
         thread::scope(|scope| {
             let threads = Threads { pool: self, scope };
-            let mut acceptor = Acceptor::new(threads, self.shared, listeners, stopper)?;
-            acceptor.handover = handover;
+            let mut acceptor = Acceptor::new(threads, self.shared, listeners, stopper, handover)?;
             succession.begin(self.shared)?;
             let accepted = acceptor.run();
             if accepted.is_err() {

@@ -15,6 +15,7 @@
 mod clocks;
 mod drain;
 mod mail;
+mod opening;
 
 use super::bench::Bench;
 use super::inbox::{InService, Token};
@@ -38,6 +39,13 @@ pub(super) struct Turn<'a, S> {
 impl<S: Service> Turn<'_, S> {
     /// Whether it could go on at once.
     pub(super) fn run(&mut self, ready: Interest) -> bool {
+        if self.line.flags.opening && !self.open() {
+            return false;
+        }
+        if self.line.flags.holds && ready.write {
+            // Something goes, so it is no stall.
+            self.session.outbound.restart_clock();
+        }
         if self.line.phase == Phase::Lingering {
             self.linger(ready);
             return false;
@@ -48,7 +56,8 @@ impl<S: Service> Turn<'_, S> {
         let late = self.line.due.is_some_and(|due| due <= self.bench.now);
         // A clock that has run out while bytes lay there unread has not run out.
         let stopping = self.bench.shared.is_stopping();
-        let looked = (ready.read || late || stopping) && self.wants_bytes();
+        let comes = ready.read || self.line.transport.holds_input();
+        let looked = (comes || late || stopping) && self.wants_bytes();
         if looked {
             let bytes = self.read();
             if stopping {
@@ -63,7 +72,9 @@ impl<S: Service> Turn<'_, S> {
             self.panicked();
         }
         self.write();
-        if self.line.flags.owes && self.queued() == 0 && self.line.held() == 0 {
+        self.flush();
+        let holds = self.line.flags.holds;
+        if self.line.flags.owes && self.queued() == 0 && self.line.held() == 0 && !holds {
             // From here on it is the peer's turn to say something: no clock of it ran till now.
             self.line.flags.owes = false;
             self.line.heard = self.bench.now;
@@ -74,7 +85,10 @@ impl<S: Service> Turn<'_, S> {
         }
         self.settle();
         let flags = &self.line.flags;
-        flags.backlog && self.wants_messages() || flags.mail && !flags.full || self.drains()
+        flags.backlog && self.wants_messages()
+            || flags.mail && !flags.full
+            || self.drains()
+            || self.wants_bytes() && self.line.transport.holds_input()
     }
 
     /// Everything in which the service has a part.
@@ -128,7 +142,8 @@ impl<S: Service> Turn<'_, S> {
     pub(super) fn wanted(&self) -> Interest {
         let lingers = self.line.phase == Phase::Lingering && self.line.lingers_bytes() > 0;
         let read = self.wants_bytes() || lingers;
-        Interest { read, write: self.session.outbound.pending() > 0 }
+        let write = self.session.outbound.pending() > 0;
+        self.line.transport.interest(Interest { read, write })
     }
 
     fn wants_messages(&self) -> bool {
@@ -151,6 +166,10 @@ impl<S: Service> Turn<'_, S> {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return 0,
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    self.session.inbound.handle_cut();
+                    return 0;
+                }
                 Err(error) => {
                     let number = self.session.inbound.messages() + 1;
                     let error = self.io("cannot receive from", error).at_message(number);
@@ -287,18 +306,37 @@ impl<S: Service> Turn<'_, S> {
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => {
-                    // What it sent before is still to be received.
-                    let error = self.io("cannot send to", error);
-                    self.line.extras().deaf = Some(error);
-                    self.session.outbound.discard();
-                    self.drop_held();
-                }
+                Err(error) => self.deafened("cannot send to", error),
             }
         }
         if self.line.flags.full || self.session.outbound.pending() > 0 {
             self.note_full();
         }
+    }
+
+    /// Has the transport hand on what it has taken.
+    pub(super) fn flush(&mut self) {
+        match self.line.transport.flush() {
+            Ok(all) => {
+                if all && self.line.flags.holds {
+                    self.session.outbound.restart_clock();
+                }
+                self.line.flags.holds = !all;
+            }
+            // The next turn goes on with it.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => self.deafened("cannot send to", error),
+        }
+    }
+
+    /// The peer takes nothing any more. What it sent before is still to be received.
+    #[cold]
+    fn deafened(&mut self, what: &str, error: io::Error) {
+        let error = self.io(what, error);
+        self.line.extras().deaf.get_or_insert(error);
+        self.line.flags.holds = false;
+        self.session.outbound.discard();
+        self.drop_held();
     }
 
     /// Moves on to the next phase once everything is delivered.
@@ -310,12 +348,12 @@ impl<S: Service> Turn<'_, S> {
         let closing = self.line.phase == Phase::Closing;
         if (closing || self.line.flags.finishing) && !self.line.flags.half_closed {
             self.line.flags.half_closed = true;
-            if let Err(error) = self.line.transport.finish() {
-                let error = self.io("cannot finish sending to", error);
-                self.line.extras().deaf.get_or_insert(error);
+            match self.line.transport.finish() {
+                Ok(()) => self.flush(),
+                Err(error) => self.deafened("cannot finish sending to", error),
             }
         }
-        if !closing {
+        if !closing || self.line.flags.holds {
             return;
         }
         let now = self.bench.now;
@@ -338,7 +376,7 @@ impl<S: Service> Turn<'_, S> {
             self.line.phase = Phase::Over;
             return;
         }
-        if !ready.read {
+        if !ready.read && !self.line.transport.holds_input() {
             return;
         }
         let read = self.line.transport.read(self.session.receive_space(1));

@@ -39,6 +39,8 @@ pub struct Inbound {
     messages: u64,
     discarded: u64,
     at_end: bool,
+    /// The stream was cut off: it ended without the end that its transport has.
+    is_cut: bool,
     /// The decoder has seen all that is here and asked for more: until something comes, or the
     /// framing changes, a poll would say the same again.
     seen: bool,
@@ -96,6 +98,7 @@ impl Inbound {
             messages: 0,
             discarded: 0,
             at_end: false,
+            is_cut: false,
             seen: false,
             streaming: None,
             waiting: None,
@@ -144,6 +147,9 @@ impl Inbound {
     #[cold]
     pub(crate) fn shown(&self, error: Error) -> Error {
         let error = match error.is_truncated() {
+            true if self.is_cut => error
+                .with_partial(self.partial())
+                .with_advice("the stream was cut off, without the end that its transport has"),
             true => error.with_partial(self.partial()),
             false => error,
         };
@@ -184,6 +190,28 @@ impl Inbound {
         self.at_end = true;
     }
 
+    /// The stream was cut off. That ends no message: one that has begun is truncated, and so is
+    /// what only the end of the stream completes. Between two messages that say themselves where
+    /// they end nothing is missing.
+    pub(crate) fn handle_cut(&mut self) {
+        self.at_end = true;
+        self.is_cut = true;
+    }
+
+    /// What a stream that was cut off comes to, once every whole message has been given.
+    #[cold]
+    fn cut_off(&self) -> Result<Event, FrameError> {
+        if !self.has_begun() && !self.decoder.ends_with_stream() {
+            return Ok(Event::Finished);
+        }
+        let offset = match self.assembler.is_open() {
+            true => self.message_offset,
+            false => self.decoder.offset(),
+        };
+        let end = self.received();
+        Err(FrameError::new(ErrorKind::Truncated, offset, end).with_progress(end - offset, None))
+    }
+
     /// Drops the message given last.
     pub(super) fn release(&mut self) {
         let held = std::mem::take(&mut self.held);
@@ -198,7 +226,7 @@ impl Inbound {
     pub(crate) fn poll(&mut self) -> Result<Event, FrameError> {
         self.release();
         loop {
-            match self.decoder.step(self.buffer.unread(), self.at_end)? {
+            match self.decoder.step(self.buffer.unread(), self.at_end && !self.is_cut)? {
                 Step::Frame(frame) => {
                     self.waiting = None;
                     let offset = self.decoder.offset() - frame.whole.len() as u64;
@@ -235,6 +263,9 @@ impl Inbound {
                     self.buffer.scanned();
                     self.seen = true;
                     self.need = need.get();
+                    if self.is_cut {
+                        return self.cut_off();
+                    }
                     return Ok(Event::Need(need));
                 }
                 Step::End => return Ok(Event::Finished),

@@ -152,6 +152,11 @@ impl Outbound {
         timeouts.stall.and_then(|stall| since.checked_add(stall))
     }
 
+    /// The peer has taken something that the transport had held, or holds nothing any more.
+    pub(crate) fn restart_clock(&mut self) {
+        self.stalled_since = None;
+    }
+
     /// Since when the transport takes nothing.
     pub(crate) fn stalled_since(&self) -> Option<Instant> {
         self.stalled_since

@@ -2,8 +2,9 @@
 //! blocking flag says.
 
 use crate::limits::HANDOVER_SOCKETS_AT_ONCE;
+use rustix::io::Errno;
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recv, recvmsg, send, sendmsg,
 };
 use std::io::{self, IoSlice, IoSliceMut};
@@ -93,6 +94,10 @@ pub(crate) fn read_with_descriptors(
                 take(descriptor);
             }
         }
+    }
+    if received.flags.contains(ReturnFlags::CTRUNC) {
+        // This process has no room for all of them.
+        return Err(Errno::MFILE.into());
     }
     Ok(received.bytes)
 }

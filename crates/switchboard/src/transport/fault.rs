@@ -162,7 +162,7 @@ impl Faulty {
     }
 
     /// Sends what is held back; `WouldBlock` while some of it is left.
-    fn flush(&self, writing: &mut Direction) -> io::Result<()> {
+    fn send_held(&self, writing: &mut Direction) -> io::Result<()> {
         while !writing.held.is_empty() {
             match self.inner.write(&writing.held) {
                 Ok(count) => drop(writing.held.drain(..count)),
@@ -198,7 +198,7 @@ impl Transport for Faulty {
             writing.held.extend_from_slice(&bytes[..taken]);
             writing.bytes += taken as u64;
             if !more || taken < count {
-                match self.flush(&mut writing) {
+                match self.send_held(&mut writing) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => {}
                     other => other?,
                 }
@@ -218,7 +218,7 @@ impl Transport for Faulty {
     fn finish(&self) -> io::Result<()> {
         let until = Wait { deadline: deadline::after(limits::LINGER_TIMEOUT), ..Wait::FOREVER };
         loop {
-            match self.flush(&mut lock(&self.writing)) {
+            match self.send_held(&mut lock(&self.writing)) {
                 Ok(()) => return self.inner.finish(),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.inner.wait(Interest::WRITE, &until)? == Woken::Deadline {
@@ -237,7 +237,7 @@ impl Transport for Faulty {
 
     fn wait(&self, interest: Interest, until: &Wait<'_>) -> io::Result<Woken> {
         loop {
-            let held = match self.flush(&mut lock(&self.writing)) {
+            let held = match self.send_held(&mut lock(&self.writing)) {
                 Ok(()) => false,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
                 // A broken stream is readiness: the next write tells.
@@ -257,6 +257,23 @@ impl Transport for Faulty {
                 other => return Ok(other),
             }
         }
+    }
+
+    fn interest(&self, wanted: Interest) -> Interest {
+        let held = !lock(&self.writing).held.is_empty();
+        self.inner.interest(Interest { write: wanted.write || held, ..wanted })
+    }
+
+    fn flush(&self) -> io::Result<bool> {
+        match self.send_held(&mut lock(&self.writing)) {
+            Ok(()) => self.inner.flush(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn opening(&self) -> Option<&'static str> {
+        self.inner.opening()
     }
 
     fn holds_input(&self) -> bool {
@@ -303,7 +320,7 @@ impl Transport for Faulty {
 impl Drop for Faulty {
     fn drop(&mut self) {
         // Once, without waiting: dropping never blocks.
-        let _ = self.flush(&mut lock(&self.writing));
+        let _ = self.send_held(&mut lock(&self.writing));
     }
 }
 

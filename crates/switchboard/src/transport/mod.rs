@@ -56,8 +56,10 @@ pub trait Transport: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) when nothing is there yet,
-    /// [`Interrupted`](io::ErrorKind::Interrupted) when it is to be called again at once; else the
-    /// stream is broken (`ConnectionReset`, `TimedOut` for a peer found dead, ..).
+    /// [`Interrupted`](io::ErrorKind::Interrupted) when it is to be called again at once;
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when the stream was cut off: it ended
+    /// without the end that its protocol has. Else the stream is broken (`ConnectionReset`,
+    /// `TimedOut` for a peer found dead, ..).
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// Like [`read`](Self::read), into several buffers one after the other.
@@ -91,7 +93,8 @@ pub trait Transport: Send + Sync + fmt::Debug {
     }
 
     /// Half-closes: what was written is delivered, then the peer reads the end of the stream.
-    /// Reading goes on as before. A second call does nothing.
+    /// Reading goes on as before. A second call does nothing. Before a transport is
+    /// [open](Self::opening) it has taken nothing that could be delivered, and ends at once.
     ///
     /// # Errors
     /// When the stream is broken already.
@@ -112,6 +115,33 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// error here but readiness.
     fn wait(&self, interest: Interest, until: &Wait<'_>) -> io::Result<Woken> {
         wait_on(self.read_descriptor(), self.write_descriptor(), interest, until)
+    }
+
+    /// What to poll the descriptors for in order to get on with `wanted`. Only a transport with a
+    /// protocol of its own answers anything else than what it was asked: it may have to write to
+    /// read on, and the reverse. Whoever waits on the descriptors by himself asks anew before each
+    /// wait, and then does what he wanted to, whichever descriptor was ready.
+    fn interest(&self, wanted: Interest) -> Interest {
+        wanted
+    }
+
+    /// Gets on with what this transport has to do by itself, without waiting: to hand on bytes that
+    /// it has taken and still holds, and to [open](Self::opening). `true` when it holds nothing:
+    /// all that was written, and [`finish`](Self::finish), is handed on. Only a transport that
+    /// buffers ever says `false`; what it holds is lost when it is dropped.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write), `WouldBlock` excepted; and when opening fails.
+    fn flush(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// What has to be over before the first byte of the stream can come (`the TLS handshake`), as
+    /// long as it is not. [`flush`](Self::flush) gets on with it, and so do reads and writes, which
+    /// say `WouldBlock` meanwhile. Whoever serves the stream bounds the time for it, see
+    /// [`OPENING_TIMEOUT`](crate::limits::OPENING_TIMEOUT).
+    fn opening(&self) -> Option<&'static str> {
+        None
     }
 
     /// Whether this transport itself holds bytes that a read would give at once: the descriptor

@@ -131,6 +131,18 @@ impl<F: Fn(TraceEvent<'_>) + Send + Sync> Transport for Trace<F> {
         self.inner.wait(interest, until)
     }
 
+    fn interest(&self, wanted: Interest) -> Interest {
+        self.inner.interest(wanted)
+    }
+
+    fn flush(&self) -> io::Result<bool> {
+        self.failed(self.inner.flush())
+    }
+
+    fn opening(&self) -> Option<&'static str> {
+        self.inner.opening()
+    }
+
     fn holds_input(&self) -> bool {
         self.inner.holds_input()
     }

@@ -1,7 +1,7 @@
 //! This side of the cable: lays it, has everyone meet, pulls it, and judges by the time.
 
 use crate::mode::Mode;
-use crate::serve::{CONVERSATIONS, HOWS};
+use crate::serve::{CONVERSATIONS, hows};
 use crate::{CANNOT, role};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
@@ -66,7 +66,7 @@ pub(crate) fn run() -> ExitCode {
 
 fn start_all() -> (Vec<Part>, Vec<Part>) {
     let mut servers = Vec::new();
-    for how in HOWS {
+    for how in hows() {
         for mode in [Mode::Liveness, Mode::Clocks, Mode::Heartbeat] {
             // A blocking conversation has no heartbeat of its own.
             if how != "conversations" || mode != Mode::Heartbeat {

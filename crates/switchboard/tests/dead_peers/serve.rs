@@ -5,9 +5,10 @@ use std::time::Duration;
 use switchboard::server::Server;
 use switchboard::{Conversation, Dispatch, Ending, Error, Message, Reply, Service, deadline};
 
-/// What a server runs under: every dispatcher of services, by its name, and the blocking
-/// conversations.
-pub(crate) const HOWS: [&str; 3] = ["threads", "events", "conversations"];
+/// What a server runs under: every dispatcher, by its name, and the blocking conversations.
+pub(crate) fn hows() -> impl Iterator<Item = &'static str> {
+    Dispatch::NAMES.into_iter().chain(["conversations"])
+}
 
 /// Conversations that each server has.
 pub(crate) const CONVERSATIONS: usize = 3;

@@ -56,6 +56,9 @@ mod same;
 #[expect(unused_imports, reason = "some of its tests need memory in common")]
 #[path = "../server/stop.rs"]
 mod stop;
+#[expect(dead_code, unused_imports, reason = "some of its tests have threads")]
+#[path = "../server/takeover.rs"]
+mod takeover;
 mod zombies;
 
 fn main() -> std::process::ExitCode {
@@ -76,6 +79,7 @@ fn main() -> std::process::ExitCode {
         lifelines::TESTS,
         refused::TESTS,
         stop::EVERYWHERE,
+        takeover::EVERYWHERE,
         zombies::TESTS,
     ];
     runner::run(&tests, &programs)

@@ -35,6 +35,7 @@ mod panics;
 mod same;
 mod senders;
 mod stop;
+mod takeover;
 
 /// The dispatchers of this binary.
 pub(crate) fn ways() -> Vec<(&'static str, Dispatch)> {

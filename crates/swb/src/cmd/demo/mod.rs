@@ -1,6 +1,6 @@
 //! `swb demo`: the main job on a bare machine, checked to the byte.
 //!
-//! Servers that echo in eight framings, each once under threads and once under event loops, on free
+//! Servers that echo in eight framings, each under threads, processes and event loops, on free
 //! loopback ports and Unix sockets.
 //! Clients talk to them through a link that cuts every read and write at random, glues others
 //! together and interrupts calls. Conversations half-close and read on; some peers vanish or reset
@@ -22,7 +22,8 @@ use crate::printer::Printer;
 use framings::FRAMINGS;
 use round::Tally;
 use server::EchoServer;
-use switchboard::server::Dispatch;
+use switchboard::Ending;
+use switchboard::server::{Dispatch, Endings};
 
 /// How often the progress is told.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(250);
@@ -41,8 +42,8 @@ pub(crate) fn run(args: &DemoArgs, printer: &Printer) -> Outcome {
 fn in_directory(args: &DemoArgs, printer: &Printer, directory: &std::path::Path) -> Outcome {
     let seed = args.seed.unwrap_or_else(seed_from_clock);
     printer.talk(&format!(
-        "echo servers in eight framings, under threads and events; a link that cuts, glues and \
-         interrupts (seed {seed})"
+        "echo servers in eight framings, under threads, processes and events; a link that cuts, \
+         glues and interrupts (seed {seed})"
     ));
     let servers = start_servers(directory)?;
     let started = Instant::now();
@@ -72,23 +73,31 @@ fn in_directory(args: &DemoArgs, printer: &Printer, directory: &std::path::Path)
     });
     let elapsed = started.elapsed();
     let mut wrong = failures;
-    for (server, tally) in servers.iter().zip(&tallies) {
-        wrong.extend(server.check(tally));
+    let mut rows = Vec::new();
+    for (server, tally) in servers.into_iter().zip(&tallies) {
+        let (framing, over, under) =
+            (server.framing.spec, server.over(), server.dispatch.to_string());
+        let (endings, why) = server.stop(tally);
+        wrong.extend(why);
+        rows.push(Row { framing, over, under, tally, endings });
     }
-    printer.data(table(&servers, &tallies, elapsed).as_bytes())?;
-    wrong.extend(servers.into_iter().filter_map(EchoServer::stop));
+    printer.data(table(&rows, elapsed).as_bytes())?;
     conclude(printer, &tallies, &wrong, seed)
 }
 
-/// Each framing under each dispatcher.
+/// Each framing under each dispatcher. Those of processes come first: they are forked off, and that
+/// is for a program that has no other threads yet.
 fn start_servers(directory: &std::path::Path) -> Result<Vec<EchoServer>, Failure> {
+    // More than one loop on any machine, and not a hundred on a large one.
+    let events = Dispatch::events().with_loops(LOOPS);
     let mut servers = Vec::new();
-    for framing in &FRAMINGS {
-        // More than one loop on any machine, and not a hundred on a large one.
-        for dispatch in [Dispatch::threads(), Dispatch::events().with_loops(LOOPS)] {
-            servers.push(EchoServer::start(framing, dispatch, directory)?);
+    for dispatch in [Dispatch::processes(), Dispatch::threads(), events] {
+        for framing in &FRAMINGS {
+            servers.push(EchoServer::start(framing, dispatch.clone(), directory)?);
         }
     }
+    let place = |server: &EchoServer| FRAMINGS.iter().position(|f| f.spec == server.framing.spec);
+    servers.sort_by_key(place);
     Ok(servers)
 }
 
@@ -126,9 +135,18 @@ fn show_progress(printer: &Printer, tallies: &[Arc<Tally>], started: Instant, ov
     }
 }
 
-fn table(servers: &[EchoServer], tallies: &[Arc<Tally>], elapsed: Duration) -> String {
+/// What became of a server.
+struct Row<'a> {
+    framing: &'static str,
+    over: &'static str,
+    under: String,
+    tally: &'a Tally,
+    endings: Endings,
+}
+
+fn table(rows: &[Row<'_>], elapsed: Duration) -> String {
     let mut text = format!(
-        "{:<22} {:<5} {:<8} {:>9} {:>8} {:>8}   {}\n",
+        "{:<22} {:<5} {:<9} {:>9} {:>8} {:>8}   {}\n",
         "framing",
         "over",
         "under",
@@ -137,30 +155,28 @@ fn table(servers: &[EchoServer], tallies: &[Arc<Tally>], elapsed: Duration) -> S
         "per s",
         "endings (finished/truncated/reset)"
     );
-    let mut row = |names: [&str; 3], messages: u64, bytes: u64, endings: [u64; 3]| {
+    let mut line = |names: [&str; 3], messages: u64, bytes: u64, endings: [u64; 3]| {
         let [name, over, under] = names;
         let mib = bytes as f64 / (1024.0 * 1024.0);
         let rate = messages as f64 / elapsed.as_secs_f64();
         let [finished, truncated, reset] = endings;
-        let line = format!(
-            "{name:<22} {over:<5} {under:<8} {messages:>9} {mib:>8.1} {rate:>8.0}   \
+        text.push_str(&format!(
+            "{name:<22} {over:<5} {under:<9} {messages:>9} {mib:>8.1} {rate:>8.0}   \
              {finished}/{truncated}/{reset}\n"
-        );
-        text.push_str(&line);
+        ));
     };
     let mut sums = (0, 0, [0; 3]);
-    for (server, tally) in servers.iter().zip(tallies) {
-        let endings = server.endings();
-        let under = server.dispatch.to_string();
-        let names = [server.framing.spec, server.over(), &under];
-        row(names, tally.messages(), tally.bytes(), endings);
+    for Row { framing, over, under, tally, endings } in rows {
+        let endings =
+            [Ending::Finished, Ending::Truncated, Ending::Reset].map(|one| endings.count(one));
+        line([framing, over, under], tally.messages(), tally.bytes(), endings);
         sums.0 += tally.messages();
         sums.1 += tally.bytes();
         for (sum, count) in sums.2.iter_mut().zip(endings) {
             *sum += count;
         }
     }
-    row(["all", "", ""], sums.0, sums.1, sums.2);
+    line(["all", "", ""], sums.0, sums.1, sums.2);
     text
 }
 

@@ -3,27 +3,20 @@
 use super::framings::DemoFraming;
 use super::round::Tally;
 use crate::exit::{Exit, Failure};
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use switchboard::server::{Dispatch, Reply, Running, Server, Service};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use switchboard::server::{Dispatch, Endings, Reply, Running, Server, Service};
 use switchboard::{Ending, Endpoint, Error, Message};
 
 pub(super) struct EchoServer {
     pub(super) framing: &'static DemoFraming,
     pub(super) endpoint: Endpoint,
     pub(super) dispatch: Dispatch,
-    seen: Arc<Mutex<Seen>>,
+    /// A file, since the services of one server may be in many processes.
+    notes: PathBuf,
     running: Running,
-}
-
-/// How the conversations ended, as the server was told.
-#[derive(Default)]
-struct Seen {
-    finished: u64,
-    resets: u64,
-    /// What had arrived of the messages that stayed incomplete.
-    partials: Vec<Vec<u8>>,
-    other: Vec<String>,
 }
 
 impl EchoServer {
@@ -33,83 +26,95 @@ impl EchoServer {
         directory: &Path,
     ) -> Result<EchoServer, Failure> {
         let cannot_listen = |error: Error| Failure::new(Exit::Unreachable, error);
-        let endpoint = if framing.unix {
-            let name = format!("{}-{dispatch}", framing.spec);
-            format!("unix:{}", directory.join(name).display())
-        } else {
-            "tcp://127.0.0.1:0".to_owned()
+        let path = directory.join(format!("{}-{dispatch}", framing.spec));
+        let endpoint = match framing.unix {
+            true => format!("unix:{}", path.display()),
+            false => "tcp://127.0.0.1:0".to_owned(),
         };
         let protocol = framing.protocol().map_err(Failure::usage)?;
         let server = Server::of(&protocol).with_dispatch(dispatch.clone());
         let server = server.listen(&endpoint).map_err(cannot_listen)?;
-        let seen = Arc::new(Mutex::new(Seen::default()));
-        let notes = Arc::clone(&seen);
-        let running = server.start(move || Echo(Arc::clone(&notes))).map_err(cannot_listen)?;
+        let notes = path.with_extension("notes");
+        let file = File::options().create_new(true).append(true).open(&notes);
+        let file = Arc::new(file.map_err(|error| {
+            Failure::usage(format_args!("cannot write to {}: {error}", notes.display()))
+        })?);
+        let running = server.start(move || Echo(Arc::clone(&file))).map_err(cannot_listen)?;
         let endpoint = running.endpoints().first().cloned();
         let endpoint = endpoint.ok_or_else(|| Failure::usage("a server listens nowhere"))?;
-        Ok(EchoServer { framing, endpoint, dispatch, seen, running })
-    }
-
-    /// Ends it; what it did not do.
-    pub(super) fn stop(self) -> Option<String> {
-        let spec = format!("{} under {}", self.framing.spec, self.dispatch);
-        let why = match self.running.stop() {
-            Ok(stats) if stats.open == 0 && stats.panicked == 0 => return None,
-            Ok(stats) => format!("the server ended as {stats:?}"),
-            Err(error) => error.to_string(),
-        };
-        Some(format!("{spec}: {why}"))
+        Ok(EchoServer { framing, endpoint, dispatch, notes, running })
     }
 
     pub(super) fn over(&self) -> &'static str {
         if self.framing.unix { "unix" } else { "tcp" }
     }
 
-    /// How many conversations finished, were truncated, were reset.
-    pub(super) fn endings(&self) -> [u64; 3] {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        [seen.finished, seen.partials.len() as u64, seen.resets]
+    /// How the conversations so far have ended.
+    pub(super) fn endings(&self) -> Endings {
+        self.running.handle().stats().endings
     }
 
-    /// Whether the server was told every ending as the client made it.
-    pub(super) fn check(&self, tally: &Tally) -> Vec<String> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Ends it: how its conversations ended, and whatever of that is not as the clients made it.
+    pub(super) fn stop(self, tally: &Tally) -> (Endings, Vec<String>) {
         let spec = format!("{} under {}", self.framing.spec, self.dispatch);
-        let mut wrong: Vec<String> = seen
-            .other
-            .iter()
-            .map(|error| format!("{spec}: the server was told: {error}"))
-            .collect();
-        let mut compare = |what: &str, told: u64, made: u64| {
-            if told != made {
-                wrong.push(format!("{spec}: {made} conversations {what}, the server saw {told}"));
+        let endings = match self.running.stop() {
+            Ok(stats) if stats.open == 0 && stats.panicked == 0 && stats.crashed == 0 => {
+                stats.endings
             }
+            Ok(stats) => return (stats.endings, vec![format!("{spec}: it ended as {stats:?}")]),
+            Err(error) => return (Endings::default(), vec![format!("{spec}: {error}")]),
         };
-        compare("finished", seen.finished, tally.finished());
-        compare("were reset", seen.resets, tally.resets());
-        let mut told = seen.partials.clone();
-        let mut made = tally.partials();
-        told.sort();
-        made.sort();
-        if told != made {
-            wrong.push(format!(
-                "{spec}: {} messages were broken off, the server saw {}, or other bytes of them",
-                made.len(),
-                told.len()
-            ));
+        let mut wrong = Vec::new();
+        let made = [
+            (Ending::Finished, tally.finished()),
+            (Ending::Truncated, tally.partials().len() as u64),
+            (Ending::Reset, tally.resets()),
+        ];
+        for (ending, made) in made {
+            let told = endings.count(ending);
+            if told != made {
+                wrong.push(format!("{spec}: {made} conversations {ending}, the server saw {told}"));
+            }
         }
-        wrong
-    }
-
-    /// Waits until the server has seen so many conversations end.
-    pub(super) fn has_seen(&self, endings: u64) -> bool {
-        let [finished, truncated, reset] = self.endings();
-        finished + truncated + reset >= endings
+        wrong.extend(
+            compare_notes(&self.notes, tally).into_iter().map(|why| format!("{spec}: {why}")),
+        );
+        (endings, wrong)
     }
 }
 
+/// Whether the services were told what had arrived of every message that stayed incomplete.
+fn compare_notes(notes: &Path, tally: &Tally) -> Vec<String> {
+    let notes = match fs::read_to_string(notes) {
+        Ok(notes) => notes,
+        Err(error) => return vec![format!("its notes cannot be read: {error}")],
+    };
+    let (mut told, other): (Vec<&str>, Vec<&str>) =
+        notes.lines().partition(|note| note.starts_with(TRUNCATED));
+    let mut wrong: Vec<String> =
+        other.iter().map(|note| format!("the server was told: {note}")).collect();
+    let made = tally.partials();
+    let mut made: Vec<String> = made.iter().map(|partial| truncated(partial)).collect();
+    told.sort_unstable();
+    made.sort_unstable();
+    if told != made {
+        let (made, told) = (made.len(), told.len());
+        wrong.push(format!(
+            "{made} messages were broken off, it saw {told}, or other bytes of them"
+        ));
+    }
+    wrong
+}
+
+const TRUNCATED: &str = "truncated ";
+
+fn truncated(partial: &[u8]) -> String {
+    let hex: String = partial.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{TRUNCATED}{hex}")
+}
+
 /// Sends every message back, and notes how it ended.
-struct Echo(Arc<Mutex<Seen>>);
+struct Echo(Arc<File>);
 
 impl Service for Echo {
     fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
@@ -117,13 +122,13 @@ impl Service for Echo {
     }
 
     fn closed(&mut self, ending: Ending, error: Option<&Error>) {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match (ending, error) {
-            (Ending::Finished, None) => seen.finished += 1,
-            (Ending::Truncated, Some(error)) => seen.partials.push(error.partial().to_vec()),
-            (Ending::Reset, Some(_)) => seen.resets += 1,
-            (_, Some(error)) => seen.other.push(error.to_string()),
-            (ending, None) => seen.other.push(format!("an ending: {ending}")),
-        }
+        let note = match (ending, error) {
+            (Ending::Finished, None) | (Ending::Reset, Some(_)) => return,
+            (Ending::Truncated, Some(error)) => truncated(error.partial()),
+            (_, Some(error)) => error.to_string(),
+            (ending, None) => format!("an ending: {ending}"),
+        };
+        // One that cannot be written is missed when they are compared.
+        let _ = (&*self.0).write_all(format!("{note}\n").as_bytes());
     }
 }

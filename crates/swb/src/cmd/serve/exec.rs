@@ -9,12 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::net::sockopt;
 use switchboard::server::PerAddress;
-use switchboard::{Endpoint, Transport};
+use switchboard::{Endpoint, Error, Listener, Transport};
 
-use crate::args::ServeArgs;
-use crate::exit::{Failure, Outcome};
+use crate::args::{Place, ServeArgs};
+use crate::exit::{Exit, Failure, Outcome};
 use crate::listening::{self, Limits};
 use crate::printer::Printer;
+use crate::privileges::Privileges;
 use crate::signals::Interrupts;
 use crate::units;
 
@@ -32,8 +33,7 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
     let at_once = args.max_conversations.unwrap_or(listening::CONVERSATIONS_MAX);
     let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("waiting for the programs under way", printer)?;
-    let (listen, print) = (args.listen_options(), args.print_endpoint);
-    let listener = listening::listen(&args.endpoint, &listen, user.as_ref(), print, printer)?;
+    let listener = listen(args, user.as_ref(), printer)?;
     let programs = Arc::new(Programs {
         words: command.to_vec(),
         printer: printer.clone(),
@@ -93,6 +93,26 @@ impl Programs {
         let places = self.places.as_ref()?;
         Some(places.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn listen(
+    args: &ServeArgs,
+    user: Option<&Privileges>,
+    printer: &Printer,
+) -> Result<Listener, Failure> {
+    let print = args.print_endpoint;
+    if let Place::At(endpoint) = &args.endpoint {
+        return listening::listen(endpoint, &args.listen_options(), user, print, printer);
+    }
+    let fail = |error: Error| Failure::new(Exit::Unreachable, error);
+    let mut passed = Listener::activated().map_err(fail)?;
+    let (Some((_, listener)), true) = (passed.pop(), passed.is_empty()) else {
+        let what = "exec serves one socket, and not one was passed to this program";
+        return Err(Failure::new(Exit::Unreachable, what));
+    };
+    user.map_or(Ok(()), |user| user.take(&[]))?;
+    listening::tell(&listener.endpoints(), print, printer)?;
+    Ok(listener)
 }
 
 fn start(words: &[OsString], transport: &dyn Transport) -> io::Result<Child> {

@@ -31,6 +31,7 @@ impl Lookout<'_> {
         let first = self.handle.stats();
         let mut descriptors = Descriptors::new(&first);
         let mut awaited = Awaited::Nobody;
+        let mut is_taken_over = false;
         let mut teller = self.tells.then(|| Teller::new(self.printer, started, first));
         let mut next = started + INTERVAL;
         while let Err(RecvTimeoutError::Timeout) =
@@ -39,6 +40,9 @@ impl Lookout<'_> {
             let (now, stats) = (Instant::now(), self.handle.stats());
             if let Some(text) = descriptors.look(&stats) {
                 self.printer.talk(&text);
+            }
+            if self.handle.is_taken_over() && !std::mem::replace(&mut is_taken_over, true) {
+                self.tell_of_the_takeover(&stats);
             }
             if self.interrupts.came() {
                 awaited = self.wait(awaited, &stats);
@@ -52,6 +56,14 @@ impl Lookout<'_> {
         if let Some(teller) = teller {
             teller.end(&self.handle.stats());
         }
+    }
+
+    fn tell_of_the_takeover(&self, stats: &Stats) {
+        let who = units::count(stats.open, "conversation");
+        let drain = self.drain;
+        self.printer.talk(&format!(
+            "swb: another process accepts now: going on with {who}, for {drain:?} at the most"
+        ));
     }
 
     /// Told once, to whoever still waits a second after a signal was seen.

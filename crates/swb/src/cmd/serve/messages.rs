@@ -44,10 +44,11 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     // What watches for signals has a thread, and nothing is forked off beside one.
     let watch = || Interrupts::watch_with(stopper.clone(), "answering what has come", printer);
     let early = if forks { None } else { Some(watch()?) };
-    let (listen, print) = (args.listen_options(), args.print_endpoint);
-    let listener = listening::listen(&args.endpoint, &listen, user.as_ref(), print, printer)?;
-    let server = server.with_listener(listener).with_stopper(&stopper);
+    let server = args.conduct.listening(server, &args.endpoint, &args.listen_options())?;
+    let server = server.with_stopper(&stopper).with_notify();
     let handle = server.handle();
+    user.map_or(Ok(()), |user| user.take(&args.paths(handle.endpoints())))?;
+    listening::tell(handle.endpoints(), args.print_endpoint, printer)?;
     let serving = match forks {
         true => Serving::started(server, action, printer)?,
         false => Serving::Here(Box::new(server)),

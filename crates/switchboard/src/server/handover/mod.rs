@@ -83,9 +83,16 @@ pub(super) fn endpoint(text: &str) -> Result<Endpoint, Error> {
 /// Listens there, for this user alone.
 pub(super) fn bind(endpoint: &Endpoint) -> Result<Listener, Error> {
     let options = ListenOptions::default().with_unix_mode(0o600);
-    Listener::bind(endpoint, &options).map_err(|error| match error.is_address_in_use() {
-        true => error.with_advice("a server answers there: take over from it, or end it"),
-        false => error,
+    Listener::bind(endpoint, &options).map_err(|error| {
+        let is_socket = match endpoint {
+            Endpoint::Unix(path) => std::fs::symlink_metadata(path)
+                .is_ok_and(|found| std::os::unix::fs::FileTypeExt::is_socket(&found.file_type())),
+            _ => true,
+        };
+        match error.is_address_in_use() && is_socket {
+            true => error.with_advice("a server answers there: take over from it, or end it"),
+            false => error,
+        }
     })
 }
 

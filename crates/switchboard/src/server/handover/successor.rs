@@ -117,13 +117,6 @@ impl Predecessor {
     fn request(&mut self, ask: &Ask, since: Instant) -> Result<Answer, Error> {
         let left = left_of(self.within, since);
         self.conversation.set_timeouts(Timeouts::all(left));
-        let failed = |error: Error, endpoint: &Endpoint| {
-            let error = error.at_endpoint(endpoint);
-            match error.is_timeout() {
-                true => error.with_advice("the server there does not hand over, or is at it"),
-                false => error.with_advice("the server there gave the handover up"),
-            }
-        };
         let answered = self.conversation.send(ask.written().as_bytes());
         let answered = answered.and_then(|()| match self.conversation.recv_owned()? {
             Some(answer) => Ok(answer),
@@ -139,7 +132,13 @@ impl Predecessor {
                 None => Err(self.is_no_switchboard()),
             },
             Err(error) if error.is_frame() => Err(self.is_no_switchboard()),
-            Err(error) => Err(failed(error, &self.endpoint)),
+            Err(error) if error.is_timeout() => Err(Error::timed_out("taking over from")
+                .at_endpoint(&self.endpoint)
+                .with_advice("the server there does not hand over, or is busy with another one")),
+            Err(error) => {
+                let error = error.at_endpoint(&self.endpoint);
+                Err(error.with_advice("the server there gave the handover up"))
+            }
         }
     }
 

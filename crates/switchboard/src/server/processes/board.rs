@@ -36,6 +36,8 @@ pub(in crate::server) enum Mine {
     Process,
     /// Until when a server that stops may go on.
     DrainsBy,
+    /// When the stop of a server that was taken over begins.
+    StopsAt,
 }
 
 /// How far a child has come with the conversation that it was given.
@@ -64,6 +66,7 @@ impl Board {
         let stopper = Stopper::new().map_err(fail)?;
         let board = Board { mine: table.row(0), table, stopper };
         board.tell(Mine::DrainsBy, NEVER);
+        board.tell(Mine::StopsAt, NEVER);
         Ok(board)
     }
 
@@ -86,6 +89,10 @@ impl Board {
 
     pub(in crate::server) fn drains_by(&self) -> &AtomicU64 {
         &self.mine[Mine::DrainsBy as usize]
+    }
+
+    pub(in crate::server) fn stops_at(&self) -> &AtomicU64 {
+        &self.mine[Mine::StopsAt as usize]
     }
 
     /// Whether this process is the master, or there is none yet.

@@ -41,12 +41,10 @@ pub(in crate::server) fn start(
     let shared = Arc::clone(&server.shared);
     let (reads, lifeline) = std::io::pipe().map_err(fail)?;
     let (outcome, mut tells) = std::io::pipe().map_err(fail)?;
-    let front = std::process::id();
     let Some(pid) = sys::fork().map_err(explain)? else {
         drop((lifeline, outcome));
         let all = || {
-            server.listeners.iter().for_each(|listener| listener.is_of(std::process::id()));
-            server.succession.is_behind(front);
+            server.is_of(std::process::id());
             server.lifeline = Some(Stopper::at_the_end_of(reads.into()));
             serve(server)
         };
@@ -58,8 +56,7 @@ pub(in crate::server) fn start(
         sys::exit(0)
     };
     let master = pid.as_raw_nonzero().get().unsigned_abs();
-    server.listeners.iter().for_each(|listener| listener.is_of(master));
-    server.succession.is_of(master);
+    server.is_of(master);
     server.shared.is_served_by(master);
     Ok(Front { pid, _lifeline: lifeline.into(), outcome: outcome.into() })
 }

@@ -31,6 +31,7 @@ pub(super) use front::{Front, start};
 use super::accept::Accept;
 use super::acceptor::{Acceptor, Entrant, Hands};
 use super::bench::{Bench, Setup};
+use super::handover::Handover;
 use super::shared::Shared;
 use super::succession::Succession;
 use crate::sys::{self, Backend, ForkError, Readiness, SystemBackend};
@@ -97,7 +98,7 @@ pub(super) fn run<F: Fn(Arc<dyn Transport>, &mut Bench)>(
     shared: &Arc<Shared>,
     stoppers: [Option<Stopper>; 2],
     sizes: Sizes,
-    mut succession: Succession,
+    (succession, handover): (Succession, Option<Handover>),
     work: &F,
 ) -> Result<(), Error> {
     let Some(board) = shared.board() else {
@@ -127,13 +128,11 @@ pub(super) fn run<F: Fn(Arc<dyn Transport>, &mut Bench)>(
             processes.backend.watch_descriptor(stopper.as_fd(), key, false).map_err(fail)?;
         }
     }
-    let handover = succession.handover(&listeners);
     let listeners = listeners.into_iter().map(|listener| listener as Arc<dyn Accept>).collect();
-    let mut acceptor = Acceptor::new(processes, shared, listeners, None)?;
-    acceptor.handover = handover;
-    succession.begin(shared)?;
-    let ran = acceptor.run();
-    acceptor.shut();
+    let mut acceptor = Acceptor::new(processes, shared, listeners, None, handover)?;
+    let ran = succession.begin(shared).and_then(|()| acceptor.run());
+    acceptor.listeners.clear();
+    acceptor.handover = None;
     ran.and(finish(&mut acceptor))
 }
 

@@ -30,7 +30,8 @@ impl<S: Service> Turn<'_, S> {
 
     /// When the next heartbeat is due; a peer that has yet to take something needs none.
     fn heartbeat(&self) -> Option<Instant> {
-        if self.queued() > 0 || self.line.held() > 0 || self.line.flags.finishing {
+        let owes = self.queued() > 0 || self.line.held() > 0 || self.line.flags.holds;
+        if owes || self.line.flags.finishing {
             return None;
         }
         let heartbeat = self.bench.setup.limits.heartbeat.as_ref()?;
@@ -48,8 +49,11 @@ impl<S: Service> Turn<'_, S> {
         if self.line.phase == Phase::Lingering {
             return self.line.extras().lingers_until;
         }
+        if self.line.flags.opening {
+            return self.opens_until();
+        }
         let mut patience = deadline::earlier(self.stall(), self.silence());
-        if self.session.outbound.pending() > 0 {
+        if self.session.outbound.pending() > 0 || self.line.flags.holds {
             let look = self.bench.now.checked_add(limits::STALL_LOOK_INTERVAL);
             patience = deadline::earlier(patience, look);
         }
@@ -66,7 +70,7 @@ impl<S: Service> Turn<'_, S> {
         let timeouts = self.bench.setup.limits.timeouts;
         let ends = self.line.phase == Phase::Closing || self.bench.shared.is_stopping();
         let promised = ends && self.line.held() > 0;
-        if self.session.outbound.pending() == 0 && !promised {
+        if self.session.outbound.pending() == 0 && !promised && !self.line.flags.holds {
             return None;
         }
         self.session.outbound.stall_deadline(&timeouts, self.bench.now, false)
