@@ -73,7 +73,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "TIME", value_parser = units::patience, global = true)]
     pub(crate) idle: Option<Duration>,
 
-    /// How conversations are driven: threads, processes, events [default: events]
+    /// What drives them: threads, processes or events [default: events]
     #[arg(long, value_name = "HOW", value_parser = dispatch(), hide_possible_values = true)]
     #[arg(global = true)]
     pub(crate) dispatch: Option<Dispatch>,
