@@ -131,7 +131,7 @@ pub(crate) struct ConnectionArgs {
     pub(crate) connect_timeout: Duration,
 
     /// How soon a server that has silently gone is found out, of tcp alone [default: 2m]
-    #[arg(long, value_name = "TIME", value_parser = units::liveness)]
+    #[arg(long, value_name = "TIME", value_parser = units::liveness, hide_short_help = true)]
     pub(crate) liveness: Option<Liveness>,
 
     #[command(flatten)]

@@ -180,6 +180,10 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(125);
 /// [turned away](crate::Listener::turn_away) at each look.
 pub const EXHAUSTED_PATIENCE: Duration = Duration::from_secs(5);
 
+/// The longest header of the PROXY protocol that is read. What a proxy sends is a tenth of that;
+/// certificates in TLVs are what may make it long.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4096;
+
 /// The most errors of single connections that one look for a connection passes over.
 pub const ACCEPT_ERRORS_MAX: u32 = 1024;
 

@@ -5,8 +5,8 @@
 //! when descriptors run out connections wait, and the listener is as good as before.
 
 use crate::sys::{self, Watch, Woke};
-use crate::transport::{Tcp, Transport, Unix, Wait, unix_endpoint};
-use crate::{Endpoint, Error, Liveness, deadline};
+use crate::transport::{Proxied, Tcp, Transport, Unix, Wait, unix_endpoint};
+use crate::{Endpoint, Error, Liveness, ProxyFrom, deadline};
 use accept::{Counts, accept_one, count};
 use socket2::{SockAddr, Socket};
 use std::io;
@@ -194,11 +194,16 @@ impl Listener {
         }
         let again = |listening| tcp::bind_again(listening, &self.options);
         let sockets: Result<Vec<Listening>, Error> = self.sockets.iter().map(again).collect();
+        Ok(self.like(sockets?))
+    }
+
+    /// One that puts round connections what this one does.
+    fn like(&self, sockets: Vec<Listening>) -> Listener {
         let options = self.options.clone().with_liveness(self.liveness());
-        let another = Listener::made_of(sockets?, options, self.asked.clone(), None);
+        let like = Listener::made_of(sockets, options, self.asked.clone(), None);
         #[cfg(feature = "tls")]
-        let another = Listener { speaks_tls: self.speaks_tls, ..another };
-        Ok(another)
+        let like = Listener { speaks_tls: self.speaks_tls, ..like };
+        like
     }
 
     /// The liveness of what is accepted from here on; said once.
@@ -380,12 +385,7 @@ impl Listener {
 
     /// What it puts round connections, and no sockets: another process has those.
     pub(crate) fn without_sockets(&self) -> Listener {
-        Listener::made_of(
-            Vec::new(),
-            self.options.clone().with_liveness(self.liveness()),
-            self.asked.clone(),
-            None,
-        )
+        self.like(Vec::new())
     }
 
     /// Puts round a socket that another process has accepted what it would have put round it.
@@ -405,14 +405,25 @@ impl Listener {
     }
 
     fn transport(&self, family: Family, socket: Socket, remote: &SockAddr) -> Arc<dyn Transport> {
+        let proxy = self.options.proxy.as_ref();
         let bare: Arc<dyn Transport> = match family {
             Family::Tcp => {
-                let tcp = Tcp::connected(socket.into(), remote.as_socket());
+                let remote = remote.as_socket();
+                let tcp = Tcp::connected(socket.into(), remote);
                 // It fails only on a connection that is broken already; the next call tells.
                 let _ = tcp.set_liveness(&self.liveness());
-                Arc::new(tcp)
+                match proxy.zip(remote).is_some_and(|(from, remote)| from.has(remote.ip())) {
+                    true => Arc::new(Proxied::over(tcp)),
+                    false => Arc::new(tcp),
+                }
             }
-            Family::Unix => Arc::new(Unix::from(std::os::unix::net::UnixStream::from(socket))),
+            Family::Unix => {
+                let unix = Unix::from(std::os::unix::net::UnixStream::from(socket));
+                match proxy.is_some_and(ProxyFrom::has_unix) {
+                    true => Arc::new(Proxied::over(unix)),
+                    false => Arc::new(unix),
+                }
+            }
         };
         #[cfg(feature = "tls")]
         let bare = self.wrapped(bare);

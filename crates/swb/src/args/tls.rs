@@ -10,46 +10,54 @@ use switchboard::transport::{TlsClient, TlsServer};
 use crate::exit::Failure;
 use crate::printer::Printer;
 
+/// Where they stand in the long help; `-h` fits a screen without them. Said of each, since what is
+/// said of a group holds for whatever is declared behind it too.
+const HEADING: &str = "TLS (tls://host:port)";
+
 /// Who this side is, over TLS.
 #[derive(Args)]
-#[command(next_help_heading = "TLS (tls://host:port)")]
 pub(crate) struct IdentityArgs {
     /// The certificate of this side, a PEM file, and behind it its chain
     #[arg(long, value_name = "FILE", requires = "tls_key", global = true, hide_short_help = true)]
+    #[arg(help_heading = HEADING)]
     pub(crate) tls_cert: Option<PathBuf>,
 
     /// The key that belongs to it, a PEM file
     #[arg(long, value_name = "FILE", requires = "tls_cert", global = true, hide_short_help = true)]
+    #[arg(help_heading = HEADING)]
     pub(crate) tls_key: Option<PathBuf>,
 
     /// An application protocol (ALPN), the one liked best first; may be repeated
     #[arg(long, value_name = "NAME", global = true, hide_short_help = true)]
+    #[arg(help_heading = HEADING)]
     pub(crate) alpn: Vec<String>,
 }
 
 /// Whom a server lets in.
 #[derive(Args)]
-#[command(next_help_heading = "TLS (tls://host:port)")]
 pub(crate) struct GuestsArgs {
     /// Require a certificate of each client, of a CA in this PEM file
     #[arg(long, value_name = "FILE", requires = "tls_cert", global = true, hide_short_help = true)]
+    #[arg(help_heading = HEADING)]
     pub(crate) tls_client_ca: Option<PathBuf>,
 }
 
 /// Whom a client trusts.
 #[derive(Args)]
-#[command(next_help_heading = "TLS (tls://host:port)")]
 pub(crate) struct TrustArgs {
     /// Trust the CAs in this PEM file, and not those of the system
     #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(help_heading = HEADING)]
     pub(crate) tls_ca: Option<PathBuf>,
 
     /// The name that the server's certificate must have [default: the host]
     #[arg(long, value_name = "NAME", hide_short_help = true)]
+    #[arg(help_heading = HEADING)]
     pub(crate) tls_name: Option<String>,
 
     /// Take any certificate: whoever is in between reads and changes everything
     #[arg(long, conflicts_with = "tls_ca", hide_short_help = true)]
+    #[arg(help_heading = HEADING)]
     pub(crate) insecure: bool,
 }
 

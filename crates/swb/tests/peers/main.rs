@@ -10,6 +10,7 @@
 
 mod dns;
 mod erlang;
+mod haproxy;
 mod harness;
 mod mqtt;
 mod nginx;

@@ -18,6 +18,28 @@ pub(crate) struct Tap {
     pub(crate) port: u16,
 }
 
+/// `swb serve` on a port of its own.
+pub(crate) struct Serve {
+    process: Process,
+    pub(crate) port: u16,
+}
+
+impl Serve {
+    pub(crate) fn start(args: &[&str]) -> Serve {
+        let mut process = Process::start(swb().args(["serve", "127.0.0.1:0"]).args(args));
+        let line = process.line_with("listening on ").expect("swb serve ended before it listened");
+        let port = line.trim_end().rsplit(':').next().unwrap().parse().unwrap();
+        Serve { process, port }
+    }
+
+    /// What it has told when it was asked to end.
+    pub(crate) fn stop(self) -> String {
+        let ended = self.process.stop();
+        assert_eq!(ended.status.code(), Some(143), "{}", ended.stderr);
+        ended.stderr
+    }
+}
+
 /// What a tap saw.
 pub(crate) struct Seen {
     pub(crate) messages: Vec<Message>,

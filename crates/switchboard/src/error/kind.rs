@@ -1,4 +1,5 @@
-//! The kinds of errors, and which kind it is that the system says.
+//! The kinds of errors, which kind it is that the system says, and what is told to whoever wants an
+//! error of the system.
 
 use crate::{Ending, Error};
 use std::io;
@@ -52,6 +53,28 @@ pub(super) fn kind_of(error: &io::Error) -> Kind {
         io::ErrorKind::PermissionDenied => Kind::Permission,
         io::ErrorKind::InvalidInput => Kind::Caller,
         _ => Kind::System,
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        let kind = match error.inner.kind {
+            Kind::Frame(FrameErrorKind::Truncated) | Kind::Finished => io::ErrorKind::UnexpectedEof,
+            Kind::Frame(_) | Kind::Tls(_) => io::ErrorKind::InvalidData,
+            Kind::Reset => io::ErrorKind::ConnectionReset,
+            Kind::TimedOut | Kind::PeerDead => io::ErrorKind::TimedOut,
+            Kind::Refused => io::ErrorKind::ConnectionRefused,
+            Kind::Unreachable => io::ErrorKind::HostUnreachable,
+            Kind::Unresolved => io::ErrorKind::NotFound,
+            Kind::Caller => io::ErrorKind::InvalidInput,
+            Kind::AddressInUse => io::ErrorKind::AddrInUse,
+            Kind::AddressUnavailable => io::ErrorKind::AddrNotAvailable,
+            Kind::Permission => io::ErrorKind::PermissionDenied,
+            Kind::Exhausted => io::ErrorKind::OutOfMemory,
+            // Not `Interrupted`: readers and writers of the standard library would try again.
+            Kind::Stopped | Kind::Interrupted | Kind::Limit | Kind::System => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Bench {
     /// The time at which this turn began, or at which its messages were handled.
     pub(super) now: Instant,
     clock: Clock,
+    /// Of the conversation, where it has a thread or a process of its own.
+    pub(super) number: u64,
     /// In a process of its own: stopped when the server is to end.
     pub(super) lifeline: Option<Stopper>,
     pub(super) buffers: Buffers,
@@ -75,6 +77,7 @@ impl Bench {
             shared: Arc::clone(shared),
             inbox,
             counters: shared.counters(),
+            number: 0,
             lifeline: None,
             now: clock(),
             clock,
@@ -171,7 +174,7 @@ impl Bench {
             self.counters.add(Count::Panicked, 1);
             let error = Error::caller("a service could not be made: it panicked");
             self.ended(transport, Ending::Stopped, Some(&error));
-            self.leave(transport);
+            self.shared.let_out(transport);
         }
         made
     }
@@ -205,7 +208,7 @@ impl Bench {
             drop((service, data));
         }));
         self.counters.add(Count::Panicked, u64::from(closed.is_err() && !poisoned));
-        self.leave(&*line.transport);
+        self.leave(&*line.transport, line.flags.counted);
     }
 
     /// Counts and tells an ending.
@@ -222,9 +225,23 @@ impl Bench {
         error
     }
 
-    /// Gives the place of a conversation up.
-    pub(super) fn leave(&self, transport: &dyn Transport) {
-        self.shared.let_out(transport);
+    /// Gives the place of a conversation up, and that of its address if it has been `counted`.
+    pub(super) fn leave(&self, transport: &dyn Transport, counted: bool) {
+        let client = counted.then(|| transport.client()).flatten();
+        self.shared.let_out_as(client.as_ref());
+    }
+
+    /// Has one counted of which it was not known whom it counts as, once it is. Whether it may go
+    /// on: else there are too many of its address.
+    pub(super) fn identify(&self, transport: &dyn Transport, counted: &mut bool) -> bool {
+        if *counted {
+            return true;
+        }
+        let Some(client) = transport.client() else { return true };
+        *counted = true;
+        let may = self.shared.identify(&client, self.setup.limits.conversations_per_address_max);
+        self.counters.add(Count::Refused, u64::from(!may));
+        may
     }
 }
 

@@ -15,6 +15,8 @@ use std::time::Instant;
 use switchboard_frame::{Fields, Protocol};
 
 pub(super) struct Line {
+    /// Among all that were let in, from 1.
+    pub(super) number: u64,
     pub(super) transport: Arc<dyn Transport>,
     /// `None` while it is at rest: then `rest` is all there is to it.
     pub(super) session: Option<Box<Session>>,
@@ -48,6 +50,8 @@ pub(super) enum Phase {
 /// Small facts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flags {
+    /// It has been counted for its address, where those are.
+    pub(super) counted: bool,
     /// The transport is not open yet: nothing else is done with it.
     pub(super) opening: bool,
     /// The transport has taken bytes that it has not handed on yet.
@@ -115,9 +119,11 @@ pub(super) enum Held {
 }
 
 impl Line {
-    pub(super) fn new(transport: Arc<dyn Transport>, now: Instant) -> Line {
+    pub(super) fn new(number: u64, transport: Arc<dyn Transport>, now: Instant) -> Line {
         let opening = transport.opening().is_some();
+        let counted = transport.client().is_some();
         Line {
+            number,
             transport,
             session: None,
             rest: Rest::default(),
@@ -126,7 +132,7 @@ impl Line {
             due: None,
             extras: None,
             phase: Phase::Open,
-            flags: Flags { opening, ..Flags::default() },
+            flags: Flags { opening, counted, ..Flags::default() },
             wanted: Interest::NONE,
             watched: Interest::NONE,
         }

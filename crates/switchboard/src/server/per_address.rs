@@ -2,6 +2,7 @@
 
 use crate::Endpoint;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Counts what is open of each IP address, and refuses what would be too many.
@@ -67,6 +68,14 @@ impl PerAddress {
             }
         }
     }
+}
+
+/// What a client counts as, as a number that is the same in every process of a server, and not 0;
+/// `None` if it is not counted.
+pub(super) fn number(client: &Endpoint) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    address(client)?.hash(&mut hasher);
+    Some(hasher.finish().max(1))
 }
 
 fn address(remote: &Endpoint) -> Option<IpAddr> {

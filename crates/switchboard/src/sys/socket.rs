@@ -27,6 +27,11 @@ pub(crate) fn read(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usiz
     Ok(recv(socket, buffer, RECEIVE)?.1)
 }
 
+/// Reads what the next read gives again.
+pub(crate) fn peek(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(socket, buffer, RECEIVE.union(RecvFlags::PEEK))?.1)
+}
+
 pub(crate) fn read_vectored(
     socket: BorrowedFd<'_>,
     buffers: &mut [IoSliceMut<'_>],

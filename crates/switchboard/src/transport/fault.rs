@@ -296,6 +296,10 @@ impl Transport for Faulty {
         self.inner.remote()
     }
 
+    fn client(&self) -> Option<Endpoint> {
+        self.inner.client()
+    }
+
     fn name(&self) -> String {
         self.inner.name()
     }

@@ -5,7 +5,7 @@
 //! always has a way out (a deadline, a [`Stopper`], or the word "for ever" written by the user).
 //! There is no buffering here, except in [`pair()`] and [`Faulty`], whose subject it is.
 
-use crate::{Endpoint, Liveness, Stopper, sys};
+use crate::{Endpoint, Error, Liveness, Stopper, sys};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -15,6 +15,7 @@ mod fault;
 mod pair;
 mod pipe;
 mod process;
+mod proxied;
 mod tcp;
 #[cfg(feature = "tls")]
 mod tls;
@@ -25,6 +26,7 @@ pub use fault::{Faults, Faulty};
 pub use pair::{Pair, pair, pair_with_capacity};
 pub use pipe::Pipe;
 pub use process::Process;
+pub use proxied::Proxied;
 pub use tcp::Tcp;
 #[cfg(feature = "tls")]
 pub(crate) use tls::Failure as TlsFailure;
@@ -169,6 +171,12 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// The other side's endpoint, when it has one that says something. The client of a Unix socket
     /// has none.
     fn remote(&self) -> Option<Endpoint>;
+
+    /// Who it counts as where so many of one address are served: the other side; nobody, while that
+    /// is not known yet, or where a proxy speaks for itself.
+    fn client(&self) -> Option<Endpoint> {
+        self.remote()
+    }
 
     /// The name of this stream in messages: the other side's endpoint, or else this side's.
     fn name(&self) -> String {
@@ -315,6 +323,35 @@ impl fmt::Debug for Wait<'_> {
             .field("on_interrupt", &self.on_interrupt.is_some())
             .finish()
     }
+}
+
+/// Waits until a transport is [open](Transport::opening), for who goes on with it by himself. A
+/// [`Conversation`](crate::Conversation) and a server see to it by themselves.
+///
+/// # Errors
+/// Opening failed, or did not come to its end before `until` said so.
+pub fn open(transport: &dyn Transport, until: &Wait<'_>) -> Result<(), Error> {
+    while let Some(opening) = transport.opening() {
+        let failed = |error| {
+            let error = Error::stream(format!("{opening} failed with"), error);
+            error.with_silence(transport).at_endpoint(transport.name())
+        };
+        match transport.flush() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            flushed => drop(flushed.map_err(failed)?),
+        }
+        if transport.opening().is_none() {
+            break;
+        }
+        let early = match transport.wait(Interest::READ, until).map_err(failed)? {
+            Woken::Ready(_) => continue,
+            Woken::Deadline => Error::timed_out(format!("{opening} did not come from")),
+            Woken::Stopped => Error::stopped(format!("waiting for {opening} from")),
+            Woken::Interrupted => Error::interrupted(format!("waiting for {opening} from")),
+        };
+        return Err(early.at_endpoint(transport.name()));
+    }
+    Ok(())
 }
 
 /// Waits on the descriptors of a transport; a direction without one is always ready.

@@ -163,6 +163,10 @@ impl<F: Fn(TraceEvent<'_>) + Send + Sync> Transport for Trace<F> {
         self.inner.remote()
     }
 
+    fn client(&self) -> Option<Endpoint> {
+        self.inner.client()
+    }
+
     fn name(&self) -> String {
         self.inner.name()
     }

@@ -49,6 +49,8 @@ mod limits;
 #[path = "../server/panics.rs"]
 mod panics;
 mod proc;
+#[path = "../server/proxied.rs"]
+mod proxied;
 mod refused;
 mod runner;
 #[path = "../server/same.rs"]
@@ -78,6 +80,7 @@ fn main() -> std::process::ExitCode {
         half_close::EVERYWHERE,
         limits::EVERYWHERE,
         panics::EVERYWHERE,
+        proxied::EVERYWHERE,
         same::EVERYWHERE,
         lifelines::TESTS,
         refused::TESTS,

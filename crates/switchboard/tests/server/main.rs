@@ -32,6 +32,7 @@ mod help;
 mod later;
 mod limits;
 mod panics;
+mod proxied;
 mod same;
 mod senders;
 mod stop;

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use switchboard::transport::{Tls, TlsClient, TlsServer};
 use switchboard::{ListenOptions, Listener};
 
-const NAME: &str = "localhost";
+pub(crate) const NAME: &str = "localhost";
 
 static BOTH: LazyLock<(TlsServer, TlsClient)> = LazyLock::new(|| {
     let names = [NAME.to_owned(), "127.0.0.1".to_owned()];

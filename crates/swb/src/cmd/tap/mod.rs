@@ -14,7 +14,7 @@ use crate::args::TapArgs;
 use crate::cmd::tap::show::Show;
 use crate::cmd::tap::watch::{Count, Watch};
 use crate::exit::{Failure, Outcome};
-use crate::listening::{self, CONVERSATIONS_MAX, Limits};
+use crate::listening::{self, CONVERSATIONS_MAX, Limits, with_tls};
 use crate::printer::Printer;
 use crate::signals::Interrupts;
 use crate::units;
@@ -29,10 +29,7 @@ pub(crate) fn run(args: &TapArgs, printer: &Printer) -> Outcome {
     let interrupts = Interrupts::watch("waiting for the conversations under way", printer)?;
     // A relay does not end what only pauses.
     let liveness = args.liveness.unwrap_or_else(Liveness::patient);
-    let mut options = ListenOptions::default().with_liveness(liveness);
-    if let Some(tls) = tls {
-        options = options.with_tls(tls);
-    }
+    let options = with_tls(ListenOptions::default().with_liveness(liveness), tls);
     let listener = listening::listen(&args.listen, &options, None, args.print_endpoint, printer)?;
     let tap = Arc::new(Tap {
         protocol,

@@ -15,6 +15,9 @@ impl<S: Service> Turn<'_, S> {
     #[cold]
     pub(super) fn open(&mut self) -> bool {
         let flushed = self.line.transport.flush();
+        if !self.bench.identify(&*self.line.transport, &mut self.line.flags.counted) {
+            return self.give_up(Ending::Stopped, None);
+        }
         let Some(what) = self.line.transport.opening() else {
             self.line.flags.opening = false;
             self.line.heard = self.bench.now;

@@ -30,6 +30,7 @@ use std::fmt;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// TLS 1.2 or 1.3 (RFC 5246, RFC 8446) over another transport: a TCP connection, most often.
 ///
@@ -225,7 +226,8 @@ impl Transport for Tls {
     }
 
     fn opening(&self) -> Option<&'static str> {
-        self.lock().connection.is_handshaking().then_some("the TLS handshake")
+        let handshake = || self.lock().connection.is_handshaking().then_some("the TLS handshake");
+        self.inner.opening().or_else(handshake)
     }
 
     fn wait(&self, interest: Interest, until: &Wait<'_>) -> io::Result<Woken> {
@@ -293,6 +295,10 @@ impl Transport for Tls {
         self.inner.remote()
     }
 
+    fn client(&self) -> Option<Endpoint> {
+        self.inner.client()
+    }
+
     /// As of the transport beneath, with `tls://` for `tcp://`.
     fn name(&self) -> String {
         let name = self.inner.name();
@@ -301,6 +307,10 @@ impl Transport for Tls {
 
     fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
         self.inner.set_liveness(liveness)
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        self.inner.silence()
     }
 
     fn process(&self) -> Option<&Process> {
