@@ -29,7 +29,28 @@ impl Interrupts {
     /// # Errors
     /// No descriptor or thread is left.
     pub(crate) fn watch(what: &'static str, printer: &Printer) -> Result<Interrupts, Failure> {
-        Interrupts::start(Some(what), printer)
+        Interrupts::start(Some(what), Interrupts::stopper_to_be()?, printer)
+    }
+
+    /// The stopper of signals that are not watched for yet: a thread watches, and nothing can be
+    /// forked off beside one.
+    ///
+    /// # Errors
+    /// No descriptor is left.
+    pub(crate) fn stopper_to_be() -> Result<Stopper, Failure> {
+        Stopper::new().map_err(|error| cannot_watch(&error))
+    }
+
+    /// Watches from here on, with such a stopper.
+    ///
+    /// # Errors
+    /// As for [`watch`](Interrupts::watch).
+    pub(crate) fn watch_with(
+        stopper: Stopper,
+        what: &'static str,
+        printer: &Printer,
+    ) -> Result<Interrupts, Failure> {
+        Interrupts::start(Some(what), stopper, printer)
     }
 
     /// The same for a verb that ends at once.
@@ -37,12 +58,15 @@ impl Interrupts {
     /// # Errors
     /// As for [`watch`](Interrupts::watch).
     pub(crate) fn watch_to_end(printer: &Printer) -> Result<Interrupts, Failure> {
-        Interrupts::start(None, printer)
+        Interrupts::start(None, Interrupts::stopper_to_be()?, printer)
     }
 
-    fn start(what: Option<&'static str>, printer: &Printer) -> Result<Interrupts, Failure> {
-        let fail = |e| Failure::usage(format_args!("cannot watch for interrupts: {e}"));
-        let stopper = Stopper::new().map_err(fail)?;
+    fn start(
+        what: Option<&'static str>,
+        stopper: Stopper,
+        printer: &Printer,
+    ) -> Result<Interrupts, Failure> {
+        let fail = |error| cannot_watch(&error);
         let came = Arc::new(AtomicI32::new(NONE));
         let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(fail)?;
         let (stop, first, printer) = (stopper.clone(), Arc::clone(&came), printer.clone());
@@ -88,6 +112,10 @@ impl Interrupts {
             outcome => outcome,
         }
     }
+}
+
+fn cannot_watch(error: &std::io::Error) -> Failure {
+    Failure::usage(format_args!("cannot watch for interrupts: {error}"))
 }
 
 fn exit(signal: i32) -> Exit {

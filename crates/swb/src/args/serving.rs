@@ -23,8 +23,9 @@ use crate::units;
 /// UNIXREMOTEEGID, UNIXREMOTEPID, ..).
 ///
 /// Messages are served under a dispatcher: 'events' drives any number of conversations from a few
-/// loops, one for each processor or --loops; 'threads' gives each conversation a thread. The
-/// answers are the same. Here 'events' is the default; in the library it is 'threads'.
+/// loops, one for each processor or --loops; 'threads' gives each conversation a thread, and
+/// 'processes' a process, forked off for it or one of a --pool. The answers are the same. Here
+/// 'events' is the default; in the library it is 'threads'.
 ///
 /// Where it listens is told on stderr, and with --print-endpoint on stdout. A conversation that
 /// does not end well is told on stderr with its number, and touches no other. Goes on until
@@ -48,7 +49,7 @@ use crate::units;
   swb serve :7000 echo --frame lines --handover /run/app.take
   swb serve :7000 echo --frame lines --takeover /run/app.take")]
 pub(crate) struct ServeArgs {
-    /// Where: host:port, :port, tls://:port, unix:/path, unix:@name, fd:N, activated
+    /// Listen on host:port, :port, tls://:port, unix:/path, unix:@name, fd:N, activated
     ///
     /// fd:3 is a socket that listens already and came with the process. 'activated' is all of those
     /// that a supervisor has passed by LISTEN_FDS: systemd's socket units do.
@@ -74,7 +75,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "TIME", value_parser = units::patience, global = true)]
     pub(crate) idle: Option<Duration>,
 
-    /// How conversations are driven: threads or events [default: events]
+    /// What drives them: threads, processes or events [default: events]
     #[arg(long, value_name = "HOW", value_parser = dispatch(), hide_possible_values = true)]
     #[arg(global = true)]
     pub(crate) dispatch: Option<Dispatch>,
@@ -83,9 +84,16 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = units::loops, global = true)]
     pub(crate) loops: Option<usize>,
 
+    /// Processes that are started before there is anything to do
+    ///
+    /// Each serves one conversation after the other. There are no more than that at a time.
+    #[arg(long, value_name = "N", value_parser = units::at_least_one, global = true)]
+    #[arg(hide_short_help = true)]
+    pub(crate) pool: Option<usize>,
+
     /// The most at a time; further ones wait to be accepted
     ///
-    /// Without it 10000 under events, 256 under threads, and 1024 programs.
+    /// Without it 10000 under events, 256 under threads or processes, and 1024 programs.
     #[arg(long, value_name = "N", value_parser = units::at_least_one, global = true)]
     pub(crate) max_conversations: Option<usize>,
 
@@ -186,10 +194,10 @@ impl ServeArgs {
         timeouts
     }
 
-    /// The dispatcher, with as many threads or loops as were asked for.
+    /// The dispatcher, with as many threads, processes or loops as were asked for.
     ///
     /// # Errors
-    /// Loops for a dispatcher that has none.
+    /// Loops, or a pool, for a dispatcher that has none.
     pub(crate) fn dispatcher(&self) -> Result<Dispatch, Failure> {
         let dispatch = self.dispatch.clone().unwrap_or_else(Dispatch::events);
         if self.loops.is_some() && dispatch.to_string() != Dispatch::events().to_string() {
@@ -198,8 +206,18 @@ impl ServeArgs {
                  leave one of the two out"
             )));
         }
+        if self.pool.is_some() && dispatch.to_string() != Dispatch::processes().to_string() {
+            return Err(Failure::usage(format_args!(
+                "--pool does not go with --dispatch {dispatch}, which has no processes: \
+                 leave it out, or say --dispatch processes"
+            )));
+        }
         let dispatch = match self.max_conversations {
-            Some(conversations) => dispatch.with_threads_max(conversations),
+            Some(most) => dispatch.with_threads_max(most).with_processes_max(most),
+            None => dispatch,
+        };
+        let dispatch = match self.pool {
+            Some(processes) => dispatch.with_pool(processes),
             None => dispatch,
         };
         Ok(match self.loops {
@@ -216,6 +234,7 @@ impl ServeArgs {
             (self.idle.is_some(), "--idle"),
             (self.dispatch.is_some(), "--dispatch"),
             (self.loops.is_some(), "--loops"),
+            (self.pool.is_some(), "--pool"),
             (self.stats, "--stats"),
             (self.guard.heartbeat.is_some(), "--heartbeat"),
         ];

@@ -18,3 +18,4 @@ mod serve_manners;
 mod serve_takeover;
 mod support;
 mod tap;
+mod tls;

@@ -1,4 +1,4 @@
-//! Dispatching: one service, driven by threads or by events (H3).
+//! Dispatching: one service, driven by threads, by processes or by events (H3).
 //!
 #![doc = include_str!("dispatching.md")]
 //!

@@ -14,15 +14,11 @@ use std::time::Instant;
 
 /// What connections are handed to.
 pub(super) trait Hands: Sized {
-    /// Takes a connection that was let in: from which of the listeners, or adopted from none.
+    /// Takes a connection that was let in.
     ///
     /// # Errors
     /// Nothing can be served any more.
-    fn hand(
-        acceptor: &mut Acceptor<'_, Self>,
-        transport: Arc<dyn Transport>,
-        listener: Option<usize>,
-    ) -> Result<(), Error>;
+    fn hand(acceptor: &mut Acceptor<'_, Self>, entrant: Entrant) -> Result<(), Error>;
 
     /// Whether a stream that is let in at the limits too can be taken now.
     fn has_room(&self) -> bool {
@@ -46,6 +42,16 @@ pub(super) trait Hands: Sized {
     fn until(&self) -> Option<Instant> {
         None
     }
+}
+
+/// A connection that was let in.
+#[derive(Debug)]
+pub(super) struct Entrant {
+    pub(super) transport: Arc<dyn Transport>,
+    /// Among all that were let in, from 1.
+    pub(super) number: u64,
+    /// From which of the listeners; one that was adopted is from none.
+    pub(super) listener: Option<usize>,
 }
 
 /// Accepts, and hands on.
@@ -157,8 +163,8 @@ impl<'a, H: Hands> Acceptor<'a, H> {
         listener: Option<usize>,
     ) -> Result<(), Error> {
         match self.shared.let_in(&*transport, listener.is_some()) {
-            true => H::hand(self, transport, listener),
-            false => Ok(()),
+            Some(number) => H::hand(self, Entrant { transport, number, listener }),
+            None => Ok(()),
         }
     }
 

@@ -45,6 +45,8 @@ pub(super) struct Bench {
     /// The time at which this turn began, or at which its messages were handled.
     pub(super) now: Instant,
     clock: Clock,
+    /// Of the conversation, where it has a thread or a process of its own.
+    pub(super) number: u64,
     /// In a process of its own: stopped when the server is to end.
     pub(super) lifeline: Option<Stopper>,
     pub(super) buffers: Buffers,
@@ -75,6 +77,7 @@ impl Bench {
             shared: Arc::clone(shared),
             inbox,
             counters: shared.counters(),
+            number: 0,
             lifeline: None,
             now: clock(),
             clock,

@@ -63,9 +63,11 @@ pub(super) enum Entrance {
 /// Whether a connection was let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Entered {
-    Yes,
-    /// It was, and nobody is any more.
-    Last,
+    /// As the so-manieth, from 1; after the last nobody is any more.
+    In {
+        number: u64,
+        is_last: bool,
+    },
     Refused,
 }
 
@@ -183,7 +185,8 @@ impl Door {
         state.accepted += 1;
         state.open += 1;
         self.tell(&state);
-        if state.accepted_max == Some(state.accepted) { Entered::Last } else { Entered::Yes }
+        let number = state.accepted;
+        Entered::In { number, is_last: state.accepted_max == Some(number) }
     }
 
     /// Counts one that entered before it was known who it is from. Whether that address may have

@@ -15,6 +15,8 @@ use std::time::Instant;
 use switchboard_frame::{Fields, Protocol};
 
 pub(super) struct Line {
+    /// Among all that were let in, from 1.
+    pub(super) number: u64,
     pub(super) transport: Arc<dyn Transport>,
     /// `None` while it is at rest: then `rest` is all there is to it.
     pub(super) session: Option<Box<Session>>,
@@ -117,10 +119,11 @@ pub(super) enum Held {
 }
 
 impl Line {
-    pub(super) fn new(transport: Arc<dyn Transport>, now: Instant) -> Line {
+    pub(super) fn new(number: u64, transport: Arc<dyn Transport>, now: Instant) -> Line {
         let opening = transport.opening().is_some();
         let counted = transport.client().is_some();
         Line {
+            number,
             transport,
             session: None,
             rest: Rest::default(),

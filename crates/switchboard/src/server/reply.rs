@@ -218,6 +218,13 @@ impl Reply<'_> {
         }
     }
 
+    /// The number of this conversation among all that the server has let in, from 1: the same under
+    /// every dispatcher.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.line.number
+    }
+
     /// The peer's endpoint, when it has one that says something.
     #[must_use]
     pub fn remote(&self) -> Option<Endpoint> {

@@ -162,16 +162,17 @@ impl Shared {
         }
     }
 
-    /// Whether a connection has a place.
-    pub(super) fn let_in(&self, transport: &dyn Transport, is_accepted: bool) -> bool {
-        match self.door.enter(transport, is_accepted) {
-            Entered::Refused => return false,
+    /// Gives a connection a place, if there is one for it, and its number.
+    pub(super) fn let_in(&self, transport: &dyn Transport, is_accepted: bool) -> Option<u64> {
+        let Entered::In { number, is_last } = self.door.enter(transport, is_accepted) else {
+            return None;
+        };
+        if is_last {
             // Nobody is to wait for another one.
-            Entered::Last => self.wake_all(),
-            Entered::Yes => {}
+            self.wake_all();
         }
         tracing::debug!(peer = tracing::field::debug(transport), "a conversation has begun");
-        true
+        Some(number)
     }
 
     pub(super) fn is_stopping(&self) -> bool {

@@ -104,7 +104,7 @@ const ENDINGS: usize = 9;
 /// What only processes have use for: see `processes/board.rs`.
 pub(super) const MORE: usize = ENDINGS + Ending::ALL.len();
 /// Numbers of a row.
-pub(super) const ROW: usize = MORE + 6;
+pub(super) const ROW: usize = MORE + 7;
 pub(super) type Row = sys::Row<ROW>;
 
 impl Counters {

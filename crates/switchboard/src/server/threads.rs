@@ -7,7 +7,7 @@
 
 use super::Service;
 use super::accept::Accept;
-use super::acceptor::{Acceptor, Hands};
+use super::acceptor::{Acceptor, Entrant, Hands};
 use super::bench::{Bench, Next, Setup};
 use super::handover::Handover;
 use super::inbox::Inbox;
@@ -33,7 +33,7 @@ pub(super) struct Pool<'a, F> {
 
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Arc<dyn Transport>>,
+    waiting: VecDeque<Entrant>,
     idle: usize,
     /// Nothing more will come.
     is_over: bool,
@@ -46,12 +46,8 @@ struct Threads<'s, 'e, 'a, F> {
 }
 
 impl<F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Hands for Threads<'_, '_, '_, F> {
-    fn hand(
-        acceptor: &mut Acceptor<'_, Self>,
-        transport: Arc<dyn Transport>,
-        _listener: Option<usize>,
-    ) -> Result<(), Error> {
-        acceptor.hands.pool.hand(acceptor.hands.scope, transport);
+    fn hand(acceptor: &mut Acceptor<'_, Self>, entrant: Entrant) -> Result<(), Error> {
+        acceptor.hands.pool.hand(acceptor.hands.scope, entrant);
         Ok(())
     }
 }
@@ -94,9 +90,9 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
     }
 
     /// Gives a connection to a thread.
-    fn hand<'s>(&'s self, scope: &'s thread::Scope<'s, '_>, transport: Arc<dyn Transport>) {
+    fn hand<'s>(&'s self, scope: &'s thread::Scope<'s, '_>, entrant: Entrant) {
         let mut queue = self.lock();
-        queue.waiting.push_back(transport);
+        queue.waiting.push_back(entrant);
         if queue.idle >= queue.waiting.len() {
             self.more.notify_one();
             return;
@@ -108,8 +104,8 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
             tracing::warn!(%error, "there is no thread for a conversation");
             // One of the threads there are may still come to it; without any it is given up.
             let mut queue = self.lock();
-            if let Some(transport) = queue.waiting.pop_back() {
-                self.shared.let_out(&*transport);
+            if let Some(entrant) = queue.waiting.pop_back() {
+                self.shared.let_out(&*entrant.transport);
             }
         }
     }
@@ -118,25 +114,26 @@ impl<'a, F: Fn(Arc<dyn Transport>, &mut Bench) + Sync> Pool<'a, F> {
         let Some(first) = self.next(false) else { return };
         let Ok(inbox) = Inbox::new() else {
             tracing::warn!("there is no descriptor for a thread of a conversation");
-            self.shared.let_out(&*first);
+            self.shared.let_out(&*first.transport);
             return;
         };
         let clock = Box::new(deadline::now);
         let mut bench = Bench::new(self.setup, self.shared, Arc::new(inbox), clock);
         let mut next = Some(first);
-        while let Some(transport) = next {
-            (self.work)(transport, &mut bench);
+        while let Some(entrant) = next {
+            bench.number = entrant.number;
+            (self.work)(entrant.transport, &mut bench);
             next = self.next(true);
         }
     }
 
     /// The next connection to serve; `None` when the thread is no longer needed.
-    fn next(&self, may_wait: bool) -> Option<Arc<dyn Transport>> {
+    fn next(&self, may_wait: bool) -> Option<Entrant> {
         let end = deadline::after(limits::THREAD_IDLE_TIMEOUT);
         let mut queue = self.lock();
         loop {
-            if let Some(transport) = queue.waiting.pop_front() {
-                return Some(transport);
+            if let Some(entrant) = queue.waiting.pop_front() {
+                return Some(entrant);
             }
             let left = deadline::remaining(end).unwrap_or(limits::THREAD_IDLE_TIMEOUT);
             if queue.is_over || !may_wait || left.is_zero() {
@@ -159,7 +156,7 @@ pub(super) fn converse<S: Service>(
 ) {
     bench.tell_time();
     let Some(mut service) = bench.make(make, &*transport) else { return };
-    let mut line = Line::new(transport, bench.now);
+    let mut line = Line::new(bench.number, transport, bench.now);
     let mut ready = Interest::NONE;
     let mut tokens = Vec::new();
     loop {

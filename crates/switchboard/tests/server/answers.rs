@@ -18,6 +18,7 @@ everywhere! {
     a_coupled_protocol_is_followed,
     bytes_of_the_next_framing_may_be_there_already,
     a_long_line_is_answered_while_its_sender_waits,
+    conversations_are_numbered_as_they_were_let_in,
 }
 
 pub(crate) fn echo() -> impl Fn(&[u8], &mut Reply<'_>) -> Result<(), Error> {
@@ -303,5 +304,23 @@ fn a_long_line_is_answered_while_its_sender_waits() {
             assert!(client.request(&line).unwrap().bytes() == line, "{case}: {bytes}");
         }
         client.close().unwrap();
+    }
+}
+
+fn conversations_are_numbered_as_they_were_let_in() {
+    for case in cases() {
+        let served = case.start("lines", &Limits::default(), || {
+            |_: &[u8], reply: &mut Reply<'_>| reply.send(reply.number().to_string().as_bytes())
+        });
+        let mut before = served.client();
+        assert_eq!(&*before.request(b"which?").unwrap(), b"1", "{case}");
+        for number in 2..20 {
+            let mut client = served.client();
+            let expected = number.to_string();
+            assert_eq!(&*client.request(b"which?").unwrap(), expected.as_bytes(), "{case}");
+            client.close().unwrap();
+        }
+        assert_eq!(&*before.request(b"and you?").unwrap(), b"1", "{case}");
+        drop(before);
     }
 }

@@ -1,10 +1,9 @@
 //! `swb serve .. echo`, `discard`, `reply`: whole messages, under any dispatcher.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 
-use switchboard::server::{Limits, Reply, Server, Service, Stats};
+use switchboard::server::{Dispatch, Limits, Reply, Running, Server, Service, Stats};
 use switchboard::{Ending, Error, Message, limits};
 use switchboard_frame::{EncodeError, Encoder, Protocol, Role};
 
@@ -18,10 +17,11 @@ use crate::signals::Interrupts;
 use crate::units;
 
 /// What is done with a message.
+#[derive(Clone)]
 pub(super) enum Action {
     Echo,
     Discard,
-    Reply(Vec<u8>),
+    Reply(Arc<[u8]>),
 }
 
 pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outcome {
@@ -32,20 +32,29 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     if let Action::Reply(text) = action {
         refuse_what_cannot_be_sent(&protocol, text)?;
     }
-    let mut server =
-        Server::of(&protocol).with_dispatch(args.dispatcher()?).with_limits(limits(args)?);
+    let dispatch = args.dispatcher()?;
+    let forks = dispatch.to_string() == Dispatch::processes().to_string();
+    let mut server = Server::of(&protocol).with_dispatch(dispatch).with_limits(limits(args)?);
     server = server.with_drain(args.conduct.drain());
     if let Some(count) = args.count {
         server = server.with_conversations_in_all(count);
     }
     let options = args.listen_options()?;
     let user = args.guard.privileges()?;
-    let interrupts = Interrupts::watch("answering what has come", printer)?;
+    let stopper = Interrupts::stopper_to_be()?;
+    // What watches for signals has a thread, and nothing is forked off beside one.
+    let watch = || Interrupts::watch_with(stopper.clone(), "answering what has come", printer);
+    let early = if forks { None } else { Some(watch()?) };
     let server = args.conduct.listening(server, &args.endpoint, &options)?;
-    let server = server.with_stopper(interrupts.stopper()).with_notify();
+    let server = server.with_stopper(&stopper).with_notify();
     let handle = server.handle();
     user.map_or(Ok(()), |user| user.take(&args.paths(handle.endpoints())))?;
     listening::tell(handle.endpoints(), args.print_endpoint, printer)?;
+    let serving = match forks {
+        true => Serving::started(server, action, printer)?,
+        false => Serving::Here(Box::new(server)),
+    };
+    let interrupts = early.map_or_else(watch, Ok)?;
     let lookout = Lookout {
         handle: &handle,
         printer,
@@ -53,14 +62,16 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
         drain: args.conduct.drain(),
         tells: args.stats,
     };
-    let served = serve(server, &lookout, action).map_err(|error| {
-        // Else it is the listener that is broken.
-        let own = error.is_caller() || error.is_exhausted();
-        Failure::new(if own { Exit::Usage } else { Exit::Unreachable }, error)
-    })?;
+    let served = serve(serving, &lookout, action).map_err(|error| failure(&error))?;
     printer.talk(&summary(&served));
     // Each has been told by its own line.
     Ok(if served.cut_off > 0 { Exit::TimedOut } else { interrupts.exit() })
+}
+
+fn failure(error: &Error) -> Failure {
+    // Else it is the listener that is broken.
+    let own = error.is_caller() || error.is_exhausted();
+    Failure::new(if own { Exit::Usage } else { Exit::Unreachable }, error)
 }
 
 /// An answer that would end every conversation is found before the first one.
@@ -94,33 +105,56 @@ fn limits(args: &ServeArgs) -> Result<Limits, Failure> {
     })
 }
 
+/// A server that is about to serve, or that does so in another process already.
+enum Serving {
+    Here(Box<Server>),
+    Started(Running),
+}
+
+impl Serving {
+    /// Forks it off, while this is the only thread.
+    fn started(server: Server, action: &Action, printer: &Printer) -> Result<Serving, Failure> {
+        let (action, printer) = (action.clone(), printer.clone());
+        let started = server.start(move || Conversation::new(&action, &printer));
+        Ok(Serving::Started(started.map_err(|error| failure(&error))?))
+    }
+}
+
 /// Serves to the end, and tells meanwhile what a person is to know.
-fn serve(server: Server, lookout: &Lookout<'_>, action: &Action) -> Result<Stats, Error> {
-    let printer = lookout.printer;
-    let begun = AtomicU64::new(0);
-    let make = || {
-        let number = begun.fetch_add(1, Ordering::Relaxed) + 1;
-        Conversation { number, action, printer }
-    };
+fn serve(serving: Serving, lookout: &Lookout<'_>, action: &Action) -> Result<Stats, Error> {
     thread::scope(|scope| {
         // However serving ends, the channel closes with it, and then the lookout ends.
         let (_serving, over) = mpsc::channel();
         scope.spawn(move || lookout.keep(&over));
-        server.serve(make)
+        match serving {
+            Serving::Here(server) => server.serve(|| Conversation::new(action, lookout.printer)),
+            Serving::Started(running) => running.join(),
+        }
     })
 }
 
 /// A conversation that is served.
-struct Conversation<'a> {
+struct Conversation {
     /// From 1, in the order in which they began.
     number: u64,
-    action: &'a Action,
-    printer: &'a Printer,
+    action: Action,
+    printer: Printer,
 }
 
-impl Service for Conversation<'_> {
+impl Conversation {
+    fn new(action: &Action, printer: &Printer) -> Conversation {
+        Conversation { number: 0, action: action.clone(), printer: printer.clone() }
+    }
+}
+
+impl Service for Conversation {
+    fn opened(&mut self, reply: &mut Reply<'_>) -> Result<(), Error> {
+        self.number = reply.number();
+        Ok(())
+    }
+
     fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
-        match self.action {
+        match &self.action {
             Action::Echo => reply.send(&message),
             Action::Discard => Ok(()),
             Action::Reply(text) => reply.send(text),
@@ -152,6 +186,7 @@ fn summary(served: &Stats) -> String {
     for (what, count) in [
         ("discarded", served.messages_discarded),
         ("cut off", served.cut_off),
+        ("crashed", served.crashed),
         ("refused", served.refused),
         ("errors of accept", served.accept_errors),
     ] {

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &ServeArgs, printer: &Printer) -> Outcome {
         ServeAction::Discard => messages::run(args, &messages::Action::Discard, printer),
         ServeAction::Reply { text } => {
             let reply = crate::payload::read(text, false)?;
-            messages::run(args, &messages::Action::Reply(reply), printer)
+            messages::run(args, &messages::Action::Reply(reply.into()), printer)
         }
     }
 }

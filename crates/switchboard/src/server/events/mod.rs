@@ -259,11 +259,9 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
     }
 
     fn begin(&mut self, transport: Arc<dyn Transport>, is_accepted: bool) {
-        if !self.bench.shared.let_in(&*transport, is_accepted) {
-            return;
-        }
+        let Some(number) = self.bench.shared.let_in(&*transport, is_accepted) else { return };
         let Some(service) = self.bench.make(self.make, &*transport) else { return };
-        let line = Line::new(transport, self.bench.now);
+        let line = Line::new(number, transport, self.bench.now);
         let served = Served { line, service, looked_at: None, is_ready: false };
         let token = self.lines.insert(served);
         self.turn(token, Interest::NONE);

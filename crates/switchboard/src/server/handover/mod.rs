@@ -278,3 +278,78 @@ fn check_user(stream: &dyn Transport) -> Result<(), Error> {
 fn left_of(within: Duration, since: Instant) -> Duration {
     within.saturating_sub(deadline::now().saturating_duration_since(since))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    /// What answers at a path of this test alone, and the path.
+    fn handover(name: &str) -> (Handover, std::path::PathBuf) {
+        let path = std::env::temp_dir().join(format!("swb-{name}-{}", std::process::id()));
+        let door = bind(&Endpoint::unix(&path)).unwrap();
+        let listener = Arc::new(Listener::listen("127.0.0.1:0").unwrap());
+        (Handover::new(Arc::new(door), &[listener]), path)
+    }
+
+    fn say(to: &mut UnixStream, words: &str) {
+        let length = u32::try_from(words.len()).unwrap();
+        to.write_all(&length.to_be_bytes()).unwrap();
+        to.write_all(words.as_bytes()).unwrap();
+    }
+
+    /// Whether the other side has ended, which it has if it is not to be heard from.
+    fn has_ended(stream: &mut UnixStream) -> bool {
+        stream.set_nonblocking(true).unwrap();
+        loop {
+            match stream.read(&mut [0; 256]) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() != ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    #[test]
+    fn who_says_nothing_has_his_time_and_who_prepares_has_more() {
+        let (mut handover, path) = handover("handover-clock");
+        let start = deadline::now();
+        let moment = Duration::from_millis(1);
+        for (words, time) in [
+            (&[][..], limits::HANDOVER_TIMEOUT),
+            (&["take 1"][..], limits::HANDOVER_TIMEOUT),
+            (&["take 1", "more"], limits::HANDOVER_TIMEOUT + limits::HANDOVER_PREPARE_TIMEOUT),
+        ] {
+            let mut guest = UnixStream::connect(&path).unwrap();
+            words.iter().for_each(|words| say(&mut guest, words));
+            assert_eq!(handover.step(start), Step::GoesOn);
+            assert_eq!(handover.until(), Some(start + time), "{words:?}");
+            handover.step(start + time - moment);
+            assert!(!has_ended(&mut guest), "{words:?}");
+            assert_eq!(handover.step(start + time), Step::GoesOn);
+            assert!(has_ended(&mut guest), "{words:?}");
+            // And the next one is waited for, as long as it takes.
+            assert_eq!(handover.until(), None);
+            assert!(handover.descriptor().is_some());
+        }
+    }
+
+    #[test]
+    fn one_guest_at_a_time_and_the_one_that_is_ready_ends_it() {
+        let (mut handover, path) = handover("handover-turns");
+        let now = deadline::now();
+        let mut first = UnixStream::connect(&path).unwrap();
+        let mut second = UnixStream::connect(&path).unwrap();
+        for guest in [&mut first, &mut second] {
+            ["take 1", "more", "ready"].iter().for_each(|words| say(guest, words));
+        }
+        assert_eq!(handover.step(now), Step::Taken);
+        // It is the successor's to answer the second.
+        second.set_nonblocking(true).unwrap();
+        assert_eq!(second.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        drop(handover);
+        assert!(path.exists(), "the path is the successor's");
+        std::fs::remove_file(&path).unwrap();
+    }
+}

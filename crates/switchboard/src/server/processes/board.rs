@@ -23,6 +23,8 @@ const CUT_QUEUED: usize = MORE + 3;
 const CUT_PROMISED: usize = MORE + 4;
 /// The client it counts as where a proxy has said who that is, as a number; 0 for none.
 const CLIENT: usize = MORE + 5;
+/// Of the conversation.
+const NUMBER: usize = MORE + 6;
 
 /// The columns of the master's row.
 #[derive(Clone, Copy, Debug)]
@@ -174,6 +176,14 @@ impl Slot {
     /// once at how many there are, none may overlook another.
     pub(in crate::server) fn set_client(&self, client: u64) {
         self.0[CLIENT].store(client, Ordering::SeqCst);
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.0[NUMBER].load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_number(&self, number: u64) {
+        self.0[NUMBER].store(number, Ordering::Release);
     }
 
     pub(super) fn phase(&self) -> Phase {

@@ -108,6 +108,7 @@ impl Own {
         transport: Arc<dyn Transport>,
     ) {
         self.slot.set_phase(Phase::Begun);
+        self.bench.number = self.slot.number();
         // In the books of this process, which nobody else reads.
         self.bench.shared.door.enter(&*transport, false);
         work(transport, &mut self.bench);

@@ -1,10 +1,10 @@
 //! The children of the master: each in a slot of the board, watched, and reaped.
 
-use super::super::acceptor::Acceptor;
+use super::super::acceptor::{Acceptor, Entrant};
 use super::super::bench::Bench;
 use super::super::drain::CutOff;
 use super::super::stats::Count;
-use super::board::Phase;
+use super::board::{Phase, Slot};
 use super::{CHILDREN, Processes, child, explain, give_up, pool};
 use crate::sys::{self, Backend, Ended, ForkError};
 use crate::transport::Transport;
@@ -36,9 +36,7 @@ pub(super) struct Child {
 /// A conversation that a child was given.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) transport: Arc<dyn Transport>,
-    /// From which listener, where it can be given to another child.
-    pub(super) listener: Option<usize>,
+    pub(super) entrant: Entrant,
     /// What the slot had counted before.
     endings: u64,
     /// It was killed when the time of a drain was over.
@@ -104,21 +102,20 @@ impl Children {
 /// This process has other threads.
 pub(super) fn fork_for<F: Fn(Arc<dyn Transport>, &mut Bench)>(
     acceptor: &mut Acceptor<'_, Processes<'_, F>>,
-    transport: Arc<dyn Transport>,
+    entrant: Entrant,
 ) -> Result<(), Error> {
     let Some(slot) = acceptor.hands.children.free.pop() else {
-        give_up(acceptor.shared, &*transport);
+        give_up(acceptor.shared, &*entrant.transport);
         return Ok(());
     };
     let board = acceptor.hands.board.slot(slot);
-    let job = Job::new(transport, None, board.counters().endings());
-    board.set_phase(Phase::Waiting);
+    let job = Job::new(entrant, &board);
     match sys::fork() {
-        Ok(None) => child::one(acceptor, slot, job.transport),
+        Ok(None) => child::one(acceptor, slot, job.entrant.transport),
         Ok(Some(pid)) => {
-            if !sys::is_socket(&*job.transport) {
+            if !sys::is_socket(&*job.entrant.transport) {
                 // Where a direction ends by closing it, it is the child's to be closed.
-                let _ = job.transport.finish();
+                let _ = job.entrant.transport.finish();
             }
             enter(acceptor, slot, Child { pid, ends: None, job: Some(job), control: None })
         }
@@ -127,11 +124,11 @@ pub(super) fn fork_for<F: Fn(Arc<dyn Transport>, &mut Bench)>(
             let error = Error::io("there is no process for a conversation", error);
             tracing::warn!(%error, "accepting pauses");
             acceptor.shared.door.pause(&error, deadline::now());
-            give_up(acceptor.shared, &*job.transport);
+            give_up(acceptor.shared, &*job.entrant.transport);
             Ok(())
         }
         Err(error) => {
-            give_up(acceptor.shared, &*job.transport);
+            give_up(acceptor.shared, &*job.entrant.transport);
             Err(explain(error))
         }
     }
@@ -237,7 +234,7 @@ fn reap<F>(acceptor: &mut Acceptor<'_, Processes<'_, F>>, slot: usize) {
     board.set_client(0);
     match board.phase() {
         Phase::Over => is_over(acceptor, slot, &job),
-        Phase::Waiting if job.listener.is_some() => hands.pool.put_back(job),
+        Phase::Waiting if child.control.is_some() => hands.pool.put_back(job),
         Phase::Waiting | Phase::Begun => died(acceptor, slot, &job, (ended, queued)),
     }
 }
@@ -245,10 +242,10 @@ fn reap<F>(acceptor: &mut Acceptor<'_, Processes<'_, F>>, slot: usize) {
 /// A conversation came to its end.
 pub(super) fn is_over<F>(acceptor: &Acceptor<'_, Processes<'_, F>>, slot: usize, job: &Job) {
     let (shared, slot) = (acceptor.shared, acceptor.hands.board.slot(slot));
-    if let Some(cut) = slot.take_cut_off(|| job.transport.name()) {
+    if let Some(cut) = slot.take_cut_off(|| job.entrant.transport.name()) {
         shared.drain.note(cut);
     }
-    shared.let_out(&*job.transport);
+    shared.let_out(&*job.entrant.transport);
 }
 
 /// A child died before its conversation was over, with so much queued.
@@ -258,7 +255,7 @@ fn died<F>(
     job: &Job,
     (ended, queued): (Ended, u64),
 ) {
-    let (board, peer) = (&acceptor.hands.board, tracing::field::debug(&job.transport));
+    let (board, peer) = (&acceptor.hands.board, tracing::field::debug(&job.entrant.transport));
     let counters = board.slot(slot).counters();
     if counters.endings() == job.endings {
         counters.ended(Ending::Stopped);
@@ -266,19 +263,21 @@ fn died<F>(
     if job.is_killed {
         tracing::warn!(peer, "a process was killed: the time for its conversation was over");
         counters.add(Count::CutOff, 1);
-        let (peer, queued_bytes) = (job.transport.name(), usize::try_from(queued));
+        let (peer, queued_bytes) = (job.entrant.transport.name(), usize::try_from(queued));
         let queued_bytes = queued_bytes.unwrap_or(usize::MAX);
         acceptor.shared.drain.note(CutOff { peer, queued_bytes, promised: 0 });
     } else {
         tracing::warn!(peer, %ended, "a process died before its conversation was over");
         board.crashed();
     }
-    give_up(acceptor.shared, &*job.transport);
+    give_up(acceptor.shared, &*job.entrant.transport);
 }
 
 impl Job {
-    /// With what its slot has counted before.
-    pub(super) fn new(transport: Arc<dyn Transport>, listener: Option<usize>, endings: u64) -> Job {
-        Job { transport, listener, endings, is_killed: false }
+    /// For the child in a slot.
+    pub(super) fn new(entrant: Entrant, slot: &Slot) -> Job {
+        slot.set_phase(Phase::Waiting);
+        slot.set_number(entrant.number);
+        Job { endings: slot.counters().endings(), entrant, is_killed: false }
     }
 }

@@ -29,7 +29,7 @@ pub(super) use board::{Board, Mine, Slot};
 pub(super) use front::{Front, start};
 
 use super::accept::Accept;
-use super::acceptor::{Acceptor, Hands};
+use super::acceptor::{Acceptor, Entrant, Hands};
 use super::bench::{Bench, Setup};
 use super::handover::Handover;
 use super::shared::Shared;
@@ -174,6 +174,10 @@ fn round<F: Fn(Arc<dyn Transport>, &mut Bench)>(
             key @ (ASKED | FRONT | STOPPER) => {
                 match key {
                     ASKED => acceptor.shared.stop(),
+                    // Who is gone in the middle of a stop waits for nobody.
+                    FRONT if acceptor.shared.is_stopping() => {
+                        acceptor.shared.drain(deadline::now(), Duration::ZERO);
+                    }
                     _ => acceptor.shared.stop_as_agreed(deadline::now()),
                 }
                 let hands = &mut acceptor.hands;
@@ -194,17 +198,13 @@ fn round<F: Fn(Arc<dyn Transport>, &mut Bench)>(
 }
 
 impl<F: Fn(Arc<dyn Transport>, &mut Bench)> Hands for Processes<'_, F> {
-    fn hand(
-        acceptor: &mut Acceptor<'_, Self>,
-        transport: Arc<dyn Transport>,
-        listener: Option<usize>,
-    ) -> Result<(), Error> {
-        match listener {
-            Some(listener) if acceptor.hands.pool.size() > 0 => {
-                acceptor.hands.pool.put(transport, listener);
+    fn hand(acceptor: &mut Acceptor<'_, Self>, entrant: Entrant) -> Result<(), Error> {
+        match entrant.listener {
+            Some(_) if acceptor.hands.pool.size() > 0 => {
+                acceptor.hands.pool.put(entrant);
                 pool::serve_waiting(acceptor)
             }
-            _ => children::fork_for(acceptor, transport),
+            _ => children::fork_for(acceptor, entrant),
         }
     }
 

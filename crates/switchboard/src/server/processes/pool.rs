@@ -6,10 +6,9 @@
 //! [`PROCESS_RESTART_PAUSE`](limits::PROCESS_RESTART_PAUSE), since the next one may die in the same
 //! way.
 
-use super::super::acceptor::Acceptor;
+use super::super::acceptor::{Acceptor, Entrant};
 use super::super::bench::Bench;
 use super::Processes;
-use super::board::Phase;
 use super::children::{self, Children, Job};
 use crate::sys::{self, Ended};
 use crate::transport::Transport;
@@ -28,8 +27,8 @@ pub(super) struct Pool {
     pub(super) dressers: Vec<Listener>,
     /// Slots of children without a conversation.
     idle: Vec<usize>,
-    /// Accepted, and from which listener.
-    waiting: VecDeque<(Arc<dyn Transport>, usize)>,
+    /// Accepted, and not begun.
+    waiting: VecDeque<Entrant>,
     /// Until when none is started.
     pause: Option<Instant>,
 }
@@ -56,15 +55,13 @@ impl Pool {
         self.pause.filter(|_| self.missing(children) > 0)
     }
 
-    pub(super) fn put(&mut self, transport: Arc<dyn Transport>, listener: usize) {
-        self.waiting.push_back((transport, listener));
+    pub(super) fn put(&mut self, entrant: Entrant) {
+        self.waiting.push_back(entrant);
     }
 
     /// The child that it was given to died before it took it.
     pub(super) fn put_back(&mut self, job: Job) {
-        if let Some(listener) = job.listener {
-            self.waiting.push_front((job.transport, listener));
-        }
+        self.waiting.push_front(job.entrant);
     }
 
     pub(super) fn is_idle(&mut self, slot: usize) {
@@ -83,7 +80,7 @@ impl Pool {
     /// Nothing is served any more: what was accepted and not begun.
     pub(super) fn end(&mut self) -> Vec<Arc<dyn Transport>> {
         self.size = 0;
-        self.waiting.drain(..).map(|(transport, _)| transport).collect()
+        self.waiting.drain(..).map(|entrant| entrant.transport).collect()
     }
 
     /// In a child: all that is of the master.
@@ -117,14 +114,15 @@ pub(super) fn serve_waiting<F: Fn(Arc<dyn Transport>, &mut Bench)>(
     while !hands.pool.waiting.is_empty()
         && let Some(slot) = hands.pool.idle.pop()
     {
-        let Some((transport, listener)) = hands.pool.waiting.pop_front() else { break };
-        let board = hands.board.slot(slot);
-        let job = Job::new(transport, Some(listener), board.counters().endings());
+        let Some(entrant) = hands.pool.waiting.pop_front() else { break };
+        let job = Job::new(entrant, &hands.board.slot(slot));
         let Some(child) = hands.children.child(slot) else { continue };
-        board.set_phase(Phase::Waiting);
-        let place = u8::try_from(listener).unwrap_or(u8::MAX);
-        let sent = match (&child.control, job.transport.read_descriptor()) {
-            (Some(control), Some(socket)) => sys::passing::send(control.as_fd(), place, socket),
+        let place = job.entrant.listener.and_then(|place| u8::try_from(place).ok());
+        let socket = job.entrant.transport.read_descriptor();
+        let sent = match (&child.control, socket, place) {
+            (Some(control), Some(socket), Some(place)) => {
+                sys::passing::send(control.as_fd(), place, socket)
+            }
             _ => Err(std::io::ErrorKind::Unsupported.into()),
         };
         match sent {
