@@ -194,3 +194,16 @@ fn a_record_that_was_changed_on_its_way() {
     assert_eq!(error.ending(), Some(Ending::BadTrailer));
     assert!(client.recv().unwrap_err().is_tls());
 }
+
+/// The same, to a side that has said goodbye and has nothing left to answer with.
+#[test]
+fn a_record_that_was_changed_after_goodbye() {
+    let (a, b) = ends();
+    shake(&a, &b);
+    a.finish().unwrap();
+    let record = [&[23, 3, 3, 0, 40][..], &[7; 40]].concat();
+    assert_eq!(b.inner().write(&record).unwrap(), record.len());
+    let error = a.read(&mut [0; 10]).unwrap_err();
+    assert!(error.to_string().contains("damaged or forged"), "{error}");
+    drop(a);
+}
