@@ -31,7 +31,6 @@ mod many;
 mod mapped;
 #[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
 mod mio;
-pub(crate) mod passing;
 #[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
 mod pipe;
 mod poll;
