@@ -7,6 +7,7 @@ mod files;
 mod guard;
 mod serving;
 mod talking;
+mod tls;
 
 use std::time::Duration;
 
@@ -20,7 +21,9 @@ pub(crate) use crate::args::files::{
 };
 pub(crate) use crate::args::serving::{ServeAction, ServeArgs};
 pub(crate) use crate::args::talking::{SendArgs, TalkArgs, TapArgs};
+pub(crate) use crate::args::tls::{GuestsArgs, IdentityArgs, TrustArgs};
 use crate::exit::{Exit, Failure};
+use crate::printer::Printer;
 use crate::units;
 
 /// Whole messages over any stream socket.
@@ -119,7 +122,7 @@ impl FieldArgs {
 /// Where to connect to.
 #[derive(Args)]
 pub(crate) struct ConnectionArgs {
-    /// The server: host:port, unix:/path, unix:@name, exec:command, fd:N
+    /// The server: host:port, tls://host:port, unix:/path, unix:@name, exec:command, fd:N
     #[arg(value_name = "ENDPOINT")]
     pub(crate) endpoint: Endpoint,
 
@@ -128,8 +131,14 @@ pub(crate) struct ConnectionArgs {
     pub(crate) connect_timeout: Duration,
 
     /// How soon a server that has silently gone is found out, of tcp alone [default: 2m]
-    #[arg(long, value_name = "TIME", value_parser = units::liveness)]
+    #[arg(long, value_name = "TIME", value_parser = units::liveness, hide_short_help = true)]
     pub(crate) liveness: Option<Liveness>,
+
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
+
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
 }
 
 impl ConnectionArgs {
@@ -139,13 +148,16 @@ impl ConnectionArgs {
         &self,
         protocol: &Protocol,
         stopper: &Stopper,
+        printer: &Printer,
     ) -> Result<Conversation, Failure> {
         if self.endpoint == Endpoint::Stdio {
             return Err(Failure::usage("the endpoint cannot be -: stdin and stdout are taken"));
         }
+        let tls = self.trust.client(Some(&self.identity), &self.endpoint, printer)?;
         let options = ConnectOptions::default()
             .with_timeout(Some(self.connect_timeout))
-            .with_liveness(self.liveness.unwrap_or_default());
+            .with_liveness(self.liveness.unwrap_or_default())
+            .with_tls(tls);
         let transport = self.endpoint.connect(&options.with_stopper(stopper.clone()));
         let transport = transport.map_err(|error| match error.is_stopped() {
             true => Failure::new(Exit::Interrupted, error),

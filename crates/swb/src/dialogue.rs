@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use switchboard::transport::Interest;
 use switchboard::{Conversation, Error, Message, Received, Stopper, limits};
 use switchboard_frame::Fields;
 
@@ -250,9 +251,13 @@ impl Dialogue<'_> {
         }
         let transport = self.conversation.transport();
         let input = talker.input().filter(|_| state.awaits_input);
-        let reads = transport.read_descriptor().filter(|_| state.receiving);
-        let writes = state.sending && (pending > 0 || state.held.is_some());
-        let writes = transport.write_descriptor().filter(|_| writes);
+        let more = more || state.receiving && transport.holds_input();
+        let wanted = transport.interest(Interest {
+            read: state.receiving,
+            write: state.sending && (pending > 0 || state.held.is_some()),
+        });
+        let reads = transport.read_descriptor().filter(|_| wanted.read);
+        let writes = transport.write_descriptor().filter(|_| wanted.write);
         let mut polled = vec![PollFd::from_borrowed_fd(self.stopper.as_fd(), PollFlags::IN)];
         polled.extend(reads.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
         polled.extend(writes.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::OUT)));

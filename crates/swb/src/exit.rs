@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use switchboard::Ending;
+
 /// The exit codes. The list is part of the command's interface and only grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -48,9 +50,9 @@ impl Exit {
     pub(crate) fn of(error: &switchboard::Error) -> Exit {
         if error.is_timeout() || error.is_peer_dead() {
             Exit::TimedOut
-        } else if error.is_frame() {
+        } else if error.is_frame() || error.is_tls() && error.ending() != Some(Ending::Reset) {
             Exit::BadFrame
-        } else if error.is_reset() {
+        } else if error.is_reset() || error.is_tls() {
             Exit::Reset
         } else if error.is_stopped() {
             Exit::Interrupted

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use switchboard::limits::ACCEPT_PAUSE;
 use switchboard::server::notify;
-use switchboard::transport::{Transport, Wait};
+use switchboard::transport::{TlsServer, Transport, Wait};
 use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper};
 
 use crate::exit::{Exit, Failure};
@@ -31,6 +31,14 @@ pub(crate) struct Limits {
     pub(crate) in_all: Option<u64>,
     /// Further ones wait at the listener.
     pub(crate) at_once: usize,
+}
+
+/// With TLS, if there is any.
+pub(crate) fn with_tls(options: ListenOptions, tls: Option<TlsServer>) -> ListenOptions {
+    match tls {
+        Some(tls) => options.with_tls(tls),
+        None => options,
+    }
 }
 
 /// Listens, becomes the user that is to serve, and tells where it listens: on stderr, and with

@@ -16,8 +16,11 @@ use std::time::Duration;
 
 mod race;
 mod start;
+mod tls;
 
 pub use start::Connecting;
+#[cfg(not(feature = "tls"))]
+pub(crate) use tls::without_tls;
 
 /// How to connect.
 ///
@@ -35,6 +38,8 @@ pub struct ConnectOptions {
     liveness: Liveness,
     local: Option<SocketAddr>,
     stopper: Option<Stopper>,
+    #[cfg(feature = "tls")]
+    tls: crate::transport::TlsClient,
 }
 
 impl Default for ConnectOptions {
@@ -46,6 +51,8 @@ impl Default for ConnectOptions {
             liveness: Liveness::default(),
             local: None,
             stopper: None,
+            #[cfg(feature = "tls")]
+            tls: crate::transport::TlsClient::default(),
         }
     }
 }
@@ -76,6 +83,14 @@ impl ConnectOptions {
         ConnectOptions { local: Some(local), ..self }
     }
 
+    /// Whom a `tls://` endpoint trusts, and who this side is: the certificates that the system
+    /// trusts and no one, if nothing is said.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(self, tls: crate::transport::TlsClient) -> ConnectOptions {
+        ConnectOptions { tls, ..self }
+    }
+
     /// Ends connecting from elsewhere.
     #[must_use]
     pub fn with_stopper(self, stopper: Stopper) -> ConnectOptions {
@@ -97,8 +112,9 @@ impl Endpoint {
     ///
     /// A name is tried at every address it has, in the order of RFC 8305: the families in turn,
     /// IPv6 first, the next one beside the last after 250 ms or at once when one fails; the first
-    /// that connects is taken. `:port` is this machine. `exec:` starts the program, its standard
-    /// error stays this program's. `fd:3` and `-` take over what is there.
+    /// that connects is taken, and over `tls://` the handshake is part of it. `:port` is this
+    /// machine. `exec:` starts the program, its standard error stays this program's. `fd:3` and `-`
+    /// take over what is there.
     ///
     /// # Errors
     /// In words that say what to do: the name does not resolve, nobody listens there, no answer in
@@ -116,13 +132,14 @@ impl Endpoint {
     pub fn connect(&self, options: &ConnectOptions) -> Result<Arc<dyn Transport>, Error> {
         let until = options.until();
         match self {
-            Endpoint::Tcp { host, port } => {
+            Endpoint::Tcp { host, port } | Endpoint::Tls { host, port } => {
+                tls::check(self, options)?;
                 let addresses = match without_asking(host, *port) {
                     Some(addresses) => addresses,
                     None => resolve(host, *port, &until)?,
                 };
                 let tcp = race::race(self, addresses, options, &until)?;
-                Ok(Arc::new(tcp))
+                tls::opened(self, tcp, options, &until)
             }
             Endpoint::Unix(_) | Endpoint::Abstract(_) => Ok(Arc::new(connect_unix(self, &until)?)),
             _ => self.open(),

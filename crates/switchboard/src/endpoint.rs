@@ -13,6 +13,7 @@ use std::str::FromStr;
 /// | written | means |
 /// |---|---|
 /// | `tcp://host:port`, `host:port` | TCP to a name or an address; IPv6 in brackets, `[::1]:80` |
+/// | `tls://host:port` | the same with TLS (feature `tls`) |
 /// | `:port` | listening: every address of this machine; connecting: this machine |
 /// | `unix:/path` | a Unix socket |
 /// | `unix:@name` | a Unix socket in the abstract namespace of Linux |
@@ -40,6 +41,13 @@ pub enum Endpoint {
     /// TCP.
     Tcp {
         /// A name, or an address without brackets; empty for every address.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+    /// TLS over TCP.
+    Tls {
+        /// As of TCP. Connecting, the server's certificate has to be for it.
         host: String,
         /// The port.
         port: u16,
@@ -74,10 +82,13 @@ impl From<SocketAddr> for Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Endpoint::Tcp { host, port } if host.contains(':') => {
-                write!(f, "tcp://[{host}]:{port}")
+            Endpoint::Tcp { host, port } | Endpoint::Tls { host, port } => {
+                let scheme = if matches!(self, Endpoint::Tls { .. }) { "tls" } else { "tcp" };
+                match host.contains(':') {
+                    true => write!(f, "{scheme}://[{host}]:{port}"),
+                    false => write!(f, "{scheme}://{host}:{port}"),
+                }
             }
-            Endpoint::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
             Endpoint::Unix(path) => write!(f, "unix:{}", path.display()),
             Endpoint::Abstract(name) => write!(f, "unix:@{}", String::from_utf8_lossy(name)),
             Endpoint::Exec(words) => {
@@ -108,13 +119,17 @@ impl FromStr for Endpoint {
             Some(("unix", rest)) => unix(rest),
             Some(("exec", rest)) => exec(rest),
             Some(("fd", rest)) => fd(rest),
-            Some(("tls", _)) => Err("tls is not there yet".to_owned()),
+            Some(("tls", rest)) if rest.starts_with("//") => {
+                tcp(&rest[2..]).map(|(host, port)| Endpoint::Tls { host, port })
+            }
             Some(("shm", _)) => Err("shm is not there yet".to_owned()),
-            Some(("tcp", rest)) if rest.starts_with("//") => tcp(&rest[2..]),
+            Some(("tcp", rest)) if rest.starts_with("//") => {
+                tcp(&rest[2..]).map(|(host, port)| Endpoint::Tcp { host, port })
+            }
             Some((scheme, rest)) if rest.starts_with("//") => {
                 Err(format!("\"{scheme}\" is no kind of endpoint, {EXPECTED}"))
             }
-            Some(_) => tcp(text),
+            Some(_) => tcp(text).map(|(host, port)| Endpoint::Tcp { host, port }),
             None => Err(format!("there is no port in it, {EXPECTED}")),
         };
         parsed.or_else(fail)
@@ -146,11 +161,11 @@ impl Endpoint {
         Endpoint::Unix(path.into())
     }
 
-    /// The port of a TCP endpoint.
+    /// The port of an endpoint over TCP.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         match self {
-            Endpoint::Tcp { port, .. } => Some(*port),
+            Endpoint::Tcp { port, .. } | Endpoint::Tls { port, .. } => Some(*port),
             _ => None,
         }
     }
@@ -179,10 +194,10 @@ impl fmt::Display for EndpointError {
 
 impl std::error::Error for EndpointError {}
 
-const EXPECTED: &str = "expected host:port, :port, [ipv6]:port, unix:/path, unix:@name, \
-                        exec:command, fd:N or -";
+const EXPECTED: &str = "expected host:port, :port, [ipv6]:port, tls://host:port, unix:/path, \
+                        unix:@name, exec:command, fd:N or -";
 
-fn tcp(text: &str) -> Result<Endpoint, String> {
+fn tcp(text: &str) -> Result<(String, u16), String> {
     if text.contains('/') {
         return Err("expected host:port and nothing after the port".to_owned());
     }
@@ -207,7 +222,7 @@ fn tcp(text: &str) -> Result<Endpoint, String> {
     if let Some(odd) = host.chars().find(|c| c.is_whitespace() || "[]@?#".contains(*c)) {
         return Err(format!("{odd:?} is part of no host name"));
     }
-    Ok(Endpoint::Tcp { host: host.to_owned(), port: self::port(port)? })
+    Ok((host.to_owned(), self::port(port)?))
 }
 
 fn port(text: &str) -> Result<u16, String> {

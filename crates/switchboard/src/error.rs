@@ -69,9 +69,12 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self.inner.kind {
             Kind::Frame(FrameErrorKind::Oversize) | Kind::TimedOut | Kind::Limit => Fault::Limit,
-            Kind::Frame(_) | Kind::Finished | Kind::Reset | Kind::PeerDead | Kind::Refused => {
-                Fault::Peer
-            }
+            Kind::Frame(_)
+            | Kind::Finished
+            | Kind::Reset
+            | Kind::PeerDead
+            | Kind::Tls(_)
+            | Kind::Refused => Fault::Peer,
             Kind::Stopped | Kind::Interrupted | Kind::Caller => Fault::Caller,
             Kind::Unreachable
             | Kind::Unresolved
@@ -91,6 +94,7 @@ impl Error {
             Kind::Finished => Some(Ending::Finished),
             Kind::Reset => Some(Ending::Reset),
             Kind::PeerDead => Some(Ending::PeerDead),
+            Kind::Tls(ending) => Some(ending),
             Kind::TimedOut => Some(Ending::TimedOut),
             Kind::Stopped | Kind::Interrupted => Some(Ending::Stopped),
             _ => None,
@@ -470,27 +474,5 @@ impl fmt::Display for Said<'_> {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.inner.source.as_deref().map(|source| source as &(dyn StdError + 'static))
-    }
-}
-
-impl From<Error> for io::Error {
-    fn from(error: Error) -> io::Error {
-        let kind = match error.inner.kind {
-            Kind::Frame(FrameErrorKind::Truncated) | Kind::Finished => io::ErrorKind::UnexpectedEof,
-            Kind::Frame(_) => io::ErrorKind::InvalidData,
-            Kind::Reset => io::ErrorKind::ConnectionReset,
-            Kind::TimedOut | Kind::PeerDead => io::ErrorKind::TimedOut,
-            Kind::Refused => io::ErrorKind::ConnectionRefused,
-            Kind::Unreachable => io::ErrorKind::HostUnreachable,
-            Kind::Unresolved => io::ErrorKind::NotFound,
-            Kind::Caller => io::ErrorKind::InvalidInput,
-            Kind::AddressInUse => io::ErrorKind::AddrInUse,
-            Kind::AddressUnavailable => io::ErrorKind::AddrNotAvailable,
-            Kind::Permission => io::ErrorKind::PermissionDenied,
-            Kind::Exhausted => io::ErrorKind::OutOfMemory,
-            // Not `Interrupted`: readers and writers of the standard library would try again.
-            Kind::Stopped | Kind::Interrupted | Kind::Limit | Kind::System => io::ErrorKind::Other,
-        };
-        io::Error::new(kind, error)
     }
 }

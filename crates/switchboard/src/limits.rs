@@ -85,6 +85,9 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// and does not begin anew.
 pub const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The most bytes that TLS takes and holds, while the peer takes none of what is encrypted already.
+pub const TLS_HELD_BYTES_MAX: usize = 64 * 1024;
+
 /// How often a peer that takes nothing is offered bytes again. The system says that there is room
 /// only once much of it is free; a peer that takes little at a time would look like one that takes
 /// nothing.
@@ -176,6 +179,10 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(125);
 /// How long connections are left waiting in the backlog while descriptors are out, before one is
 /// [turned away](crate::Listener::turn_away) at each look.
 pub const EXHAUSTED_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The longest header of the PROXY protocol that is read. What a proxy sends is a tenth of that;
+/// certificates in TLVs are what may make it long.
+pub const PROXY_HEADER_BYTES_MAX: usize = 4096;
 
 /// The most errors of single connections that one look for a connection passes over.
 pub const ACCEPT_ERRORS_MAX: u32 = 1024;

@@ -5,8 +5,8 @@
 //! when descriptors run out connections wait, and the listener is as good as before.
 
 use crate::sys::{self, Watch, Woke};
-use crate::transport::{Tcp, Transport, Unix, Wait, unix_endpoint};
-use crate::{Endpoint, Error, Liveness, deadline};
+use crate::transport::{Proxied, Tcp, Transport, Unix, Wait, unix_endpoint};
+use crate::{Endpoint, Error, Liveness, ProxyFrom, deadline};
 use accept::{Counts, accept_one, count};
 use socket2::{SockAddr, Socket};
 use std::io;
@@ -21,6 +21,7 @@ mod accept;
 mod inherited;
 mod options;
 mod tcp;
+mod tls;
 mod unix;
 
 pub use accept::AcceptCounts;
@@ -49,6 +50,9 @@ pub struct Listener {
     reserve: sys::Reserve,
     /// Where the next look for a connection begins, so that no socket starves another.
     next: AtomicUsize,
+    /// What is accepted is wrapped, with what the options say of it.
+    #[cfg(feature = "tls")]
+    speaks_tls: bool,
     /// What was asked for, before a port was chosen or a name resolved.
     asked: Endpoint,
     /// Unlinks the path when dropped.
@@ -114,6 +118,10 @@ impl Listener {
         }
         let (sockets, path) = match endpoint {
             Endpoint::Tcp { host, port } => (tcp::bind(host, *port, options)?, None),
+            Endpoint::Tls { host, port } => {
+                tls::check(endpoint, options)?;
+                (tcp::bind(host, *port, options)?, None)
+            }
             Endpoint::Unix(path) => {
                 let (socket, bound) = unix::bind_path(path, options)?;
                 (vec![socket], Some(bound))
@@ -121,7 +129,7 @@ impl Listener {
             Endpoint::Abstract(name) => (vec![unix::bind_abstract(name, options)?], None),
             Endpoint::Fd(number) => {
                 let socket = inherited::take(*number)?;
-                let options = options.with_reuse_port(socket.shares_port());
+                let options = options.clone().with_reuse_port(socket.shares_port());
                 return Ok(Listener::made_of(vec![socket], options, endpoint.clone(), None));
             }
             Endpoint::Exec(_) | Endpoint::Stdio => {
@@ -130,15 +138,18 @@ impl Listener {
                 ));
             }
         };
-        Ok(Listener::made_of(sockets, *options, endpoint.clone(), path))
+        Ok(Listener::made_of(sockets, options.clone(), endpoint.clone(), path))
     }
 
     fn made_of(
-        sockets: Vec<Listening>,
+        mut sockets: Vec<Listening>,
         options: ListenOptions,
         asked: Endpoint,
         path: Option<unix::BoundPath>,
     ) -> Listener {
+        if matches!(asked, Endpoint::Tls { .. }) {
+            tls::name(&mut sockets);
+        }
         Listener {
             sockets,
             options,
@@ -146,6 +157,8 @@ impl Listener {
             counts: Counts::default(),
             reserve: sys::Reserve::new(),
             next: AtomicUsize::new(0),
+            #[cfg(feature = "tls")]
+            speaks_tls: matches!(asked, Endpoint::Tls { .. }),
             asked,
             path,
         }
@@ -181,8 +194,16 @@ impl Listener {
         }
         let again = |listening| tcp::bind_again(listening, &self.options);
         let sockets: Result<Vec<Listening>, Error> = self.sockets.iter().map(again).collect();
-        let options = self.options.with_liveness(self.liveness());
-        Ok(Listener::made_of(sockets?, options, self.asked.clone(), None))
+        Ok(self.like(sockets?))
+    }
+
+    /// One that puts round connections what this one does.
+    fn like(&self, sockets: Vec<Listening>) -> Listener {
+        let options = self.options.clone().with_liveness(self.liveness());
+        let like = Listener::made_of(sockets, options, self.asked.clone(), None);
+        #[cfg(feature = "tls")]
+        let like = Listener { speaks_tls: self.speaks_tls, ..like };
+        like
     }
 
     /// The liveness of what is accepted from here on; said once.
@@ -364,12 +385,7 @@ impl Listener {
 
     /// What it puts round connections, and no sockets: another process has those.
     pub(crate) fn without_sockets(&self) -> Listener {
-        Listener::made_of(
-            Vec::new(),
-            self.options.with_liveness(self.liveness()),
-            self.asked.clone(),
-            None,
-        )
+        self.like(Vec::new())
     }
 
     /// Puts round a socket that another process has accepted what it would have put round it.
@@ -389,15 +405,29 @@ impl Listener {
     }
 
     fn transport(&self, family: Family, socket: Socket, remote: &SockAddr) -> Arc<dyn Transport> {
-        match family {
+        let proxy = self.options.proxy.as_ref();
+        let bare: Arc<dyn Transport> = match family {
             Family::Tcp => {
-                let tcp = Tcp::connected(socket.into(), remote.as_socket());
+                let remote = remote.as_socket();
+                let tcp = Tcp::connected(socket.into(), remote);
                 // It fails only on a connection that is broken already; the next call tells.
                 let _ = tcp.set_liveness(&self.liveness());
-                Arc::new(tcp)
+                match proxy.zip(remote).is_some_and(|(from, remote)| from.has(remote.ip())) {
+                    true => Arc::new(Proxied::over(tcp)),
+                    false => Arc::new(tcp),
+                }
             }
-            Family::Unix => Arc::new(Unix::from(std::os::unix::net::UnixStream::from(socket))),
-        }
+            Family::Unix => {
+                let unix = Unix::from(std::os::unix::net::UnixStream::from(socket));
+                match proxy.is_some_and(ProxyFrom::has_unix) {
+                    true => Arc::new(Proxied::over(unix)),
+                    false => Arc::new(unix),
+                }
+            }
+        };
+        #[cfg(feature = "tls")]
+        let bare = self.wrapped(bare);
+        bare
     }
 
     fn name(&self) -> String {

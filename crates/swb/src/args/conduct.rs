@@ -102,7 +102,7 @@ impl ConductArgs {
         }
         server = match place {
             Place::At(endpoint) => server.listen_on(endpoint, options).map_err(fail)?,
-            Place::Activated => server.listen_activated().map_err(fail)?,
+            Place::Activated => server.listen_activated(options).map_err(fail)?,
         };
         if let Some(socket) = &self.handover {
             server = server.with_handover(socket).map_err(fail)?;

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use switchboard::Liveness;
 use switchboard::server::Heartbeat;
+use switchboard::{ListenOptions, Liveness, ProxyFrom};
 
 use crate::exit::Failure;
 use crate::payload;
@@ -40,6 +40,16 @@ pub(crate) struct GuardArgs {
     #[arg(hide_short_help = true)]
     pub(crate) max_per_address: Option<usize>,
 
+    /// From whom a header of the PROXY protocol is required, and believed
+    ///
+    /// Addresses, networks and 'unix' (every client of a Unix socket), with commas between; may be
+    /// repeated. A connection from there begins with a header, version 1 or 2, or it is ended; the
+    /// client is then whom the header names, for --max-per-address and for programs too. From
+    /// others no header is looked for.
+    #[arg(long, value_name = "ADDRESS[/BITS],..", global = true)]
+    #[arg(hide_short_help = true)]
+    pub(crate) proxy_from: Vec<ProxyFrom>,
+
     /// Serve as this user, by name or number, once the port is bound
     ///
     /// With the user's group and supplementary groups, and no way back. Started as root. The path
@@ -65,6 +75,16 @@ fn heartbeat(text: &str) -> Result<(Duration, Option<Vec<u8>>), String> {
 }
 
 impl GuardArgs {
+    /// How to listen.
+    pub(crate) fn listen_options(&self) -> ListenOptions {
+        let options = ListenOptions::default().with_liveness(self.liveness.unwrap_or_default());
+        let proxies = self.proxy_from.iter().cloned().reduce(|all, more| all.and(&more));
+        match proxies {
+            Some(proxies) => options.with_proxy(proxies),
+            None => options,
+        }
+    }
+
     /// Who to become once the port is bound, if somebody else.
     ///
     /// # Errors

@@ -8,10 +8,11 @@ use clap::{Args, Subcommand};
 use switchboard::server::Dispatch;
 use switchboard::{Endpoint, ListenOptions, Timeouts};
 
-use crate::args::FramingArgs;
 use crate::args::conduct::{ConductArgs, Place};
 use crate::args::guard::GuardArgs;
+use crate::args::{FramingArgs, GuestsArgs, IdentityArgs};
 use crate::exit::Failure;
+use crate::listening::with_tls;
 use crate::units;
 
 /// Serve: echo, discard, reply, or run a program for each conversation.
@@ -42,12 +43,13 @@ use crate::units;
   swb serve :7000 echo --frame u32be --dispatch events --loops 2 --stats
   swb serve :7000 discard --frame lines --max-conversations 100 --idle 30s
   swb serve unix:/run/app.sock --frame lines reply 'not today'
+  swb serve tls://:7443 echo --frame lines --tls-cert cert.pem --tls-key key.pem
   swb serve 127.0.0.1:0 --print-endpoint exec cat -n
   swb serve activated echo --frame lines --drain 10s
   swb serve :7000 echo --frame lines --handover /run/app.take
   swb serve :7000 echo --frame lines --takeover /run/app.take")]
 pub(crate) struct ServeArgs {
-    /// Where to listen: host:port, :port, unix:/path, unix:@name, fd:N, activated
+    /// Listen on host:port, :port, tls://:port, unix:/path, unix:@name, fd:N, activated
     ///
     /// fd:3 is a socket that listens already and came with the process. 'activated' is all of those
     /// that a supervisor has passed by LISTEN_FDS: systemd's socket units do.
@@ -113,6 +115,12 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) conduct: ConductArgs,
+
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+
+    #[command(flatten)]
+    pub(crate) guests: GuestsArgs,
 }
 
 /// What is served.
@@ -146,6 +154,20 @@ fn dispatch() -> impl TypedValueParser<Value = Dispatch> {
 }
 
 impl ServeArgs {
+    /// How it listens.
+    ///
+    /// # Errors
+    /// A file of TLS is not what it should be, or does not go with the endpoint.
+    pub(crate) fn listen_options(&self) -> Result<ListenOptions, Failure> {
+        let passed = Endpoint::Fd(3);
+        let endpoint = match &self.endpoint {
+            Place::At(endpoint) => endpoint,
+            Place::Activated => &passed,
+        };
+        let tls = self.identity.server(&self.guests, endpoint)?;
+        Ok(with_tls(self.guard.listen_options(), tls))
+    }
+
     /// What is to be given to the user that serves: the paths of its own sockets, and the one at
     /// which it hands over. Those of sockets that were passed to it are their maker's.
     pub(crate) fn paths(&self, endpoints: &[Endpoint]) -> Vec<Endpoint> {
@@ -170,11 +192,6 @@ impl ServeArgs {
             }
         }
         timeouts
-    }
-
-    /// How it listens.
-    pub(crate) fn listen_options(&self) -> ListenOptions {
-        ListenOptions::default().with_liveness(self.guard.liveness.unwrap_or_default())
     }
 
     /// The dispatcher, with as many threads, processes or loops as were asked for.

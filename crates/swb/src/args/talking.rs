@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use switchboard::{Endpoint, Liveness};
 
-use crate::args::{ConnectionArgs, FieldArgs, FramingArgs};
+use crate::args::{ConnectionArgs, FieldArgs, FramingArgs, GuestsArgs, IdentityArgs, TrustArgs};
 use crate::units;
 
 /// Talk to a server: a line typed is a message.
@@ -18,6 +18,7 @@ use crate::units;
 #[command(after_long_help = "Examples:
   swb talk localhost:6379 --frame redis
   swb talk localhost:7000 --frame u32be --hex
+  swb talk tls://example.org:7443 --frame lines --tls-ca ca.pem
   swb talk unix:/run/app.sock --frame 'type:1 len:u32be' --field type=Q")]
 pub(crate) struct TalkArgs {
     #[command(flatten)]
@@ -114,6 +115,7 @@ pub(crate) struct SendArgs {
 #[command(after_long_help = "Examples:
   swb tap :5433 localhost:5432 --frame postgres
   swb tap 127.0.0.1:0 unix:/run/app.sock --frame u32be --hex
+  swb tap :8080 tls://example.org:443 --frame http
   swb tap :6380 localhost:6379 --frame redis --json | jq .text")]
 pub(crate) struct TapArgs {
     /// Where clients connect to
@@ -153,4 +155,15 @@ pub(crate) struct TapArgs {
     /// Print where it listens on stdout too
     #[arg(long)]
     pub(crate) print_endpoint: bool,
+
+    /// Of LISTEN, when that is tls://
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+
+    #[command(flatten)]
+    pub(crate) guests: GuestsArgs,
+
+    /// Of UPSTREAM, when that is tls://
+    #[command(flatten)]
+    pub(crate) trust: TrustArgs,
 }

@@ -44,7 +44,7 @@ fn converse(
     interrupts: &Interrupts,
 ) -> Outcome {
     let args = send.args;
-    let mut conversation = args.connection.connect(protocol, interrupts.stopper())?;
+    let mut conversation = args.connection.connect(protocol, interrupts.stopper(), send.printer)?;
     let over = Dialogue {
         conversation: &mut conversation,
         fields,

@@ -31,7 +31,7 @@ fn converse(
     interrupts: &Interrupts,
 ) -> Outcome {
     let printer = talk.printer;
-    let mut conversation = args.connection.connect(protocol, interrupts.stopper())?;
+    let mut conversation = args.connection.connect(protocol, interrupts.stopper(), printer)?;
     printer.talk(&format!("connected to {}", conversation.transport().name()));
     let over = Dialogue {
         conversation: &mut conversation,

@@ -128,3 +128,61 @@ fn the_user_is_left_behind_for_good_and_the_path_is_the_users() {
     server.terminate();
     assert_eq!(server.end().exit, 143);
 }
+
+#[test]
+fn a_bad_address_of_a_proxy_is_named_before_anything_is_bound() {
+    for (address, told) in [
+        ("10.0.0.1/8", "it has bits behind its prefix: write 10.0.0.0/8"),
+        ("10.0.0.0/8,proxy.example", "'proxy.example' is no address of a proxy: write 192.0.2.7"),
+    ] {
+        let args = ["serve", "127.0.0.1:0", "-f", "lines", "--proxy-from", address, "echo"];
+        let ran = run(&args, b"");
+        assert_eq!((ran.exit, ran.text()), (2, ""));
+        assert!(ran.stderr.contains("--proxy-from"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(told), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("listening on"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_program_behind_a_proxy_is_told_the_client_and_one_without_a_header_is_not_started() {
+    let who = "echo $PROTO $TCPREMOTEIP $TCPREMOTEPORT $TCPLOCALIP $TCPLOCALPORT; cat";
+    // Of several addresses, in one word or in more.
+    let options = ["--proxy-from", "192.0.2.1", "--proxy-from", "::1,127.0.0.1"];
+    let server = start(&options, &["--max-per-address", "1", "exec", "sh", "-c", who]);
+    let header = "PROXY TCP6 2001:db8::7 2001:db8::1 40001 443\r\n";
+    let mut client = server.connect();
+    client.write_all(format!("{header}{header}").as_bytes()).unwrap();
+    let mut lines = BufReader::new(&client).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "TCP 2001:db8::7 40001 2001:db8::1 443");
+    assert_eq!(format!("{}\r\n", lines.next().unwrap().unwrap().trim_end()), header, "the stream");
+    // Of the same network, and of somebody else.
+    let mut second = server.connect();
+    second.write_all(header.replace("db8::7", "db8::8").as_bytes()).unwrap();
+    assert_eq!(read_to_end(second).unwrap_or_default(), b"");
+    let mut wrong = server.connect();
+    wrong.write_all(b"GET / HTTP/1.1\r\n").unwrap();
+    assert_eq!(read_to_end(wrong).unwrap_or_default(), b"");
+    drop(client);
+    server.interrupt();
+    let ran = server.end();
+    assert!(ran.stderr.contains("the PROXY header failed with tcp://127.0.0.1:"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(": it does not begin with one"), "{}", ran.stderr);
+    assert!(summary(&ran.stderr).ends_with("; refused 1"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_conversation_without_its_header_is_told_by_the_proxys_address() {
+    for dispatch in DISPATCHERS {
+        let options = ["-f", "lines", "--proxy-from", "127.0.0.1", "--count", "1", "echo"];
+        let server = start(dispatch, &options);
+        let mut client = server.connect();
+        let from = client.local_addr().unwrap();
+        client.write_all(b"PROXY TCP4 nobody\r\n").unwrap();
+        assert_eq!(read_to_end(client).unwrap_or_default(), b"");
+        let ran = server.end();
+        let told = format!("the PROXY header failed with tcp://{from}: its line has not");
+        assert!(ran.stderr.contains(&told), "{}", ran.stderr);
+        assert_eq!(summary(&ran.stderr), "1 conversation, 0 messages; bad-prefix 1");
+    }
+}

@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -11,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::serve_dispatch::summary;
-use crate::support::{Dir, Running, read_to_end, run};
+use crate::support::{Dir, Ran, Running, read_to_end, run, swb};
 
 /// How often a server is restarted, and how many conversations there are between two restarts.
 const RESTARTS: usize = 20;
@@ -307,4 +308,61 @@ fn what_does_not_go_together_is_a_matter_of_usage() {
     let ran = run(&["serve", "127.0.0.1:0", "-f", "u8", "--handover", "", "echo"], b"");
     assert_eq!(ran.exit, 2);
     assert!(ran.stderr.contains("expected a path or @name after unix:"), "{}", ran.stderr);
+}
+
+/// A user who is nobody else.
+const NOBODY: u32 = 65534;
+
+/// The name has no mode that would keep anybody out: it is the server who does.
+#[test]
+fn a_process_of_another_user_gets_nothing() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can be somebody else");
+        assert!(std::env::var_os("SWITCHBOARD_NO_SKIP").is_none(), "and nothing may be skipped");
+        return;
+    }
+    let socket = format!("unix:@swb-takeover-{}", std::process::id());
+    let serve =
+        |how: &str| ["serve", "127.0.0.1:0", "-f", "u8", how, &socket, "echo"].map(str::to_owned);
+    let server = Running::start(&serve("--handover").each_ref().map(String::as_str));
+    let mut other = swb(&serve("--takeover").each_ref().map(String::as_str));
+    let ran = Ran::from(other.uid(NOBODY).gid(NOBODY).output().unwrap());
+    let expected = format!(
+        "swb: cannot take over from {socket}: the other process is not to be trusted: it is of \
+         user {NOBODY}, and this one of 0\n"
+    );
+    assert_eq!((ran.exit, ran.stderr), (3, expected));
+    // It goes on, for who may have it.
+    let next = Running::start(&serve("--takeover").each_ref().map(String::as_str));
+    assert_eq!(next.endpoint, server.endpoint);
+    assert_eq!(server.end().exit, 0);
+    next.terminate();
+    assert_eq!(next.end().exit, 143);
+}
+
+/// What somebody else serves is not taken over either, by root least of all.
+#[test]
+fn a_server_of_another_user_is_not_trusted() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can be somebody else");
+        assert!(std::env::var_os("SWITCHBOARD_NO_SKIP").is_none(), "and nothing may be skipped");
+        return;
+    }
+    let socket = format!("unix:@swb-untrusted-{}", std::process::id());
+    let mut other = swb(&["serve", "127.0.0.1:0", "-f", "u8", "--handover", &socket, "echo"]);
+    let mut other = other.uid(NOBODY).gid(NOBODY).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(other.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let ran = run(&["serve", "127.0.0.1:0", "-f", "u8", "--takeover", &socket, "echo"], b"");
+    let expected = format!(
+        "swb: cannot take over from {socket}: the other process is not to be trusted: it is of \
+         user {NOBODY}, and this one of 0\n"
+    );
+    assert_eq!((ran.exit, ran.stderr), (3, expected));
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&other),
+        rustix::process::Signal::TERM,
+    )
+    .unwrap();
+    assert_eq!(Ran::from(other.wait_with_output().unwrap()).exit, 143);
 }

@@ -10,10 +10,12 @@
 
 mod dns;
 mod erlang;
+mod haproxy;
 mod harness;
 mod mqtt;
 mod nginx;
 mod postgres;
 mod redis;
 mod swb;
+mod tls;
 mod twisted;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{Process, run};
 
-fn swb() -> Command {
+pub(crate) fn swb() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_swb"));
     command.stdin(Stdio::null());
     command
@@ -16,6 +16,28 @@ fn swb() -> Command {
 pub(crate) struct Tap {
     process: Process,
     pub(crate) port: u16,
+}
+
+/// `swb serve` on a port of its own.
+pub(crate) struct Serve {
+    process: Process,
+    pub(crate) port: u16,
+}
+
+impl Serve {
+    pub(crate) fn start(args: &[&str]) -> Serve {
+        let mut process = Process::start(swb().args(["serve", "127.0.0.1:0"]).args(args));
+        let line = process.line_with("listening on ").expect("swb serve ended before it listened");
+        let port = line.trim_end().rsplit(':').next().unwrap().parse().unwrap();
+        Serve { process, port }
+    }
+
+    /// What it has told when it was asked to end.
+    pub(crate) fn stop(self) -> String {
+        let ended = self.process.stop();
+        assert_eq!(ended.status.code(), Some(143), "{}", ended.stderr);
+        ended.stderr
+    }
 }
 
 /// What a tap saw.

@@ -1,11 +1,13 @@
 //! Connecting without waiting: [`Connecting`].
 
 use super::race::{attempt, begin, failed, in_order, outcome, timed_out};
+#[cfg(feature = "tls")]
+use super::tls;
 use super::{ConnectOptions, refused, tcp_done, unix_done, unix_socket, without_asking};
 use crate::error::Attempt;
 use crate::resolve::Resolving;
 use crate::sys::{self, Watch, Woke};
-use crate::transport::Wait;
+use crate::transport::{Interest, Wait};
 use crate::{Endpoint, Error, Transport, deadline};
 use socket2::Socket;
 use std::collections::VecDeque;
@@ -29,8 +31,8 @@ use std::time::Instant;
 ///         break transport;
 ///     }
 ///     let until = transport::Wait { deadline: connecting.deadline(), ..Default::default() };
-///     let writable = transport::Interest::WRITE;
-///     transport::wait_on(None, connecting.descriptor(), writable, &until)?;
+///     let descriptor = connecting.descriptor();
+///     transport::wait_on(descriptor, descriptor, connecting.interest(), &until)?;
 /// };
 /// # let _ = transport;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -49,6 +51,8 @@ pub struct Connecting {
 enum State {
     Resolving(Resolving),
     Connecting(SocketAddr, Socket),
+    #[cfg(feature = "tls")]
+    Handshaking(Arc<crate::transport::Tls>),
     Connected(Arc<dyn Transport>),
     /// The outcome has been told.
     Over,
@@ -65,16 +69,19 @@ impl Connecting {
             attempts: Vec::new(),
         };
         match endpoint {
-            Endpoint::Tcp { host, port } => match without_asking(host, *port) {
-                Some(addresses) => {
-                    connecting.waiting = in_order(addresses);
-                    connecting.next_address()?;
+            Endpoint::Tcp { host, port } | Endpoint::Tls { host, port } => {
+                super::tls::check(endpoint, options)?;
+                match without_asking(host, *port) {
+                    Some(addresses) => {
+                        connecting.waiting = in_order(addresses);
+                        connecting.next_address()?;
+                    }
+                    None => {
+                        let resolving = Resolving::start(host, *port)?;
+                        connecting.state = State::Resolving(resolving);
+                    }
                 }
-                None => {
-                    let resolving = Resolving::start(host, *port)?;
-                    connecting.state = State::Resolving(resolving);
-                }
-            },
+            }
             Endpoint::Unix(_) | Endpoint::Abstract(_) => {
                 let unix = unix_socket(endpoint)
                     .and_then(|(socket, address)| {
@@ -116,6 +123,17 @@ impl Connecting {
                         return Ok(None);
                     }
                 },
+                #[cfg(feature = "tls")]
+                State::Handshaking(tls) => {
+                    if tls::advance(&self.endpoint, &tls)? {
+                        return Ok(Some(tls));
+                    }
+                    if deadline::has_passed(self.deadline) {
+                        return Err(tls::late(&self.endpoint));
+                    }
+                    self.state = State::Handshaking(tls);
+                    return Ok(None);
+                }
                 State::Connecting(address, socket) => {
                     if !is_writable(socket.as_fd()) {
                         if deadline::has_passed(self.deadline) {
@@ -127,6 +145,11 @@ impl Connecting {
                     let done = outcome(&socket)
                         .and_then(|()| tcp_done(socket, address, &self.options.liveness));
                     match done {
+                        #[cfg(feature = "tls")]
+                        Ok(tcp) if matches!(self.endpoint, Endpoint::Tls { .. }) => {
+                            let tls = tls::begun(&self.endpoint, tcp, &self.options)?;
+                            self.state = State::Handshaking(tls);
+                        }
                         Ok(tcp) => return Ok(Some(Arc::new(tcp))),
                         Err(error) => {
                             self.attempts.push(attempt(address, error));
@@ -138,14 +161,26 @@ impl Connecting {
         }
     }
 
-    /// What to poll for writing until [`finish`](Self::finish) has something to do. `None`: it
-    /// has already.
+    /// What to poll until [`finish`](Self::finish) has something to do, for what
+    /// [`interest`](Self::interest) says. `None`: it has already.
     #[must_use]
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match &self.state {
             State::Resolving(resolving) => Some(resolving.as_fd()),
             State::Connecting(_, socket) => Some(socket.as_fd()),
+            #[cfg(feature = "tls")]
+            State::Handshaking(tls) => tls.read_descriptor(),
             State::Connected(_) | State::Over => None,
+        }
+    }
+
+    /// What to poll the descriptor for: writing, until a TLS handshake has to read.
+    #[must_use]
+    pub fn interest(&self) -> Interest {
+        match &self.state {
+            #[cfg(feature = "tls")]
+            State::Handshaking(tls) => tls.interest(Interest::READ),
+            _ => Interest::WRITE,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The transport of a conversation, and how it is waited on.
 
 use crate::session::{Inbound, Outbound, Session, Timeouts};
-use crate::transport::{Interest, Interrupt, Transport, Wait, Woken};
+use crate::transport::{Interest, Interrupt, Transport, Wait, Woken, open};
 use crate::{Error, Stopper, deadline, limits};
 use std::fmt;
 use std::io;
@@ -59,6 +59,19 @@ impl Link {
         }
     }
 
+    /// Waits until the transport is open.
+    pub(super) fn open(&self) -> Result<(), Error> {
+        open(&*self.transport, &self.until(self.opens_until))
+    }
+
+    fn until(&self, deadline: Option<Instant>) -> Wait<'_> {
+        Wait {
+            deadline,
+            stopper: self.stopper.as_ref(),
+            on_interrupt: self.on_interrupt.as_deref().map(|hook| hook as _),
+        }
+    }
+
     /// Has the transport hand on what it has taken. Whether it holds nothing any more.
     pub(super) fn flush(&self) -> io::Result<bool> {
         loop {
@@ -90,14 +103,10 @@ impl Link {
         what: &str,
     ) -> Result<Interest, Error> {
         let opening = self.transport.opening();
-        let until = Wait {
-            deadline: match opening {
-                Some(_) => deadline::earlier(deadline, self.opens_until),
-                None => deadline,
-            },
-            stopper: self.stopper.as_ref(),
-            on_interrupt: self.on_interrupt.as_deref().map(|hook| hook as _),
-        };
+        let until = self.until(match opening {
+            Some(_) => deadline::earlier(deadline, self.opens_until),
+            None => deadline,
+        });
         match self.transport.wait(interest, &until) {
             Ok(Woken::Ready(interest)) => Ok(interest),
             Ok(Woken::Deadline) => {

@@ -190,6 +190,16 @@ impl Conversation {
         self.link.opens_until = time.and_then(crate::deadline::after);
     }
 
+    /// Waits until the transport is open, for as long as that
+    /// [may take](Self::set_opening_timeout). Nobody needs to call it: the first message waits for
+    /// it too. It is for who wants to know before whom he is talking to.
+    ///
+    /// # Errors
+    /// Opening failed, or took too long; a stop.
+    pub fn open(&mut self) -> Result<(), Error> {
+        self.link.open()
+    }
+
     /// A stopper ends every call of this conversation that waits, now or later, with the ending
     /// `stopped`. One stopper may serve many conversations.
     pub fn set_stopper(&mut self, stopper: &Stopper) {

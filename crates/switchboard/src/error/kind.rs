@@ -1,5 +1,7 @@
-//! The kinds of errors, and which kind it is that the system says.
+//! The kinds of errors, which kind it is that the system says, and what is told to whoever wants an
+//! error of the system.
 
+use crate::{Ending, Error};
 use std::io;
 use switchboard_frame::ErrorKind as FrameErrorKind;
 
@@ -9,6 +11,9 @@ pub(super) enum Kind {
     Finished,
     Reset,
     PeerDead,
+    /// What TLS itself has found wrong, and the ending that it is.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "without TLS nobody says it"))]
+    Tls(Ending),
     Refused,
     Unreachable,
     Unresolved,
@@ -28,6 +33,12 @@ pub(super) fn kind_of(error: &io::Error) -> Kind {
     if rustix::io::Errno::from_io_error(error).is_some_and(crate::sys::is_exhaustion) {
         return Kind::Exhausted;
     }
+    #[cfg(feature = "tls")]
+    if let Some(failure) =
+        error.get_ref().and_then(|inner| inner.downcast_ref::<crate::transport::TlsFailure>())
+    {
+        return Kind::Tls(failure.ending);
+    }
     match error.kind() {
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
@@ -42,5 +53,35 @@ pub(super) fn kind_of(error: &io::Error) -> Kind {
         io::ErrorKind::PermissionDenied => Kind::Permission,
         io::ErrorKind::InvalidInput => Kind::Caller,
         _ => Kind::System,
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        let kind = match error.inner.kind {
+            Kind::Frame(FrameErrorKind::Truncated) | Kind::Finished => io::ErrorKind::UnexpectedEof,
+            Kind::Frame(_) | Kind::Tls(_) => io::ErrorKind::InvalidData,
+            Kind::Reset => io::ErrorKind::ConnectionReset,
+            Kind::TimedOut | Kind::PeerDead => io::ErrorKind::TimedOut,
+            Kind::Refused => io::ErrorKind::ConnectionRefused,
+            Kind::Unreachable => io::ErrorKind::HostUnreachable,
+            Kind::Unresolved => io::ErrorKind::NotFound,
+            Kind::Caller => io::ErrorKind::InvalidInput,
+            Kind::AddressInUse => io::ErrorKind::AddrInUse,
+            Kind::AddressUnavailable => io::ErrorKind::AddrNotAvailable,
+            Kind::Permission => io::ErrorKind::PermissionDenied,
+            Kind::Exhausted => io::ErrorKind::OutOfMemory,
+            // Not `Interrupted`: readers and writers of the standard library would try again.
+            Kind::Stopped | Kind::Interrupted | Kind::Limit | Kind::System => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+impl Error {
+    /// TLS failed: a certificate that is not accepted, a peer that does not speak it, ..
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        matches!(self.inner.kind, Kind::Tls(_))
     }
 }

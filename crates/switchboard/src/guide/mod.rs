@@ -38,7 +38,7 @@
 //! | H16 | a length of five digits may come in pieces | [`split_reads`] |
 //! | H17 | `send` does not get rid of everything in one pass | [`partial_sends`] |
 //! | H18 | byte order; text is often smaller | [`byte_order`] |
-//! | H19 | shut down, then close; the reply to a half-close | [`closing`] |
+//! | H19 | shut down, then close; the reply to a half-close | [`closing`], `tls` (a feature) |
 //! | H20 | the other side comes down hard; no killing, no locks | [`dead_peers`] |
 //! | H21 | lists of would-be readers, writers, errors, and a timeout | [`select`](mod@select) |
 //! | | what a loop that never blocks has to see to | [`events`] |
@@ -46,7 +46,7 @@
 //!
 //! Past the how-to: [`own_decoder`], for formats that no framing string can say.
 //!
-//! Not here yet: servers of processes (H3), goodbyes over TLS (H19).
+//! Not here yet: servers of processes (H3).
 //!
 //! Programs to start from are in `examples/`: `echo`, `request`, `chat`, `chat_room`,
 //! `select_chat`, `slow_work`, `fetch` and `larger_than_memory`, each under sixty lines. Tests
@@ -68,3 +68,5 @@ pub mod partial_sends;
 pub mod peers;
 pub mod select;
 pub mod split_reads;
+#[cfg(feature = "tls")]
+pub mod tls;

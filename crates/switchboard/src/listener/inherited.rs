@@ -86,9 +86,15 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Has what it accepts be treated as `options` say; what a socket is, it stays.
-    pub(crate) fn treat_as(&mut self, options: &ListenOptions) {
-        self.options = options.with_reuse_port(self.options.reuse_port);
+    /// Has what it accepts be treated as `options` say: the liveness, the proxies, TLS where that
+    /// was asked for. What the socket is, it stays.
+    ///
+    /// # Errors
+    /// They do not say what the endpoint needs.
+    pub fn with_options(mut self, options: &ListenOptions) -> Result<Listener, Error> {
+        super::tls::check(&self.asked, options)?;
+        self.options = options.clone().with_reuse_port(self.options.reuse_port);
+        Ok(self)
     }
 
     /// What was asked for when it was made.
@@ -149,7 +155,9 @@ fn adopt(descriptor: OwnedFd, asked: &Endpoint) -> Result<Listening, Error> {
     let address = socket.local_addr().map_err(fail)?;
     if let Some(tcp) = address.as_socket() {
         let endpoint = match asked {
-            Endpoint::Tcp { host, .. } if host.is_empty() => Endpoint::tcp("", tcp.port()),
+            Endpoint::Tcp { host, .. } | Endpoint::Tls { host, .. } if host.is_empty() => {
+                Endpoint::tcp("", tcp.port())
+            }
             _ => Endpoint::from(tcp),
         };
         return Ok(Listening { socket, endpoint, family: Family::Tcp });

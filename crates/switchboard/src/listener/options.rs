@@ -1,6 +1,6 @@
 //! How to listen: [`ListenOptions`].
 
-use crate::{Liveness, limits};
+use crate::{Liveness, ProxyFrom, limits};
 
 /// How to listen.
 ///
@@ -12,23 +12,29 @@ use crate::{Liveness, limits};
 /// assert_eq!(listener.another()?.endpoints(), listener.endpoints());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ListenOptions {
     backlog: u32,
     pub(super) unix_mode: Option<u32>,
     pub(super) reuse_port: bool,
     pub(super) liveness: Liveness,
+    pub(super) proxy: Option<ProxyFrom>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<crate::transport::TlsServer>,
 }
 
 impl Default for ListenOptions {
     /// The backlog and the liveness in [`limits`], the path's mode as the process's mask has it,
-    /// and the port for this listener alone.
+    /// the port for this listener alone, and no proxies.
     fn default() -> ListenOptions {
         ListenOptions {
             backlog: limits::LISTEN_BACKLOG,
             unix_mode: None,
             reuse_port: false,
             liveness: Liveness::default(),
+            proxy: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 }
@@ -65,11 +71,27 @@ impl ListenOptions {
         ListenOptions { reuse_port, ..self }
     }
 
+    /// Who a listener on `tls://` is, and whom it lets in. No other endpoint takes notice; see
+    /// [`Listener::with_tls`](crate::Listener::with_tls) for those.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(self, tls: crate::transport::TlsServer) -> ListenOptions {
+        ListenOptions { tls: Some(tls), ..self }
+    }
+
     /// The liveness of what is accepted. A server with a
     /// [liveness of its own](crate::Server::with_liveness) has that instead.
     #[must_use]
     pub fn with_liveness(self, liveness: Liveness) -> ListenOptions {
         ListenOptions { liveness, ..self }
+    }
+
+    /// From whom the header of the PROXY protocol is required, and believed. From all others, and
+    /// without this from everyone, it is not looked for. It has to come within
+    /// [`OPENING_TIMEOUT`](limits::OPENING_TIMEOUT), or what a server's limits say instead.
+    #[must_use]
+    pub fn with_proxy(self, from: ProxyFrom) -> ListenOptions {
+        ListenOptions { proxy: Some(from), ..self }
     }
 
     /// The backlog as the system takes it.

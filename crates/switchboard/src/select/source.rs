@@ -129,7 +129,7 @@ impl Source for Connecting {
 
     fn descriptors<'a>(&'a self, _: List, watch: &mut dyn FnMut(BorrowedFd<'a>, Interest)) {
         if let Some(descriptor) = self.descriptor() {
-            watch(descriptor, Interest::WRITE);
+            watch(descriptor, self.interest());
         }
     }
 

@@ -174,7 +174,7 @@ impl Bench {
             self.counters.add(Count::Panicked, 1);
             let error = Error::caller("a service could not be made: it panicked");
             self.ended(transport, Ending::Stopped, Some(&error));
-            self.leave(transport);
+            self.shared.let_out(transport);
         }
         made
     }
@@ -195,18 +195,20 @@ impl Bench {
         }
         self.ended(&*line.transport, ending, error.as_ref());
         let poisoned = line.flags.poisoned;
-        let told = line.flags.opened && !poisoned;
+        let (told, unopened) = (line.flags.opened && !poisoned, line.flags.unopened);
         let data = extras.data;
         let _in_service = InService::enter();
         // What the user's values do when they are dropped is the user's code too.
         let closed = catch_unwind(AssertUnwindSafe(move || {
-            if told {
+            if unopened {
+                service.unopened(ending, error.as_ref());
+            } else if told {
                 service.closed(ending, error.as_ref());
             }
             drop((service, data));
         }));
         self.counters.add(Count::Panicked, u64::from(closed.is_err() && !poisoned));
-        self.leave(&*line.transport);
+        self.leave(&*line.transport, line.flags.counted);
     }
 
     /// Counts and tells an ending.
@@ -223,9 +225,23 @@ impl Bench {
         error
     }
 
-    /// Gives the place of a conversation up.
-    pub(super) fn leave(&self, transport: &dyn Transport) {
-        self.shared.let_out(transport);
+    /// Gives the place of a conversation up, and that of its address if it has been `counted`.
+    pub(super) fn leave(&self, transport: &dyn Transport, counted: bool) {
+        let client = counted.then(|| transport.client()).flatten();
+        self.shared.let_out_as(client.as_ref());
+    }
+
+    /// Has one counted of which it was not known whom it counts as, once it is. Whether it may go
+    /// on: else there are too many of its address.
+    pub(super) fn identify(&self, transport: &dyn Transport, counted: &mut bool) -> bool {
+        if *counted {
+            return true;
+        }
+        let Some(client) = transport.client() else { return true };
+        *counted = true;
+        let may = self.shared.identify(&client, self.setup.limits.conversations_per_address_max);
+        self.counters.add(Count::Refused, u64::from(!may));
+        may
     }
 }
 

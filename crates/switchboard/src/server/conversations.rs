@@ -33,7 +33,17 @@ pub(super) fn converse<H>(
     conversation.set_opening_timeout(setup.limits.opening);
     // In a process of its own it is stopped from another one.
     conversation.set_stopper(bench.lifeline.as_ref().unwrap_or(&stoppers.stop));
-    let handled = catch_unwind(AssertUnwindSafe(|| handler(&mut conversation)));
+    let mut counted = peer.client().is_some();
+    let handled =
+        catch_unwind(AssertUnwindSafe(|| {
+            conversation.open()?;
+            match bench.identify(&*peer, &mut counted) {
+                true => handler(&mut conversation),
+                // It is dropped, as one that is refused before it begins.
+                false => Err(Error::stopped("too many conversations of the address of")
+                    .at_endpoint(peer.name())),
+            }
+        }));
     let (ended, told) = match handled {
         Ok(Ok(())) => {
             // The answers are delivered after a stop too, within the usual times.
@@ -62,7 +72,7 @@ pub(super) fn converse<H>(
     counters.add(Count::BytesSent, session.outbound.bytes());
     drop(conversation);
     bench.ended(&*peer, ended, told.as_ref());
-    bench.leave(&*peer);
+    bench.leave(&*peer, counted);
 }
 
 /// Notes who was not at its end when the time was over; the error to tell.

@@ -10,7 +10,7 @@ use super::per_address::PerAddress;
 use super::processes::{Board, Mine};
 use super::stats::Stats;
 use crate::transport::Transport;
-use crate::{Error, limits};
+use crate::{Endpoint, Error, limits};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
@@ -173,9 +173,10 @@ impl Door {
         let mut state = self.lock();
         state.kept -= u64::from(is_accepted);
         if let Some(per_address) = &mut state.per_address {
+            let client = transport.client();
             if !is_accepted {
-                per_address.enter_anyway(transport.remote().as_ref());
-            } else if !per_address.enter(transport.remote().as_ref()) {
+                per_address.enter_anyway(client.as_ref());
+            } else if !per_address.enter(client.as_ref()) {
                 self.refused.fetch_add(1, Ordering::Relaxed);
                 self.tell(&state);
                 return Entered::Refused;
@@ -188,12 +189,25 @@ impl Door {
         Entered::In { number, is_last: state.accepted_max == Some(number) }
     }
 
-    /// Gives the place back. Whether someone waits for one, or for the last to leave.
-    pub(super) fn leave(&self, transport: &dyn Transport) -> bool {
+    /// Counts one that entered before it was known who it is from. Whether that address may have
+    /// so many: one too many is counted too, until it leaves.
+    pub(super) fn identify(&self, client: &Endpoint) -> bool {
+        let mut state = self.lock();
+        let Some(per_address) = &mut state.per_address else { return true };
+        let may = per_address.enter(Some(client));
+        if !may {
+            per_address.enter_anyway(Some(client));
+        }
+        may
+    }
+
+    /// Gives the place back, and that of whom it counted as. Whether someone waits for one, or for
+    /// the last to leave.
+    pub(super) fn leave(&self, client: Option<&Endpoint>) -> bool {
         let mut state = self.lock();
         state.open -= 1;
         if let Some(per_address) = &mut state.per_address {
-            per_address.leave(transport.remote().as_ref());
+            per_address.leave(client);
         }
         self.tell(&state);
         let is_over = state.open == 0 && state.accepted_max.is_some_and(|m| state.accepted >= m);
@@ -256,7 +270,7 @@ impl Door {
         let state = self.lock();
         stats.accepted = state.accepted;
         stats.open = state.open;
-        stats.refused = self.refused.load(Ordering::Relaxed);
+        stats.refused += self.refused.load(Ordering::Relaxed);
         stats.accept_errors += self.accept_errors.load(Ordering::Relaxed);
     }
 }

@@ -56,7 +56,8 @@ pub struct Limits {
     /// rate), and take nothing of what is sent to it.
     pub timeouts: Timeouts,
     /// How long a transport may take to open (a TLS handshake, ..), from when its connection was
-    /// accepted; `None` is for ever. Until then the service is told nothing of it.
+    /// accepted; `None` is for ever. Until then the service is told nothing of it;
+    /// should it never come to that, [`unopened`](super::Service::unopened).
     /// [`OPENING_TIMEOUT`](limits::OPENING_TIMEOUT).
     pub opening: Option<Duration>,
     /// How long closing waits for the peer's end, while it throws away at most

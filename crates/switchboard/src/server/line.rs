@@ -50,10 +50,14 @@ pub(super) enum Phase {
 /// Small facts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Flags {
+    /// It has been counted for its address, where those are.
+    pub(super) counted: bool,
     /// The transport is not open yet: nothing else is done with it.
     pub(super) opening: bool,
     /// The transport has taken bytes that it has not handed on yet.
     pub(super) holds: bool,
+    /// The transport never opened, so that the service is told nothing but that.
+    pub(super) unopened: bool,
     /// The service has been told that it began.
     pub(super) opened: bool,
     /// The service has been told that the peer is done sending.
@@ -74,7 +78,7 @@ pub(super) struct Flags {
     pub(super) mail: bool,
     /// What had come before the server was told to stop has been read.
     pub(super) drained: bool,
-    /// The service is not called any more: it panicked, or its transport never opened.
+    /// The service panicked, and is not called any more.
     pub(super) poisoned: bool,
 }
 
@@ -117,6 +121,7 @@ pub(super) enum Held {
 impl Line {
     pub(super) fn new(number: u64, transport: Arc<dyn Transport>, now: Instant) -> Line {
         let opening = transport.opening().is_some();
+        let counted = transport.client().is_some();
         Line {
             number,
             transport,
@@ -127,7 +132,7 @@ impl Line {
             due: None,
             extras: None,
             phase: Phase::Open,
-            flags: Flags { opening, ..Flags::default() },
+            flags: Flags { opening, counted, ..Flags::default() },
             wanted: Interest::NONE,
             watched: Interest::NONE,
         }

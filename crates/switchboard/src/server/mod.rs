@@ -148,7 +148,7 @@ impl Server {
     }
 
     /// Listens on an endpoint, and on those given before, with the default
-    /// [`ListenOptions`](crate::ListenOptions).
+    /// [`ListenOptions`].
     ///
     /// # Errors
     /// The string is no endpoint; or as [`Listener::bind`]: the address is in use, reserved, or not

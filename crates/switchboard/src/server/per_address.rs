@@ -2,6 +2,7 @@
 
 use crate::Endpoint;
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Counts what is open of each IP address, and refuses what would be too many.
@@ -69,9 +70,17 @@ impl PerAddress {
     }
 }
 
+/// What a client counts as, as a number that is the same in every process of a server, and not 0;
+/// `None` if it is not counted.
+pub(super) fn number(client: &Endpoint) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    address(client)?.hash(&mut hasher);
+    Some(hasher.finish().max(1))
+}
+
 fn address(remote: &Endpoint) -> Option<IpAddr> {
     match remote {
-        Endpoint::Tcp { host, .. } => counted(host),
+        Endpoint::Tcp { host, .. } | Endpoint::Tls { host, .. } => counted(host),
         _ => None,
     }
 }

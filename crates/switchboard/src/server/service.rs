@@ -99,6 +99,12 @@ pub trait Service {
         Ok(())
     }
 
+    /// The conversation never began, and this is all that is ever told of it: its transport did not
+    /// open (a TLS handshake that failed or did not come), or the server stopped before.
+    fn unopened(&mut self, ending: Ending, error: Option<&Error>) {
+        let _ = (ending, error);
+    }
+
     /// The conversation is over: how it ended, and the error if it did not end well. The last call
     /// there is; nothing can be sent any more.
     fn closed(&mut self, ending: Ending, error: Option<&Error>) {

@@ -5,6 +5,7 @@ use super::door::{Door, Entered, Entrance};
 use super::drain::{CutOff, Drain};
 use super::inbox::Inbox;
 use super::notify;
+use super::per_address;
 use super::processes::{Board, Mine, Slot};
 use super::stats::{Counters, Stats};
 use crate::transport::Transport;
@@ -178,10 +179,27 @@ impl Shared {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// A conversation has given its place up.
+    /// Has one counted whose client was not known before. Whether there may be so many of that
+    /// address.
+    pub(super) fn identify(&self, client: &Endpoint, max: Option<usize>) -> bool {
+        let (Some(slot), Some(board)) = (&self.slot, self.board()) else {
+            return self.door.identify(client);
+        };
+        // The door is the master's, who does not read what a client sends.
+        let Some((client, max)) = per_address::number(client).zip(max) else { return true };
+        slot.set_client(client);
+        board.clients(client) <= max
+    }
+
+    /// A conversation of which nothing has been read gives its place up.
     pub(super) fn let_out(&self, transport: &dyn Transport) {
+        self.let_out_as(transport.client().as_ref());
+    }
+
+    /// One that counted as this client does.
+    pub(super) fn let_out_as(&self, client: Option<&Endpoint>) {
         // The last one of a server that stops may be waited for.
-        if self.door.leave(transport) || self.is_stopping() && self.door.is_empty() {
+        if self.door.leave(client) || self.is_stopping() && self.door.is_empty() {
             self.wake_all();
         }
     }

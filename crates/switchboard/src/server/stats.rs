@@ -95,14 +95,16 @@ pub(super) enum Count {
     Failed,
     Panicked,
     CutOff,
+    /// Closed since there were too many of its address, once that was known.
+    Refused,
 }
 
 /// The endings begin here.
-const ENDINGS: usize = 8;
+const ENDINGS: usize = 9;
 /// What only processes have use for: see `processes/board.rs`.
 pub(super) const MORE: usize = ENDINGS + Ending::ALL.len();
 /// Numbers of a row.
-pub(super) const ROW: usize = MORE + 6;
+pub(super) const ROW: usize = MORE + 7;
 pub(super) type Row = sys::Row<ROW>;
 
 impl Counters {
@@ -143,6 +145,7 @@ impl Counters {
         stats.failed += count(Count::Failed);
         stats.panicked += count(Count::Panicked);
         stats.cut_off += count(Count::CutOff);
+        stats.refused += count(Count::Refused);
         for (sum, number) in stats.endings.0.iter_mut().zip(&self.0[ENDINGS..MORE]) {
             *sum += number.load(Ordering::Relaxed);
         }

@@ -59,8 +59,8 @@ impl Server {
     /// Listens on an endpoint with options of one's own; otherwise as [`listen`](Self::listen).
     ///
     /// After [`take_over`](Self::take_over) it is the other server's socket for that endpoint, if
-    /// it had one: the same text, `127.0.0.1:0` for one, is the same socket. Of the options the
-    /// liveness holds then; the rest the socket has already.
+    /// it had one: the same text, `127.0.0.1:0` for one, is the same socket, with these
+    /// [options](Listener::with_options).
     ///
     /// # Errors
     /// As [`Listener::bind`].
@@ -73,31 +73,33 @@ impl Server {
         if received.is_empty() {
             return Ok(self.with_listener(Listener::bind(endpoint, options)?));
         }
-        for mut listener in received {
-            listener.treat_as(options);
-            self = self.with_listener(listener);
+        for listener in received {
+            self = self.with_listener(listener.with_options(options)?);
         }
         Ok(self)
     }
 
     /// Accepts from the sockets that this program was started with: see [`Listener::activated`].
     /// After [`take_over`](Self::take_over) from the descriptors that the other server was started
-    /// with, if it was.
+    /// with, if it was. Either way with these [options](Listener::with_options).
     ///
     /// # Errors
     /// As [`Listener::activated`], and if there are none.
-    pub fn listen_activated(mut self) -> Result<Server, Error> {
+    pub fn listen_activated(mut self, options: &ListenOptions) -> Result<Server, Error> {
         let before = self.listeners.len();
         loop {
             let received = self.received(|asked| matches!(asked, Endpoint::Fd(_)));
             if received.is_empty() {
                 break;
             }
-            self.listeners.extend(received.into_iter().map(Arc::new));
+            for listener in received {
+                self.listeners.push(Arc::new(listener.with_options(options)?));
+            }
         }
         if self.listeners.len() == before {
-            let passed = Listener::activated()?.into_iter().map(|(_, listener)| listener);
-            self.listeners.extend(passed.map(Arc::new));
+            for (_, listener) in Listener::activated()? {
+                self.listeners.push(Arc::new(listener.with_options(options)?));
+            }
         }
         if self.listeners.len() == before {
             let error = Error::caller("no socket was passed to this program");

@@ -93,7 +93,7 @@ impl<S: Service> Turn<'_, S> {
 
     /// Everything in which the service has a part.
     fn work(&mut self) {
-        if !self.line.flags.opened {
+        if !self.line.flags.opened && !self.line.flags.unopened {
             self.line.flags.opened = true;
             if let Some(tick) = self.bench.setup.limits.tick {
                 self.line.extras().ticks_at = self.bench.now.checked_add(tick);

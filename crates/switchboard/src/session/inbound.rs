@@ -153,6 +153,11 @@ impl Inbound {
             true => error.with_partial(self.partial()),
             false => error,
         };
+        // A record of TLS with an alert: what a server of TLS says to who does not speak it.
+        let error = match self.decoder.offset() == 0 && self.unread().starts_with(&[0x15, 3]) {
+            true if !self.is_cut => error.with_advice("the peer speaks TLS: connect with tls://"),
+            _ => error,
+        };
         error.with_around(self.decoder.offset(), self.unread())
     }
 

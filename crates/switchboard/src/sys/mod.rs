@@ -31,6 +31,7 @@ mod many;
 mod mapped;
 #[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
 mod mio;
+pub(crate) mod passing;
 #[cfg(any(not(any(target_os = "linux", target_os = "android")), feature = "portable"))]
 mod pipe;
 mod poll;

@@ -4,7 +4,7 @@
 //! same faults. It never invents, drops or reorders a byte before the place where it is told to
 //! end the stream.
 
-use super::{Facts, Interest, Process, Transport, Wait, Woken};
+use super::{Facts, Interest, Process, TlsInfo, Transport, Wait, Woken};
 use crate::{Endpoint, Liveness, deadline, limits};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -296,6 +296,10 @@ impl Transport for Faulty {
         self.inner.remote()
     }
 
+    fn client(&self) -> Option<Endpoint> {
+        self.inner.client()
+    }
+
     fn name(&self) -> String {
         self.inner.name()
     }
@@ -310,6 +314,10 @@ impl Transport for Faulty {
 
     fn process(&self) -> Option<&Process> {
         self.inner.process()
+    }
+
+    fn tls(&self) -> Option<TlsInfo> {
+        self.inner.tls()
     }
 
     fn facts(&self) -> Facts {

@@ -5,7 +5,7 @@
 //! always has a way out (a deadline, a [`Stopper`], or the word "for ever" written by the user).
 //! There is no buffering here, except in [`pair()`] and [`Faulty`], whose subject it is.
 
-use crate::{Endpoint, Liveness, Stopper, sys};
+use crate::{Endpoint, Error, Liveness, Stopper, sys};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -15,7 +15,10 @@ mod fault;
 mod pair;
 mod pipe;
 mod process;
+mod proxied;
 mod tcp;
+#[cfg(feature = "tls")]
+mod tls;
 mod trace;
 mod unix;
 
@@ -23,7 +26,12 @@ pub use fault::{Faults, Faulty};
 pub use pair::{Pair, pair, pair_with_capacity};
 pub use pipe::Pipe;
 pub use process::Process;
+pub use proxied::Proxied;
 pub use tcp::Tcp;
+#[cfg(feature = "tls")]
+pub(crate) use tls::Failure as TlsFailure;
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsClient, TlsServer};
 pub use trace::{Trace, TraceEvent};
 pub use unix::Unix;
 pub(crate) use unix::{abstract_address, endpoint as unix_endpoint};
@@ -94,7 +102,7 @@ pub trait Transport: Send + Sync + fmt::Debug {
 
     /// Half-closes: what was written is delivered, then the peer reads the end of the stream.
     /// Reading goes on as before. A second call does nothing. Before a transport is
-    /// [open](Self::opening) it has taken nothing that could be delivered, and ends at once.
+    /// [open](Self::opening) it is noted, and [`flush`](Self::flush) sees to it.
     ///
     /// # Errors
     /// When the stream is broken already.
@@ -164,6 +172,12 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// has none.
     fn remote(&self) -> Option<Endpoint>;
 
+    /// Who it counts as where so many of one address are served: the other side; nobody, while that
+    /// is not known yet, or where a proxy speaks for itself.
+    fn client(&self) -> Option<Endpoint> {
+        self.remote()
+    }
+
     /// The name of this stream in messages: the other side's endpoint, or else this side's.
     fn name(&self) -> String {
         match self.remote().or_else(|| self.local()) {
@@ -193,6 +207,11 @@ pub trait Transport: Send + Sync + fmt::Debug {
         None
     }
 
+    /// What was agreed on, once a TLS handshake is over; `None` without TLS.
+    fn tls(&self) -> Option<TlsInfo> {
+        None
+    }
+
     /// What this kind of transport can do.
     fn facts(&self) -> Facts;
 }
@@ -206,6 +225,24 @@ pub struct Facts {
     pub reset: bool,
     /// The peer can be gone without the system noticing: [`Liveness`] matters.
     pub silent_death: bool,
+}
+
+/// What the two sides of a TLS connection have agreed on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsInfo {
+    /// `TLS 1.3` or `TLS 1.2`.
+    pub version: &'static str,
+    /// The cipher suite, by its name in the registry of IANA.
+    pub cipher: &'static str,
+    /// The application protocol (ALPN), when both sides named some.
+    pub alpn: Option<Vec<u8>>,
+    /// The name that the client asked for (SNI); on the server's side only.
+    pub server_name: Option<String>,
+    /// The DNS names in the peer's certificate.
+    pub peer_names: Vec<String>,
+    /// The peer's certificate, as DER. `None` from a client that was not asked for one or had none.
+    pub peer_certificate: Option<Vec<u8>>,
 }
 
 /// What to wait for.
@@ -286,6 +323,35 @@ impl fmt::Debug for Wait<'_> {
             .field("on_interrupt", &self.on_interrupt.is_some())
             .finish()
     }
+}
+
+/// Waits until a transport is [open](Transport::opening), for who goes on with it by himself. A
+/// [`Conversation`](crate::Conversation) and a server see to it by themselves.
+///
+/// # Errors
+/// Opening failed, or did not come to its end before `until` said so.
+pub fn open(transport: &dyn Transport, until: &Wait<'_>) -> Result<(), Error> {
+    while let Some(opening) = transport.opening() {
+        let failed = |error| {
+            let error = Error::stream(format!("{opening} failed with"), error);
+            error.with_silence(transport).at_endpoint(transport.name())
+        };
+        match transport.flush() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            flushed => drop(flushed.map_err(failed)?),
+        }
+        if transport.opening().is_none() {
+            break;
+        }
+        let early = match transport.wait(Interest::READ, until).map_err(failed)? {
+            Woken::Ready(_) => continue,
+            Woken::Deadline => Error::timed_out(format!("{opening} did not come from")),
+            Woken::Stopped => Error::stopped(format!("waiting for {opening} from")),
+            Woken::Interrupted => Error::interrupted(format!("waiting for {opening} from")),
+        };
+        return Err(early.at_endpoint(transport.name()));
+    }
+    Ok(())
 }
 
 /// Waits on the descriptors of a transport; a direction without one is always ready.

@@ -1,6 +1,6 @@
 //! Watching the calls on a transport: [`Trace`].
 
-use super::{Facts, Interest, Process, Transport, Wait, Woken};
+use super::{Facts, Interest, Process, TlsInfo, Transport, Wait, Woken};
 use crate::{Endpoint, Liveness};
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -163,6 +163,10 @@ impl<F: Fn(TraceEvent<'_>) + Send + Sync> Transport for Trace<F> {
         self.inner.remote()
     }
 
+    fn client(&self) -> Option<Endpoint> {
+        self.inner.client()
+    }
+
     fn name(&self) -> String {
         self.inner.name()
     }
@@ -177,6 +181,10 @@ impl<F: Fn(TraceEvent<'_>) + Send + Sync> Transport for Trace<F> {
 
     fn process(&self) -> Option<&Process> {
         self.inner.process()
+    }
+
+    fn tls(&self) -> Option<TlsInfo> {
+        self.inner.tls()
     }
 
     fn facts(&self) -> Facts {

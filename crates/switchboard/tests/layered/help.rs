@@ -96,10 +96,6 @@ impl Transport for Layered {
 
     fn finish(&self) -> io::Result<()> {
         let mut state = self.lock();
-        if state.heard < PREFACE.len() {
-            state.finishing = true;
-            return self.inner.finish();
-        }
         if !std::mem::replace(&mut state.finishing, true) {
             state.output.push(BYE);
         }

@@ -28,6 +28,10 @@ impl Service for Echo {
         Ok(())
     }
 
+    fn unopened(&mut self, _: Ending, _: Option<&switchboard::Error>) {
+        self.0.fetch_add(100, Ordering::Relaxed);
+    }
+
     fn message(
         &mut self,
         message: switchboard::Message<'_>,
@@ -125,7 +129,7 @@ fn who_does_not_open_is_let_go_and_the_service_hears_nothing() {
         running.handle().adopt(over(theirs)).unwrap();
         // It is told something, and never says what it is to say.
         ended(&running, Ending::TimedOut);
-        assert_eq!(told.load(Ordering::Relaxed), 0);
+        assert_eq!(told.load(Ordering::Relaxed), 100);
         drop(ours);
     });
 }
@@ -139,7 +143,7 @@ fn an_opening_that_fails_ends_the_conversation() {
             ours.write(bytes).unwrap();
             ours.finish().unwrap();
             ended(&running, ending);
-            assert_eq!(told.load(Ordering::Relaxed), 0);
+            assert_eq!(told.load(Ordering::Relaxed), 100);
         });
     }
 }
@@ -151,7 +155,8 @@ fn a_stop_does_not_wait_for_who_has_not_opened() {
         running.handle().adopt(over(theirs)).unwrap();
         let stats = running.stop().unwrap();
         assert_eq!(stats.endings.count(Ending::Stopped), stats.endings.sum());
-        assert_eq!(told.load(Ordering::Relaxed), 0);
+        // The stop may have come before it was taken in.
+        assert_eq!(told.load(Ordering::Relaxed) % 100, 0);
     });
 }
 
@@ -163,10 +168,8 @@ fn a_conversation_says_what_did_not_come() {
     for _ in 0..2 {
         let error = client.recv().unwrap_err();
         assert!(error.is_timeout());
-        assert_eq!(
-            error.to_string(),
-            "the preface did not come from layered, message 1: timed out"
-        );
+        let text = "the preface did not come from layered, message 1: timed out";
+        assert!(error.to_string().starts_with(text), "{error}");
     }
     let error = client.send(b"hello").unwrap_err();
     assert!(error.is_timeout() && error.to_string().starts_with("the preface did not come from"));

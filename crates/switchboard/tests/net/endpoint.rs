@@ -31,6 +31,11 @@ fn tcp_in_all_its_forms() {
 
 #[test]
 fn the_other_kinds() {
+    let tls = |host: &str, port| Endpoint::Tls { host: host.to_owned(), port };
+    check("tls://host:443", "tls://host:443", &tls("host", 443));
+    check("tls://[::1]:443", "tls://[::1]:443", &tls("::1", 443));
+    check("tls://:443", "tls://:443", &tls("", 443));
+    check("tls:443", "tcp://tls:443", &Endpoint::tcp("tls", 443));
     check("unix:/run/a b.sock", "unix:/run/a b.sock", &Endpoint::unix("/run/a b.sock"));
     check("unix:relative", "unix:relative", &Endpoint::unix("relative"));
     check("unix:@name", "unix:@name", &Endpoint::Abstract(b"name".to_vec()));
@@ -65,7 +70,7 @@ fn bad_ones_are_told_what_was_expected() {
     check_error("my host:80", "' ' is part of no host name");
     check_error("tcp://host:80/path", "nothing after the port");
     check_error("http://host:80", "\"http\" is no kind of endpoint");
-    check_error("tls://host:443", "tls is not there yet");
+    check_error("tls://host", "there is no port in it");
     check_error("shm:name", "shm is not there yet");
     check_error("unix:", "expected a path");
     check_error("unix:@", "expected a name");

@@ -162,7 +162,7 @@ fn two_servers_on_one_port_only_when_both_say_so() {
     let shared = ListenOptions::default().with_reuse_port(true);
     // One that did not say so is alone on its port, whatever the second one says.
     let alone = listen("127.0.0.1:0");
-    for options in [ListenOptions::default(), shared] {
+    for options in [ListenOptions::default(), shared.clone()] {
         let error = Listener::bind(&alone.endpoints()[0], &options).unwrap_err();
         assert!(error.is_address_in_use(), "{error}");
     }

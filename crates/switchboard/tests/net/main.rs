@@ -14,4 +14,5 @@ mod interrupt;
 mod listener;
 mod local;
 mod pipe;
+mod proxied;
 mod transport;

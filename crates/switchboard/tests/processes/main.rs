@@ -49,6 +49,8 @@ mod limits;
 #[path = "../server/panics.rs"]
 mod panics;
 mod proc;
+#[path = "../server/proxied.rs"]
+mod proxied;
 mod refused;
 mod runner;
 #[path = "../server/same.rs"]
@@ -59,6 +61,9 @@ mod stop;
 #[expect(dead_code, unused_imports, reason = "some of its tests have threads")]
 #[path = "../server/takeover.rs"]
 mod takeover;
+#[cfg(feature = "tls")]
+#[path = "../server/tls.rs"]
+mod tls;
 mod zombies;
 
 fn main() -> std::process::ExitCode {
@@ -75,6 +80,7 @@ fn main() -> std::process::ExitCode {
         half_close::EVERYWHERE,
         limits::EVERYWHERE,
         panics::EVERYWHERE,
+        proxied::EVERYWHERE,
         same::EVERYWHERE,
         lifelines::TESTS,
         refused::TESTS,

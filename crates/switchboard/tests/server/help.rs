@@ -11,7 +11,8 @@ use switchboard::server::{Limits, Running, Server, Stats};
 use switchboard::session::{Event, Session};
 use switchboard::transport::{Interest, Wait, Woken, pair};
 use switchboard::{
-    ConnectOptions, Conversation, Dispatch, Ending, Service, Timeouts, Transport, deadline,
+    ConnectOptions, Conversation, Dispatch, Ending, Endpoint, Service, Timeouts, Transport,
+    deadline,
 };
 
 pub(crate) type Stream = Arc<dyn Transport>;
@@ -25,6 +26,11 @@ pub(crate) enum Over {
     Tcp,
     Unix,
     Pair,
+    #[cfg(feature = "tls")]
+    Tls,
+    /// TLS over a stream in memory.
+    #[cfg(feature = "tls")]
+    TlsPair,
 }
 
 /// A dispatcher and a transport.
@@ -43,7 +49,10 @@ impl fmt::Display for Case {
 
 /// Every dispatcher over one transport.
 pub(crate) fn dispatchers(over: Over) -> Vec<Case> {
-    let ways = if over == Over::Pair && !SHARES_MEMORY { Vec::new() } else { crate::ways() };
+    let in_memory = over == Over::Pair;
+    #[cfg(feature = "tls")]
+    let in_memory = in_memory || over == Over::TlsPair;
+    let ways = if in_memory && !SHARES_MEMORY { Vec::new() } else { crate::ways() };
     ways.into_iter().map(|(name, dispatch)| Case { name, dispatch, over }).collect()
 }
 
@@ -84,7 +93,10 @@ pub(crate) fn one_loop(over: Over) -> Case {
 
 /// Every dispatcher over every transport.
 pub(crate) fn cases() -> Vec<Case> {
-    [Over::Tcp, Over::Unix, Over::Pair].into_iter().flat_map(dispatchers).collect()
+    let bare = [Over::Tcp, Over::Unix, Over::Pair];
+    #[cfg(feature = "tls")]
+    let bare = bare.into_iter().chain([Over::Tls, Over::TlsPair]);
+    bare.into_iter().flat_map(dispatchers).collect()
 }
 
 /// A number that no other test of this run gets.
@@ -105,6 +117,10 @@ impl Case {
                 server.listen(&name).unwrap()
             }
             Over::Pair => server,
+            #[cfg(feature = "tls")]
+            Over::Tls => server.with_listener(crate::tls::listener()),
+            #[cfg(feature = "tls")]
+            Over::TlsPair => server,
         }
     }
 
@@ -114,7 +130,14 @@ impl Case {
         F: Fn() -> S + Send + Sync + 'static,
     {
         let running = self.server(framing, limits).start(make).unwrap();
-        Served { running, framing: framing.parse().unwrap(), name: self.to_string() }
+        let name = self.to_string();
+        Served {
+            running,
+            framing: framing.parse().unwrap(),
+            name,
+            #[cfg(feature = "tls")]
+            over: self.over,
+        }
     }
 }
 
@@ -123,18 +146,39 @@ pub(crate) struct Served {
     pub(crate) running: Running,
     framing: Protocol,
     name: String,
+    #[cfg(feature = "tls")]
+    over: Over,
 }
 
 impl Served {
     /// A bare stream to it.
     pub(crate) fn connect(&self) -> Stream {
+        let options = ConnectOptions::default();
+        #[cfg(feature = "tls")]
+        let options = options.with_tls(crate::tls::client());
         match self.running.endpoints().first() {
-            Some(endpoint) => endpoint.connect(&ConnectOptions::default()).unwrap(),
+            Some(endpoint) => endpoint.connect(&options).unwrap(),
+            #[cfg(feature = "tls")]
+            None if self.over == Over::TlsPair => {
+                let (ours, theirs) = crate::tls::pair();
+                self.running.handle().adopt(theirs).unwrap();
+                ours
+            }
             None => {
                 let (ours, theirs) = pair().unwrap();
                 self.running.handle().adopt(Arc::new(theirs)).unwrap();
                 Arc::new(ours)
             }
+        }
+    }
+
+    /// The same below TLS, if there is any.
+    pub(crate) fn connect_bare(&self) -> Stream {
+        match self.running.endpoints().first() {
+            Some(Endpoint::Tls { host, port }) => {
+                Endpoint::tcp(host, *port).connect(&ConnectOptions::default()).unwrap()
+            }
+            _ => self.connect(),
         }
     }
 

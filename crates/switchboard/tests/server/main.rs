@@ -32,10 +32,13 @@ mod help;
 mod later;
 mod limits;
 mod panics;
+mod proxied;
 mod same;
 mod senders;
 mod stop;
 mod takeover;
+#[cfg(feature = "tls")]
+mod tls;
 
 /// The dispatchers of this binary.
 pub(crate) fn ways() -> Vec<(&'static str, Dispatch)> {

@@ -289,6 +289,29 @@ fn blocking_conversations_are_taken_over_too() {
     assert_eq!(one.join().unwrap().unwrap().accepted, 1);
 }
 
+#[test]
+fn more_sockets_than_go_over_at_once_all_go() {
+    const SOCKETS: usize = 2 * switchboard::limits::HANDOVER_SOCKETS_AT_ONCE + 1;
+    for case in dispatchers(Over::Tcp) {
+        let place = Place::new();
+        let listening = |mut server: Server| {
+            for _ in 0..SOCKETS {
+                server = server.listen("127.0.0.1:0").unwrap();
+            }
+            server
+        };
+        let server = listening(dispatched(&case)).with_handover(&place.endpoint()).unwrap();
+        let one = named(server, "first");
+        let two = named(listening(take(&case, &place).unwrap()), "second");
+        assert_eq!(two.endpoints(), one.endpoints(), "{case}");
+        taken_over(one.handle());
+        for endpoint in [&two.endpoints()[0], &two.endpoints()[SOCKETS - 1]] {
+            let mut client = Conversation::connect(&endpoint.to_string(), "lines").unwrap();
+            assert_eq!(who(&mut client), "second", "{case}");
+        }
+    }
+}
+
 /// What a server says to somebody who says these things and half-closes.
 fn said_to(place: &Place, messages: &[&[u8]]) -> Vec<Vec<u8>> {
     let mut stream = UnixStream::connect(&place.0).unwrap();

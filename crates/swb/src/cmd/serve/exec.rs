@@ -1,6 +1,7 @@
 //! `swb serve .. exec`: a program for each conversation, with the socket as its stdin and stdout.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
@@ -8,8 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::net::sockopt;
+use switchboard::limits::OPENING_TIMEOUT;
 use switchboard::server::PerAddress;
-use switchboard::{Endpoint, Error, Listener, Transport};
+use switchboard::transport::{Wait, open};
+use switchboard::{Endpoint, Error, ListenOptions, Listener, Stopper, Transport, deadline};
 
 use crate::args::{Place, ServeArgs};
 use crate::exit::{Exit, Failure, Outcome};
@@ -30,13 +33,21 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
             "{option} does not go with exec: the program has the raw socket"
         )));
     }
+    if matches!(args.endpoint, Place::At(Endpoint::Tls { .. })) {
+        return Err(Failure::usage(
+            "exec does not go with tls://: the program has the raw socket, and would have to speak \
+             TLS by itself",
+        ));
+    }
+    let options = args.listen_options()?;
     let at_once = args.max_conversations.unwrap_or(listening::CONVERSATIONS_MAX);
     let user = args.guard.privileges()?;
     let interrupts = Interrupts::watch("waiting for the programs under way", printer)?;
-    let listener = listen(args, user.as_ref(), printer)?;
+    let listener = listen(args, &options, user.as_ref(), printer)?;
     let programs = Arc::new(Programs {
         words: command.to_vec(),
         printer: printer.clone(),
+        stopper: interrupts.stopper().clone(),
         places: args.guard.max_per_address.map(|max| Mutex::new(PerAddress::new(max))),
         refused: AtomicU64::new(0),
     });
@@ -60,6 +71,7 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
 struct Programs {
     words: Vec<OsString>,
     printer: Printer,
+    stopper: Stopper,
     places: Option<Mutex<PerAddress>>,
     /// Conversations closed at once, since their address had too many.
     refused: AtomicU64,
@@ -68,24 +80,29 @@ struct Programs {
 impl Programs {
     /// Runs the program on a connection, to its end.
     fn conversation(&self, n: u64, transport: Arc<dyn Transport>) {
-        let remote = transport.remote();
-        if !self.places().is_none_or(|mut places| places.enter(remote.as_ref())) {
+        let tell = |what: &dyn fmt::Display| {
+            self.printer.talk(&format!("swb: conversation {n}: {what}"));
+        };
+        let is_proxied = transport.opening().is_some();
+        let until = Wait { deadline: deadline::after(OPENING_TIMEOUT), ..Wait::FOREVER };
+        if let Err(error) = open(&*transport, &until.or_stopped(&self.stopper)) {
+            return tell(&error);
+        }
+        let client = transport.client();
+        if !self.places().is_none_or(|mut places| places.enter(client.as_ref())) {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let started = start(&self.words, &*transport);
+        let started = start(&self.words, &*transport, is_proxied);
         // The program's are the only descriptors now: the end of it is the end of the stream.
         drop(transport);
-        let told = match started.and_then(|mut child| child.wait()) {
-            Ok(status) if status.success() => None,
-            Ok(status) => Some(status.to_string()),
-            Err(error) => Some(format!("cannot run {}: {error}", self.words[0].display())),
-        };
-        if let Some(mut places) = self.places() {
-            places.leave(remote.as_ref());
+        match started.and_then(|mut child| child.wait()) {
+            Ok(status) if status.success() => {}
+            Ok(status) => tell(&status),
+            Err(error) => tell(&format_args!("cannot run {}: {error}", self.words[0].display())),
         }
-        if let Some(told) = told {
-            self.printer.talk(&format!("swb: conversation {n}: {told}"));
+        if let Some(mut places) = self.places() {
+            places.leave(client.as_ref());
         }
     }
 
@@ -97,12 +114,13 @@ impl Programs {
 
 fn listen(
     args: &ServeArgs,
+    options: &ListenOptions,
     user: Option<&Privileges>,
     printer: &Printer,
 ) -> Result<Listener, Failure> {
     let print = args.print_endpoint;
     if let Place::At(endpoint) = &args.endpoint {
-        return listening::listen(endpoint, &args.listen_options(), user, print, printer);
+        return listening::listen(endpoint, options, user, print, printer);
     }
     let fail = |error: Error| Failure::new(Exit::Unreachable, error);
     let mut passed = Listener::activated().map_err(fail)?;
@@ -112,10 +130,10 @@ fn listen(
     };
     user.map_or(Ok(()), |user| user.take(&[]))?;
     listening::tell(&listener.endpoints(), print, printer)?;
-    Ok(listener)
+    listener.with_options(options).map_err(fail)
 }
 
-fn start(words: &[OsString], transport: &dyn Transport) -> io::Result<Child> {
+fn start(words: &[OsString], transport: &dyn Transport, is_proxied: bool) -> io::Result<Child> {
     let Some(socket) = transport.read_descriptor() else {
         return Err(io::Error::other("the connection has no descriptor"));
     };
@@ -125,12 +143,17 @@ fn start(words: &[OsString], transport: &dyn Transport) -> io::Result<Child> {
     for name in STALE_VARIABLES {
         command.env_remove(name);
     }
-    command.envs(environment(transport, socket));
+    // Who connected, as the kernel saw it, is then only the proxy.
+    let peer = (!is_proxied).then_some(socket);
+    command.envs(environment(transport, peer));
     command.spawn()
 }
 
 /// The UCSPI environment: `PROTO` and what it names.
-fn environment(transport: &dyn Transport, socket: BorrowedFd<'_>) -> Vec<(&'static str, String)> {
+fn environment(
+    transport: &dyn Transport,
+    socket: Option<BorrowedFd<'_>>,
+) -> Vec<(&'static str, String)> {
     let (local, remote) = (transport.local(), transport.remote());
     let mut variables = Vec::new();
     if let Some(Endpoint::Tcp { host, port }) = &local {
@@ -160,7 +183,7 @@ fn environment(transport: &dyn Transport, socket: BorrowedFd<'_>) -> Vec<(&'stat
         variables.push(("UNIXREMOTEPATH", path.display().to_string()));
     }
     // Who connected, as the kernel saw it then.
-    if let Ok(peer) = sockopt::socket_peercred(socket) {
+    if let Some(Ok(peer)) = socket.map(sockopt::socket_peercred) {
         variables.push(("UNIXREMOTEEUID", peer.uid.as_raw().to_string()));
         variables.push(("UNIXREMOTEEGID", peer.gid.as_raw().to_string()));
         variables.push(("UNIXREMOTEPID", peer.pid.as_raw_nonzero().to_string()));

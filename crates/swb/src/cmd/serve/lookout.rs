@@ -53,6 +53,10 @@ impl Lookout<'_> {
             // A machine that was asleep gets one look, not all it has missed.
             next = (next + INTERVAL).max(now);
         }
+        if self.handle.is_taken_over() && !is_taken_over {
+            // It is why this is the end, and there was nobody to go on with.
+            self.printer.talk("swb: another process accepts now");
+        }
         if let Some(teller) = teller {
             teller.end(&self.handle.stats());
         }

@@ -39,12 +39,13 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     if let Some(count) = args.count {
         server = server.with_conversations_in_all(count);
     }
+    let options = args.listen_options()?;
     let user = args.guard.privileges()?;
     let stopper = Interrupts::stopper_to_be()?;
     // What watches for signals has a thread, and nothing is forked off beside one.
     let watch = || Interrupts::watch_with(stopper.clone(), "answering what has come", printer);
     let early = if forks { None } else { Some(watch()?) };
-    let server = args.conduct.listening(server, &args.endpoint, &args.listen_options())?;
+    let server = args.conduct.listening(server, &args.endpoint, &options)?;
     let server = server.with_stopper(&stopper).with_notify();
     let handle = server.handle();
     user.map_or(Ok(()), |user| user.take(&args.paths(handle.endpoints())))?;
@@ -158,6 +159,10 @@ impl Service for Conversation {
             Action::Discard => Ok(()),
             Action::Reply(text) => reply.send(text),
         }
+    }
+
+    fn unopened(&mut self, ending: Ending, error: Option<&Error>) {
+        self.closed(ending, error);
     }
 
     fn closed(&mut self, _ending: Ending, error: Option<&Error>) {

@@ -14,7 +14,7 @@ use crate::args::TapArgs;
 use crate::cmd::tap::show::Show;
 use crate::cmd::tap::watch::{Count, Watch};
 use crate::exit::{Failure, Outcome};
-use crate::listening::{self, CONVERSATIONS_MAX, Limits};
+use crate::listening::{self, CONVERSATIONS_MAX, Limits, with_tls};
 use crate::printer::Printer;
 use crate::signals::Interrupts;
 use crate::units;
@@ -24,17 +24,20 @@ pub(crate) fn run(args: &TapArgs, printer: &Printer) -> Outcome {
     if args.upstream == Endpoint::Stdio {
         return Err(Failure::usage("the upstream cannot be -: stdout is for the messages"));
     }
+    let tls = args.identity.server(&args.guests, &args.listen)?;
+    let upstream_tls = args.trust.client(None, &args.upstream, printer)?;
     let interrupts = Interrupts::watch("waiting for the conversations under way", printer)?;
     // A relay does not end what only pauses.
     let liveness = args.liveness.unwrap_or_else(Liveness::patient);
-    let options = ListenOptions::default().with_liveness(liveness);
+    let options = with_tls(ListenOptions::default().with_liveness(liveness), tls);
     let listener = listening::listen(&args.listen, &options, None, args.print_endpoint, printer)?;
     let tap = Arc::new(Tap {
         protocol,
         upstream: args.upstream.clone(),
         options: ConnectOptions::default()
             .with_timeout(Some(args.connect_timeout))
-            .with_liveness(liveness),
+            .with_liveness(liveness)
+            .with_tls(upstream_tls),
         show: Show { printer: printer.clone(), json: args.json, hex: args.hex },
         unreached: AtomicU64::new(0),
         totals: Mutex::default(),

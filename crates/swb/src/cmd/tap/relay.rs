@@ -15,6 +15,7 @@ use std::os::fd::BorrowedFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use switchboard::transport::Interest;
 use switchboard::{Ending, Transport};
 use switchboard_frame::Role;
 
@@ -111,7 +112,19 @@ impl Relay<'_> {
             for lane in 0..2 {
                 self.write_on(lane)?;
             }
-            if self.lanes.iter().all(|lane| lane.done) {
+            let mut all = true;
+            for side in 0..2 {
+                match self.sides[side].flush() {
+                    Ok(flushed) => all &= flushed,
+                    Err(error) if is_passing(&error) => all = false,
+                    // Its TLS has failed. That a side takes nothing is told to who writes to it.
+                    Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                        return self.broken(side, Ending::Reset);
+                    }
+                    Err(_) => {}
+                }
+            }
+            if all && self.lanes.iter().all(|lane| lane.done) {
                 return Ok(Over::Ended);
             }
             self.watcher.pause()?;
@@ -148,6 +161,8 @@ impl Relay<'_> {
             Err(error) => {
                 let ending = match error.kind() {
                     io::ErrorKind::TimedOut => Ending::PeerDead,
+                    // Without the end that TLS has: the other side must not take it for one.
+                    io::ErrorKind::UnexpectedEof => Ending::Truncated,
                     _ => Ending::Reset,
                 };
                 self.broken(index, ending).map(Some)
@@ -218,9 +233,13 @@ impl Relay<'_> {
         let mut asked: Vec<Asked> = Vec::with_capacity(4);
         let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(4);
         let mut always = false;
+        let mut held = [false, false];
         for (side, transport) in self.sides.iter().enumerate() {
             let reading = self.lanes[side].wants_bytes();
+            held[side] = reading && transport.holds_input();
             let writing = self.lanes[1 - side].has_bytes();
+            let Interest { read: reading, write: writing } =
+                transport.interest(Interest { read: reading, write: writing });
             let mut ask = |descriptor: Option<BorrowedFd<'_>>, want: PollFlags| match descriptor {
                 Some(_) => asked.push(Asked { side, want }),
                 None => always |= !want.is_empty(),
@@ -242,7 +261,8 @@ impl Relay<'_> {
         }
         // A transport without descriptors is always ready.
         let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        match poll(&mut polled, always.then_some(&at_once)) {
+        let waits_not = always || held.contains(&true);
+        match poll(&mut polled, waits_not.then_some(&at_once)) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(Failure::usage(format_args!("cannot poll: {error}"))),
         }
@@ -259,8 +279,8 @@ impl Relay<'_> {
                     found.contains(PollFlags::ERR) && self.sides[asked.side].facts().reset;
             }
         }
-        for (ready, lane) in ready.iter_mut().zip(&self.lanes) {
-            ready.read &= lane.wants_bytes();
+        for ((ready, lane), held) in ready.iter_mut().zip(&self.lanes).zip(held) {
+            ready.read = (ready.read || held) && lane.wants_bytes();
         }
         Ok(ready)
     }

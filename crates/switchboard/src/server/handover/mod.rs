@@ -65,6 +65,8 @@ struct Guest {
     /// What it has not been given yet.
     left: VecDeque<Item<Arc<Listener>>>,
     has_asked: bool,
+    /// Why it gets nothing, if so.
+    refusal: Option<String>,
     until: Instant,
 }
 
@@ -159,14 +161,11 @@ impl Handover {
                 return;
             }
         };
-        if let Err(error) = check_user(&*stream) {
-            tracing::warn!(%error, "a successor was sent away");
-            return;
-        }
+        let refusal = check_user(&*stream).err().map(|error| error.to_string());
         let session = Session::new(&wire::protocol(), Role::Server);
         let until = now + limits::HANDOVER_TIMEOUT;
         let left = VecDeque::new();
-        self.guest = Some(Guest { stream, session, left, has_asked: false, until });
+        self.guest = Some(Guest { stream, session, left, has_asked: false, refusal, until });
     }
 
     /// All paths are the successor's.
@@ -191,6 +190,14 @@ impl Guest {
                 Event::Message => {
                     let ask = Ask::read(self.session.message().bytes());
                     self.until = now + limits::HANDOVER_TIMEOUT;
+                    let other_version = match &ask {
+                        Ask::Other(said) => Some(wire::other_version(said)),
+                        _ => None,
+                    };
+                    if let Some(why) = self.refusal.take().or(other_version) {
+                        self.answer(&Answer::Refused(why.clone()), &[])?;
+                        return Err(Error::caller(why));
+                    }
                     match ask {
                         Ask::Take if !self.has_asked => {
                             self.has_asked = true;
@@ -202,14 +209,7 @@ impl Guest {
                             self.answer(&Answer::Yours, &[])?;
                             return Ok(Some(()));
                         }
-                        Ask::Take | Ask::More | Ask::Ready => {
-                            return Err(Error::caller("a successor asked out of turn"));
-                        }
-                        Ask::Other(version) => {
-                            let refusal = wire::other_version(&version);
-                            self.answer(&Answer::Refused(refusal.clone()), &[])?;
-                            return Err(Error::caller(refusal));
-                        }
+                        _ => return Err(Error::caller("a successor asked out of turn")),
                     }
                 }
                 Event::Need(need) => {
@@ -249,7 +249,7 @@ impl Guest {
         let bytes = self.session.poll_transmit();
         let socket =
             self.stream.write_descriptor().ok_or(Errno::BADF).map_err(|e| fail(e.into()))?;
-        let sent = sys::socket::write_with_descriptors(socket, bytes, descriptors).map_err(fail)?;
+        let sent = sys::passing::write(socket, bytes, descriptors).map_err(fail)?;
         if sent < bytes.len() {
             return Err(fail(ErrorKind::WouldBlock.into()));
         }
@@ -266,8 +266,9 @@ fn check_user(stream: &dyn Transport) -> Result<(), Error> {
     let ours = rustix::process::geteuid().as_raw();
     match sys::socket::user_of_peer(socket).map_err(fail)? {
         Some(user) if user != ours && user != 0 => {
-            let error = Error::caller("not to be trusted").at_endpoint(stream.name());
-            Err(error.with_advice(format!("it is of user {user}, and this process of {ours}")))
+            let what = "the other process is not to be trusted";
+            let why = format!("it is of user {user}, and this one of {ours}");
+            Err(Error::caller(what).with_advice(why))
         }
         _ => Ok(()),
     }
@@ -276,4 +277,79 @@ fn check_user(stream: &dyn Transport) -> Result<(), Error> {
 /// The time that is left of `within`, from `since` on.
 fn left_of(within: Duration, since: Instant) -> Duration {
     within.saturating_sub(deadline::now().saturating_duration_since(since))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    /// What answers at a path of this test alone, and the path.
+    fn handover(name: &str) -> (Handover, std::path::PathBuf) {
+        let path = std::env::temp_dir().join(format!("swb-{name}-{}", std::process::id()));
+        let door = bind(&Endpoint::unix(&path)).unwrap();
+        let listener = Arc::new(Listener::listen("127.0.0.1:0").unwrap());
+        (Handover::new(Arc::new(door), &[listener]), path)
+    }
+
+    fn say(to: &mut UnixStream, words: &str) {
+        let length = u32::try_from(words.len()).unwrap();
+        to.write_all(&length.to_be_bytes()).unwrap();
+        to.write_all(words.as_bytes()).unwrap();
+    }
+
+    /// Whether the other side has ended, which it has if it is not to be heard from.
+    fn has_ended(stream: &mut UnixStream) -> bool {
+        stream.set_nonblocking(true).unwrap();
+        loop {
+            match stream.read(&mut [0; 256]) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() != ErrorKind::WouldBlock,
+            }
+        }
+    }
+
+    #[test]
+    fn who_says_nothing_has_his_time_and_who_prepares_has_more() {
+        let (mut handover, path) = handover("handover-clock");
+        let start = deadline::now();
+        let moment = Duration::from_millis(1);
+        for (words, time) in [
+            (&[][..], limits::HANDOVER_TIMEOUT),
+            (&["take 1"][..], limits::HANDOVER_TIMEOUT),
+            (&["take 1", "more"], limits::HANDOVER_TIMEOUT + limits::HANDOVER_PREPARE_TIMEOUT),
+        ] {
+            let mut guest = UnixStream::connect(&path).unwrap();
+            words.iter().for_each(|words| say(&mut guest, words));
+            assert_eq!(handover.step(start), Step::GoesOn);
+            assert_eq!(handover.until(), Some(start + time), "{words:?}");
+            handover.step(start + time - moment);
+            assert!(!has_ended(&mut guest), "{words:?}");
+            assert_eq!(handover.step(start + time), Step::GoesOn);
+            assert!(has_ended(&mut guest), "{words:?}");
+            // And the next one is waited for, as long as it takes.
+            assert_eq!(handover.until(), None);
+            assert!(handover.descriptor().is_some());
+        }
+    }
+
+    #[test]
+    fn one_guest_at_a_time_and_the_one_that_is_ready_ends_it() {
+        let (mut handover, path) = handover("handover-turns");
+        let now = deadline::now();
+        let mut first = UnixStream::connect(&path).unwrap();
+        let mut second = UnixStream::connect(&path).unwrap();
+        for guest in [&mut first, &mut second] {
+            ["take 1", "more", "ready"].iter().for_each(|words| say(guest, words));
+        }
+        assert_eq!(handover.step(now), Step::Taken);
+        // It is the successor's to answer the second.
+        second.set_nonblocking(true).unwrap();
+        assert_eq!(second.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        drop(handover);
+        assert!(path.exists(), "the path is the successor's");
+        std::fs::remove_file(&path).unwrap();
+    }
 }

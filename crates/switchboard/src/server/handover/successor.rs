@@ -135,10 +135,10 @@ impl Predecessor {
             Err(error) if error.is_timeout() => Err(Error::timed_out("taking over from")
                 .at_endpoint(&self.endpoint)
                 .with_advice("the server there does not hand over, or is busy with another one")),
-            Err(error) => {
-                let error = error.at_endpoint(&self.endpoint);
-                Err(error.with_advice("the server there gave the handover up"))
-            }
+            // Whether it is an end or a reset depends on what it had not read.
+            Err(_) => Err(Error::finished("cannot take over from")
+                .at_endpoint(&self.endpoint)
+                .with_advice("the server there gave the handover up")),
         }
     }
 
@@ -153,8 +153,10 @@ fn connect(endpoint: &Endpoint, within: Duration) -> Result<Arc<dyn Transport>, 
     let stream = endpoint.connect(&options).map_err(|error| {
         error.with_advice("nobody hands over there: start the first server with a handover there")
     })?;
-    check_user(&*stream)?;
-    Ok(stream)
+    check_user(&*stream).map(|()| stream).map_err(|error| {
+        let refused = Error::caller("cannot take over from").at_endpoint(endpoint);
+        refused.with_advice(error.to_string())
+    })
 }
 
 /// A stream over which descriptors come; they are put aside.
@@ -172,7 +174,7 @@ impl Transport for Receiving {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let socket = self.read_descriptor().ok_or(Errno::BADF)?;
         let mut descriptors = lock(&self.descriptors);
-        sys::socket::read_with_descriptors(socket, buffer, |one| descriptors.push_back(one))
+        sys::passing::read(socket, buffer, |one| descriptors.push_back(one))
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {

@@ -21,8 +21,10 @@ const PHASE: usize = MORE + 1;
 const CUT_OFF: usize = MORE + 2;
 const CUT_QUEUED: usize = MORE + 3;
 const CUT_PROMISED: usize = MORE + 4;
+/// The client it counts as where a proxy has said who that is, as a number; 0 for none.
+const CLIENT: usize = MORE + 5;
 /// Of the conversation.
-const NUMBER: usize = MORE + 5;
+const NUMBER: usize = MORE + 6;
 
 /// The columns of the master's row.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +129,12 @@ impl Board {
         stats
     }
 
+    /// Conversations that count as this client.
+    pub(in crate::server) fn clients(&self, client: u64) -> usize {
+        let rows = 1..self.table.rows();
+        rows.filter(|&row| self.table.row(row)[CLIENT].load(Ordering::SeqCst) == client).count()
+    }
+
     fn mine(&self, what: Mine) -> u64 {
         self.mine[what as usize].load(Ordering::Relaxed)
     }
@@ -162,6 +170,12 @@ impl Slot {
         let is_cut = self.0[CUT_OFF].swap(0, Ordering::Acquire) != 0;
         let (queued_bytes, promised) = (number(CUT_QUEUED), number(CUT_PROMISED));
         is_cut.then(|| CutOff { peer: peer(), queued_bytes, promised })
+    }
+
+    /// Whom its conversation counts as. In one order for all processes: of several that look at
+    /// once at how many there are, none may overlook another.
+    pub(in crate::server) fn set_client(&self, client: u64) {
+        self.0[CLIENT].store(client, Ordering::SeqCst);
     }
 
     pub(super) fn number(&self) -> u64 {

@@ -112,6 +112,7 @@ impl Own {
         // In the books of this process, which nobody else reads.
         self.bench.shared.door.enter(&*transport, false);
         work(transport, &mut self.bench);
+        self.slot.set_client(0);
         self.slot.set_phase(Phase::Over);
     }
 }
@@ -128,12 +129,11 @@ fn next(
         sys::wait(&mut watches, &Wait::FOREVER)?;
         // What was accepted is served, whoever wants an end.
         if watches[0].readable {
-            let (mut place, mut socket) = ([0], None);
-            let take = |descriptor| socket = Some(descriptor);
-            sys::socket::read_with_descriptors(control.as_fd(), &mut place, take)?;
-            let dresser = dressers.get(usize::from(place[0]));
-            let dressed = socket.and_then(|socket| Some(dresser?.dress(socket)));
-            return dressed.transpose();
+            let Some((place, socket)) = sys::passing::receive(control.as_fd())? else {
+                return Ok(None);
+            };
+            let dresser = dressers.get(usize::from(place));
+            return dresser.map(|dresser| dresser.dress(socket)).transpose();
         }
         if watches[1].readable {
             return Ok(None);

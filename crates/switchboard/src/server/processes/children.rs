@@ -237,6 +237,7 @@ fn reap<F>(acceptor: &mut Acceptor<'_, Processes<'_, F>>, slot: usize) {
         hands.pool.has_lost(slot, job.is_some(), ended);
     }
     let Some(job) = job else { return };
+    board.set_client(0);
     match board.phase() {
         Phase::Over => is_over(acceptor, slot, &job),
         Phase::Waiting if child.control.is_some() => hands.pool.put_back(job),

@@ -121,12 +121,12 @@ pub(super) fn serve_waiting<F: Fn(Arc<dyn Transport>, &mut Bench)>(
         let socket = job.entrant.transport.read_descriptor();
         let sent = match (&child.control, socket, place) {
             (Some(control), Some(socket), Some(place)) => {
-                sys::socket::write_with_descriptors(control.as_fd(), &[place], &[socket])
+                sys::passing::send(control.as_fd(), place, socket)
             }
             _ => Err(std::io::ErrorKind::Unsupported.into()),
         };
         match sent {
-            Ok(_) => child.job = Some(job),
+            Ok(()) => child.job = Some(job),
             Err(_) => {
                 // It has died, and is about to be reaped; or will be, since it cannot be told.
                 child.kill();

@@ -5,6 +5,7 @@
 
 use super::Turn;
 use crate::server::Service;
+use crate::server::line::Phase;
 use crate::{Ending, Error};
 use std::io::ErrorKind;
 use std::time::Instant;
@@ -14,6 +15,9 @@ impl<S: Service> Turn<'_, S> {
     #[cold]
     pub(super) fn open(&mut self) -> bool {
         let flushed = self.line.transport.flush();
+        if !self.bench.identify(&*self.line.transport, &mut self.line.flags.counted) {
+            return self.give_up(Ending::Stopped, None);
+        }
         let Some(what) = self.line.transport.opening() else {
             self.line.flags.opening = false;
             self.line.heard = self.bench.now;
@@ -30,7 +34,8 @@ impl<S: Service> Turn<'_, S> {
             }
             Ok(_) if self.opens_until().is_some_and(|until| until <= self.bench.now) => {
                 let error = Error::timed_out(format!("{what} did not come from"))
-                    .at_endpoint(self.line.transport.name());
+                    .at_endpoint(self.line.transport.name())
+                    .since(Some(self.line.heard), self.bench.now);
                 return self.give_up(Ending::TimedOut, Some(error));
             }
             Ok(_) if self.bench.shared.is_stopping() => return self.give_up(Ending::Stopped, None),
@@ -42,10 +47,14 @@ impl<S: Service> Turn<'_, S> {
     /// It closes without having been open. The service has heard nothing of it, and never does.
     fn give_up(&mut self, ending: Ending, error: Option<Error>) -> bool {
         self.line.flags.opening = false;
-        self.line.flags.opened = true;
-        self.line.flags.poisoned = true;
+        self.line.flags.unopened = true;
+        let has_failed = error.as_ref().is_some_and(|error| !error.is_timeout());
         self.line.close(ending, error);
-        true
+        if !has_failed {
+            // There is nothing to deliver, and nobody to wait for.
+            self.line.phase = Phase::Over;
+        }
+        has_failed
     }
 
     /// When a transport that is not open yet is given up.

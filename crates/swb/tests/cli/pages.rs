@@ -1,0 +1,40 @@
+//! What the book shows of `swb` is what `swb` takes.
+
+use std::path::Path;
+
+use crate::support::run;
+
+/// Every command of a page: from the word on, to the end of the line or of the quotation.
+fn commands(page: &str, word: &str) -> Vec<String> {
+    let mut is_code = false;
+    let mut commands = Vec::new();
+    for line in page.lines() {
+        is_code ^= line.starts_with("```");
+        if let (true, Some(at)) = (is_code, line.find(word)) {
+            let command = line[at..].trim_end_matches(['\'', '&', ' ']);
+            commands.push(command.to_owned());
+        }
+    }
+    commands
+}
+
+#[test]
+fn the_flags_of_the_pages_are_flags_of_serve() {
+    let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src");
+    for (page, least) in [("production.md", 6), ("recipes.md", 3)] {
+        let text = std::fs::read_to_string(book.join(page)).unwrap();
+        let commands = commands(&text, "swb serve ");
+        assert!(commands.len() >= least, "{page}: {commands:?}");
+        for command in commands {
+            let mut words: Vec<&str> = command.split(' ').skip(1).collect();
+            // What is behind `exec` is another program's.
+            if let Some(exec) = words.iter().position(|word| *word == "exec") {
+                words.truncate(exec);
+            }
+            // It ends the look at the words, and is reached only if all before it are known.
+            words.push("--help");
+            let ran = run(&words, b"");
+            assert_eq!(ran.exit, 0, "{page}: {command}: {}", ran.stderr);
+        }
+    }
+}

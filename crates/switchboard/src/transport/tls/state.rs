@@ -1,0 +1,254 @@
+//! The TLS of one connection, and what it does with the transport beneath, which is given to each
+//! call. It takes no lock and never waits.
+
+use super::failure::Failure;
+use crate::sys::Level;
+use crate::transport::Transport;
+use rustls::Connection;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::sync::Arc;
+
+pub(super) struct State {
+    pub(super) connection: Connection,
+    /// Decrypted bytes that no read has taken yet.
+    pub(super) plaintext: usize,
+    /// The end of the stream has come, whichever way.
+    pub(super) has_ended: bool,
+    pub(super) failure: Option<Failed>,
+    /// The transport beneath takes nothing any more; what it still gives is read.
+    pub(super) deaf: Option<ErrorKind>,
+    /// Of what is held some is the stream's, and not only of TLS itself.
+    pub(super) owes: bool,
+    pub(super) finish: Finish,
+    /// Raised when the handshake is over, for a thread that waits while another one does it.
+    pub(super) opened: Option<Arc<Level>>,
+}
+
+/// What went wrong; whether a call has told it.
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    pub(super) told: bool,
+}
+
+/// How far this side has finished.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finish {
+    No,
+    /// To be said when the handshake is over.
+    Wanted,
+    /// `close_notify` lies behind what is held.
+    Said,
+    /// The transport beneath has been finished too.
+    Done,
+}
+
+/// Socket reads in one call before something else has its turn: a peer that sends records without
+/// content is not listened to for ever.
+const ROUNDS_MAX: usize = 64;
+
+impl State {
+    /// Hands on what is held. Whether nothing is left.
+    pub(super) fn push(&mut self, inner: &dyn Transport) -> io::Result<bool> {
+        if let Some(kind) = self.deaf {
+            let is_owed = self.owes || !self.has_ended;
+            return if is_owed { Err(kind.into()) } else { Ok(true) };
+        }
+        let pushed = self.push_to(inner);
+        match &pushed {
+            Ok(all) => self.owes &= !all,
+            Err(error) => self.deaf = Some(error.kind()),
+        }
+        if pushed.is_err() && self.has_ended && !self.owes {
+            // It said goodbye and went, and all that it does not hear is ours.
+            self.finish = Finish::Done;
+            return Ok(true);
+        }
+        pushed
+    }
+
+    fn push_to(&mut self, inner: &dyn Transport) -> io::Result<bool> {
+        // Nothing is said behind the alert that a failure is told with.
+        let is_open = !self.connection.is_handshaking() || self.failure.is_some();
+        if self.finish == Finish::Wanted && is_open {
+            self.connection.send_close_notify();
+            self.finish = Finish::Said;
+        }
+        while self.connection.wants_write() {
+            match self.connection.write_tls(&mut Beneath(inner)) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        if self.finish == Finish::Said {
+            inner.finish()?;
+            self.finish = Finish::Done;
+        }
+        Ok(self.finish != Finish::Wanted)
+    }
+
+    /// Reads once from the transport beneath, and decrypts what came.
+    pub(super) fn pull(&mut self, inner: &dyn Transport) -> io::Result<()> {
+        if self.connection.read_tls(&mut Beneath(inner))? == 0 {
+            self.has_ended = true;
+        }
+        let was_handshaking = self.connection.is_handshaking();
+        match self.connection.process_new_packets() {
+            Ok(found) => {
+                self.plaintext = found.plaintext_bytes_to_read();
+                self.has_ended |= found.peer_has_closed();
+            }
+            Err(error) => {
+                let failure = Failure::of(&error, &self.connection);
+                // It is told why, if it still listens; who reads hears it in any case.
+                let _ = self.push(inner);
+                return Err(self.fail(failure));
+            }
+        }
+        if self.has_ended && self.connection.is_handshaking() {
+            return Err(self.fail(Failure::ended_early()));
+        }
+        if was_handshaking && !self.connection.is_handshaking() {
+            self.wake();
+        }
+        // What it answers: the rest of a handshake, new keys. What does not go is held, and that
+        // nothing goes any more is told to whoever writes.
+        let _ = self.push(inner);
+        Ok(())
+    }
+
+    /// Whether it waits for the transport beneath to take something.
+    pub(super) fn holds_output(&self) -> bool {
+        let has = self.connection.wants_write() || self.finish == Finish::Said;
+        has && self.deaf.is_none()
+    }
+
+    fn fail(&mut self, failure: Failure) -> io::Error {
+        self.wake();
+        let error = failure.to_io();
+        self.failure = Some(Failed { failure, told: true });
+        error
+    }
+
+    /// A failure that was found is to be told by the next call.
+    pub(super) fn untell(&mut self) {
+        if let Some(failed) = &mut self.failure {
+            failed.told = false;
+        }
+    }
+
+    /// Whoever waits for the handshake to be over is to look again.
+    fn wake(&mut self) {
+        if let Some(opened) = self.opened.take() {
+            opened.raise();
+        }
+    }
+
+    /// Gets on with the handshake, until it is over or has to wait.
+    pub(super) fn open(&mut self, inner: &dyn Transport) -> io::Result<()> {
+        for _ in 0..ROUNDS_MAX {
+            // A peer that takes nothing more may have said why.
+            let pushed = self.push(inner).map(drop);
+            if !self.connection.is_handshaking() {
+                return pushed;
+            }
+            match self.pull(inner) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return pushed,
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn read(&mut self, inner: &dyn Transport, buffer: &mut [u8]) -> io::Result<usize> {
+        let _ = self.push(inner);
+        for _ in 0..ROUNDS_MAX {
+            if !self.connection.is_handshaking() {
+                match self.connection.reader().read(buffer) {
+                    Ok(count) => {
+                        self.plaintext = self.plaintext.saturating_sub(count);
+                        return Ok(count);
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                        return Err(Failure::cut_off().to_io());
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            self.pull(inner)?;
+        }
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    /// After a failure: throws away what still comes, so that the peer is not told by a reset what
+    /// it was told by an alert, and says so again at the end.
+    pub(super) fn drain(&self, inner: &dyn Transport, failure: &Failure) -> io::Error {
+        let mut bytes = [0; 4096];
+        for _ in 0..ROUNDS_MAX {
+            match inner.read(&mut bytes) {
+                Ok(count) if count > 0 => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return error,
+                Ok(_) | Err(_) => return failure.to_io(),
+            }
+        }
+        ErrorKind::WouldBlock.into()
+    }
+
+    pub(super) fn write(
+        &mut self,
+        inner: &dyn Transport,
+        write: impl FnOnce(&mut Connection) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if let Some(Failed { failure, .. }) = &self.failure {
+            return Err(failure.to_io());
+        }
+        if let Err(error) = self.open(inner) {
+            // Who reads is still to hear of it.
+            self.untell();
+            return Err(error);
+        }
+        if self.connection.is_handshaking() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        if self.finish != Finish::No {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        if let Some(kind) = self.deaf {
+            return Err(kind.into());
+        }
+        let count = write(&mut self.connection)?;
+        self.owes |= count > 0;
+        self.push(inner)?;
+        Ok(count)
+    }
+
+    pub(super) fn holds_input(&self) -> bool {
+        self.plaintext > 0 || self.has_ended || self.failure.as_ref().is_some_and(|it| !it.told)
+    }
+}
+
+/// The transport beneath, as rustls takes it.
+struct Beneath<'a>(&'a dyn Transport);
+
+impl Read for Beneath<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Beneath<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn write_vectored(&mut self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.write_vectored(buffers)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
