@@ -64,6 +64,10 @@ pub(crate) struct ConductArgs {
     /// with the conversations it has for half of its --drain, and ends within all of it. If it does
     /// not answer within 5 seconds, or not as this version does, this one ends with exit code 3 and
     /// nothing has happened.
+    ///
+    /// In a shell it is started with & beside the other. In a unit of systemd: Type=notify,
+    /// NotifyAccess=all, --handover in ExecStart, and
+    /// ExecReload=/bin/sh -c 'swb serve :7000 --takeover SOCKET .. &'.
     #[arg(long, value_name = "SOCKET", value_parser = socket, global = true)]
     #[arg(hide_short_help = true)]
     pub(crate) takeover: Option<String>,

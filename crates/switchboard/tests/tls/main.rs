@@ -7,4 +7,5 @@
 mod agreed;
 mod help;
 mod refused;
+mod restarted;
 mod streams;

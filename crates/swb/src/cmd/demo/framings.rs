@@ -6,21 +6,19 @@ use switchboard_frame::{Encoder, Fields, Protocol, Role};
 /// A framing of the demo.
 pub(super) struct DemoFraming {
     pub(super) spec: &'static str,
-    /// Over a Unix socket, or over TCP.
-    pub(super) unix: bool,
     /// Makes a message, as `send` takes it and `recv` gives it.
     pub(super) message: fn(&mut Random, usize) -> Vec<u8>,
 }
 
 pub(super) const FRAMINGS: [DemoFraming; 8] = [
-    DemoFraming { spec: "u32be", unix: false, message: bytes },
-    DemoFraming { spec: "lines", unix: false, message: text },
-    DemoFraming { spec: "netstring", unix: true, message: bytes },
-    DemoFraming { spec: "resp", unix: false, message: resp },
-    DemoFraming { spec: "mqtt", unix: true, message: mqtt },
-    DemoFraming { spec: "header:Content-Length", unix: false, message: header },
-    DemoFraming { spec: "fastcgi", unix: false, message: fastcgi },
-    DemoFraming { spec: "sunrpc", unix: true, message: bytes },
+    DemoFraming { spec: "u32be", message: bytes },
+    DemoFraming { spec: "lines", message: text },
+    DemoFraming { spec: "netstring", message: bytes },
+    DemoFraming { spec: "resp", message: resp },
+    DemoFraming { spec: "mqtt", message: mqtt },
+    DemoFraming { spec: "header:Content-Length", message: header },
+    DemoFraming { spec: "fastcgi", message: fastcgi },
+    DemoFraming { spec: "sunrpc", message: bytes },
 ];
 
 impl DemoFraming {

@@ -1,12 +1,13 @@
 //! `swb demo`: the main job on a bare machine, checked to the byte.
 //!
 //! Servers that echo in eight framings, each under threads, processes and event loops, on free
-//! loopback ports and Unix sockets.
+//! loopback ports, with TLS and without, and on Unix sockets.
 //! Clients talk to them through a link that cuts every read and write at random, glues others
 //! together and interrupts calls. Conversations half-close and read on; some peers vanish or reset
 //! in the middle of a message. Everything is compared with what was sent.
 
 mod framings;
+mod over;
 mod round;
 mod server;
 
@@ -20,6 +21,7 @@ use crate::args::DemoArgs;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::printer::Printer;
 use framings::FRAMINGS;
+use over::{Identity, Over};
 use round::Tally;
 use server::EchoServer;
 use switchboard::Ending;
@@ -42,10 +44,11 @@ pub(crate) fn run(args: &DemoArgs, printer: &Printer) -> Outcome {
 fn in_directory(args: &DemoArgs, printer: &Printer, directory: &std::path::Path) -> Outcome {
     let seed = args.seed.unwrap_or_else(seed_from_clock);
     printer.talk(&format!(
-        "echo servers in eight framings, under threads, processes and events; a link that cuts, \
-         glues and interrupts (seed {seed})"
+        "echo servers in eight framings, under threads, processes and events, over TCP, TLS and \
+         Unix sockets; a link that cuts, glues and interrupts (seed {seed})"
     ));
-    let servers = start_servers(directory)?;
+    let identity = Identity::new()?;
+    let servers = start_servers(&identity, directory)?;
     let started = Instant::now();
     let tallies: Vec<Arc<Tally>> = servers.iter().map(|_| Arc::new(Tally::default())).collect();
     let over = AtomicBool::new(false);
@@ -56,7 +59,8 @@ fn in_directory(args: &DemoArgs, printer: &Printer, directory: &std::path::Path)
             .enumerate()
             .map(|(index, (server, tally))| {
                 let seed = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(index as u64);
-                scope.spawn(move || client(server, tally, seed, started + args.time))
+                let identity = &identity;
+                scope.spawn(move || client(server, identity, tally, seed, started + args.time))
             })
             .collect();
         let progress = scope.spawn(|| show_progress(printer, &tallies, started, &over));
@@ -76,7 +80,7 @@ fn in_directory(args: &DemoArgs, printer: &Printer, directory: &std::path::Path)
     let mut rows = Vec::new();
     for (server, tally) in servers.into_iter().zip(&tallies) {
         let (framing, over, under) =
-            (server.framing.spec, server.over(), server.dispatch.to_string());
+            (server.framing.spec, server.over.to_string(), server.dispatch.to_string());
         let (endings, why) = server.stop(tally);
         wrong.extend(why);
         rows.push(Row { framing, over, under, tally, endings });
@@ -87,13 +91,20 @@ fn in_directory(args: &DemoArgs, printer: &Printer, directory: &std::path::Path)
 
 /// Each framing under each dispatcher. Those of processes come first: they are forked off, and that
 /// is for a program that has no other threads yet.
-fn start_servers(directory: &std::path::Path) -> Result<Vec<EchoServer>, Failure> {
+fn start_servers(
+    identity: &Identity,
+    directory: &std::path::Path,
+) -> Result<Vec<EchoServer>, Failure> {
     // More than one loop on any machine, and not a hundred on a large one.
     let events = Dispatch::events().with_loops(LOOPS);
     let mut servers = Vec::new();
-    for dispatch in [Dispatch::processes(), Dispatch::threads(), events] {
-        for framing in &FRAMINGS {
-            servers.push(EchoServer::start(framing, dispatch.clone(), directory)?);
+    let dispatchers = [Dispatch::processes(), Dispatch::threads(), events];
+    for (shift, dispatch) in dispatchers.into_iter().enumerate() {
+        for (number, framing) in FRAMINGS.iter().enumerate() {
+            // So that each dispatcher has each of them.
+            let over = Over::ALL[(number + shift) % Over::ALL.len()];
+            let places = (identity, directory);
+            servers.push(EchoServer::start(framing, dispatch.clone(), over, places)?);
         }
     }
     let place = |server: &EchoServer| FRAMINGS.iter().position(|f| f.spec == server.framing.spec);
@@ -102,12 +113,18 @@ fn start_servers(directory: &std::path::Path) -> Result<Vec<EchoServer>, Failure
 }
 
 /// Rounds of conversations until the time is over; then the first that went wrong.
-fn client(server: &EchoServer, tally: &Tally, seed: u64, deadline: Instant) -> Result<(), String> {
+fn client(
+    server: &EchoServer,
+    identity: &Identity,
+    tally: &Tally,
+    seed: u64,
+    deadline: Instant,
+) -> Result<(), String> {
     let mut round = 0;
     // At least one round of every kind, however short the time.
     while round < round::KINDS || Instant::now() < deadline {
-        round::run(server, tally, seed.wrapping_add(round), round)
-            .map_err(|why| format!("{} under {}: {why}", server.framing.spec, server.dispatch))?;
+        round::run(server, identity, tally, (seed.wrapping_add(round), round))
+            .map_err(|why| format!("{}: {why}", server.name()))?;
         round += 1;
     }
     Ok(())
@@ -138,7 +155,7 @@ fn show_progress(printer: &Printer, tallies: &[Arc<Tally>], started: Instant, ov
 /// What became of a server.
 struct Row<'a> {
     framing: &'static str,
-    over: &'static str,
+    over: String,
     under: String,
     tally: &'a Tally,
     endings: Endings,

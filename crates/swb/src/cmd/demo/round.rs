@@ -1,11 +1,13 @@
 //! One conversation of the demo, of one of several kinds, and what is counted over all of them.
 
+use super::over::Identity;
 use super::server::EchoServer;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use switchboard::transport::{Faults, Faulty, Transport};
-use switchboard::{ConnectOptions, Conversation};
+use switchboard::Conversation;
+use switchboard::transport::{Faults, Interest, Transport, Wait};
 use switchboard_frame::{Encoder, Role};
 
 /// Kinds of rounds: small messages, large ones, a peer that vanishes, a peer that resets.
@@ -57,13 +59,16 @@ impl Tally {
 }
 
 /// Runs the round with that number.
-pub(super) fn run(server: &EchoServer, tally: &Tally, seed: u64, round: u64) -> Result<(), String> {
+pub(super) fn run(
+    server: &EchoServer,
+    identity: &Identity,
+    tally: &Tally,
+    (seed, round): (u64, u64),
+) -> Result<(), String> {
     let mut random = Random::new(seed);
-    let transport = server.endpoint.connect(&ConnectOptions::default());
-    let transport = transport.map_err(|error| error.to_string())?;
-    let resets = transport.facts().reset;
     let faults = Faults::new(seed).cuts().glue(300).interrupts(100).would_blocks(100);
-    let link: Arc<dyn Transport> = Arc::new(Faulty::new(Arc::clone(&transport), faults));
+    let link = identity.connect(&server.endpoint, faults).map_err(|error| error.to_string())?;
+    let resets = link.facts().reset;
     let protocol = server.framing.protocol()?;
     let conversation =
         Conversation::with_role(link, &protocol, Role::Client).with_timeout(PATIENCE);
@@ -136,7 +141,7 @@ fn break_off(
         tally.resets.fetch_add(1, Ordering::Relaxed);
     } else {
         tally.partials.lock().unwrap_or_else(PoisonError::into_inner).push(half);
-        link.finish().map_err(|error| error.to_string())?;
+        finish(&*link).map_err(|error| error.to_string())?;
     }
     drop(link);
     // The servers are asked at the end, so each ending must have been told by then.
@@ -165,19 +170,39 @@ fn half_of_a_frame(server: &EchoServer, random: &mut Random) -> Result<Vec<u8>, 
     Ok(frame)
 }
 
-fn write_all(link: &dyn Transport, mut bytes: &[u8]) -> std::io::Result<()> {
-    use switchboard::transport::{Interest, Wait};
+fn write_all(link: &dyn Transport, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        match link.write(bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                link.wait(Interest::WRITE, &Wait::FOREVER)?;
-            }
-            Err(error) => return Err(error),
-        }
+        let written = patiently(link, || link.write(bytes))?;
+        bytes = &bytes[written..];
+    }
+    deliver(link)
+}
+
+/// Ends this side, and sees that the other one is told.
+fn finish(link: &dyn Transport) -> io::Result<()> {
+    patiently(link, || link.finish())?;
+    deliver(link)
+}
+
+/// Hands on what the link itself still holds.
+fn deliver(link: &dyn Transport) -> io::Result<()> {
+    while !patiently(link, || link.flush())? {
+        link.wait(Interest::WRITE, &Wait::FOREVER)?;
     }
     Ok(())
+}
+
+/// Calls until it neither has to wait nor was interrupted.
+fn patiently<T>(link: &dyn Transport, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                link.wait(Interest::WRITE, &Wait::FOREVER)?;
+            }
+            done => return done,
+        }
+    }
 }
 
 /// A small generator: the demo repeats from its seed (xorshift64*).

@@ -1,6 +1,7 @@
 //! A server of the demo: echoes every message and notes how every conversation ended.
 
 use super::framings::DemoFraming;
+use super::over::{Identity, Over};
 use super::round::Tally;
 use crate::exit::{Exit, Failure};
 use std::fs::{self, File};
@@ -14,6 +15,7 @@ pub(super) struct EchoServer {
     pub(super) framing: &'static DemoFraming,
     pub(super) endpoint: Endpoint,
     pub(super) dispatch: Dispatch,
+    pub(super) over: Over,
     /// A file, since the services of one server may be in many processes.
     notes: PathBuf,
     running: Running,
@@ -23,17 +25,16 @@ impl EchoServer {
     pub(super) fn start(
         framing: &'static DemoFraming,
         dispatch: Dispatch,
-        directory: &Path,
+        over: Over,
+        (identity, directory): (&Identity, &Path),
     ) -> Result<EchoServer, Failure> {
         let cannot_listen = |error: Error| Failure::new(Exit::Unreachable, error);
         let path = directory.join(format!("{}-{dispatch}", framing.spec));
-        let endpoint = match framing.unix {
-            true => format!("unix:{}", path.display()),
-            false => "tcp://127.0.0.1:0".to_owned(),
-        };
+        let endpoint = over.endpoint(&path).parse().map_err(Failure::usage)?;
         let protocol = framing.protocol().map_err(Failure::usage)?;
         let server = Server::of(&protocol).with_dispatch(dispatch.clone());
-        let server = server.listen(&endpoint).map_err(cannot_listen)?;
+        let server = server.listen_on(&endpoint, &identity.listen_options());
+        let server = server.map_err(cannot_listen)?;
         let notes = path.with_extension("notes");
         let file = File::options().create_new(true).append(true).open(&notes);
         let file = Arc::new(file.map_err(|error| {
@@ -42,11 +43,12 @@ impl EchoServer {
         let running = server.start(move || Echo(Arc::clone(&file))).map_err(cannot_listen)?;
         let endpoint = running.endpoints().first().cloned();
         let endpoint = endpoint.ok_or_else(|| Failure::usage("a server listens nowhere"))?;
-        Ok(EchoServer { framing, endpoint, dispatch, notes, running })
+        Ok(EchoServer { framing, endpoint, dispatch, over, notes, running })
     }
 
-    pub(super) fn over(&self) -> &'static str {
-        if self.framing.unix { "unix" } else { "tcp" }
+    /// `lines over tcp under events`.
+    pub(super) fn name(&self) -> String {
+        format!("{} over {} under {}", self.framing.spec, self.over, self.dispatch)
     }
 
     /// How the conversations so far have ended.
@@ -56,7 +58,7 @@ impl EchoServer {
 
     /// Ends it: how its conversations ended, and whatever of that is not as the clients made it.
     pub(super) fn stop(self, tally: &Tally) -> (Endings, Vec<String>) {
-        let spec = format!("{} under {}", self.framing.spec, self.dispatch);
+        let spec = self.name();
         let endings = match self.running.stop() {
             Ok(stats) if stats.open == 0 && stats.panicked == 0 && stats.crashed == 0 => {
                 stats.endings

@@ -13,8 +13,8 @@
 //! queued is within bounds; whoever had something to say had a turn. In the end: nobody who behaved
 //! lost anything, each was told the ending that was his, and nothing is left.
 //!
-//! Some runs end by a drain with a deadline: two slots of the wheel after it nobody is left, and who
-//! behaved has all his answers, or is named among those that were cut off.
+//! Some runs end by a drain with a deadline: two slots of the wheel after it nobody is left, and
+//! who behaved has all his answers, or is named among those that were cut off.
 
 mod client;
 mod random;
