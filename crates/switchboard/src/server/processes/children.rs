@@ -33,6 +33,12 @@ pub(super) struct Child {
     pub(super) control: Option<UnixStream>,
 }
 
+impl Child {
+    pub(super) fn kill(&self) {
+        sys::kill(self.pid);
+    }
+}
+
 /// A conversation that a child was given.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -84,7 +90,7 @@ impl Children {
         for child in self.slots.iter_mut().flatten() {
             if let Some(job) = &mut child.job {
                 job.is_killed = true;
-                sys::kill(child.pid);
+                child.kill();
             }
         }
     }

@@ -127,8 +127,11 @@ pub(super) fn serve_waiting<F: Fn(Arc<dyn Transport>, &mut Bench)>(
         };
         match sent {
             Ok(()) => child.job = Some(job),
-            // It has died, and is about to be reaped.
-            Err(_) => hands.pool.put_back(job),
+            Err(_) => {
+                // It has died, and is about to be reaped; or will be, since it cannot be told.
+                child.kill();
+                hands.pool.put_back(job);
+            }
         }
     }
     Ok(())
