@@ -21,7 +21,7 @@ pub(crate) use crate::args::files::{
 };
 pub(crate) use crate::args::serving::{ServeAction, ServeArgs};
 pub(crate) use crate::args::talking::{SendArgs, TalkArgs, TapArgs};
-pub(crate) use crate::args::tls::{GuestsArgs, IdentityArgs, TrustArgs};
+pub(crate) use crate::args::tls::{GuestsArgs, HEADING as TLS_HEADING, IdentityArgs, TrustArgs};
 use crate::exit::{Exit, Failure};
 use crate::printer::Printer;
 use crate::units;

@@ -51,8 +51,6 @@ pub struct Listener {
     /// Where the next look for a connection begins, so that no socket starves another.
     next: AtomicUsize,
     /// What is accepted is wrapped, with what the options say of it.
-    #[cfg(feature = "tls")]
-    speaks_tls: bool,
     /// What was asked for, before a port was chosen or a name resolved.
     asked: Endpoint,
     /// Unlinks the path when dropped.
@@ -147,9 +145,7 @@ impl Listener {
         asked: Endpoint,
         path: Option<unix::BoundPath>,
     ) -> Listener {
-        if matches!(asked, Endpoint::Tls { .. }) {
-            tls::name(&mut sockets);
-        }
+        tls::name(&mut sockets, &options);
         Listener {
             sockets,
             options,
@@ -157,8 +153,6 @@ impl Listener {
             counts: Counts::default(),
             reserve: sys::Reserve::new(),
             next: AtomicUsize::new(0),
-            #[cfg(feature = "tls")]
-            speaks_tls: matches!(asked, Endpoint::Tls { .. }),
             asked,
             path,
         }
@@ -200,10 +194,7 @@ impl Listener {
     /// One that puts round connections what this one does.
     fn like(&self, sockets: Vec<Listening>) -> Listener {
         let options = self.options.clone().with_liveness(self.liveness());
-        let like = Listener::made_of(sockets, options, self.asked.clone(), None);
-        #[cfg(feature = "tls")]
-        let like = Listener { speaks_tls: self.speaks_tls, ..like };
-        like
+        Listener::made_of(sockets, options, self.asked.clone(), None)
     }
 
     /// The liveness of what is accepted from here on; said once.

@@ -5,7 +5,10 @@ use std::time::Duration;
 use clap::Args;
 use switchboard::{Endpoint, Liveness};
 
-use crate::args::{ConnectionArgs, FieldArgs, FramingArgs, GuestsArgs, IdentityArgs, TrustArgs};
+use crate::args::{
+    ConnectionArgs, FieldArgs, FramingArgs, GuestsArgs, IdentityArgs, TLS_HEADING, TrustArgs,
+};
+use crate::exit::Failure;
 use crate::units;
 
 /// Talk to a server: a line typed is a message.
@@ -116,6 +119,7 @@ pub(crate) struct SendArgs {
   swb tap :5433 localhost:5432 --frame postgres
   swb tap 127.0.0.1:0 unix:/run/app.sock --frame u32be --hex
   swb tap :8080 tls://example.org:443 --frame http
+  swb tap tls://:7443 localhost:7000 --frame lines --tls-cert cert.pem --tls-key key.pem
   swb tap :6380 localhost:6379 --frame redis --json | jq .text")]
 pub(crate) struct TapArgs {
     /// Where clients connect to
@@ -156,14 +160,37 @@ pub(crate) struct TapArgs {
     #[arg(long)]
     pub(crate) print_endpoint: bool,
 
-    /// Of LISTEN, when that is tls://
+    /// Of LISTEN
     #[command(flatten)]
     pub(crate) identity: IdentityArgs,
 
     #[command(flatten)]
     pub(crate) guests: GuestsArgs,
 
+    /// Speak TLS with UPSTREAM, as if it were written tls://
+    #[arg(long, hide_short_help = true, help_heading = TLS_HEADING)]
+    pub(crate) tls_upstream: bool,
+
     /// Of UPSTREAM, when that is tls://
     #[command(flatten)]
     pub(crate) trust: TrustArgs,
+}
+
+impl TapArgs {
+    /// The server.
+    ///
+    /// # Errors
+    /// It is to speak TLS and is no host and port.
+    pub(crate) fn upstream(&self) -> Result<Endpoint, Failure> {
+        match &self.upstream {
+            Endpoint::Tcp { host, port } if self.tls_upstream => {
+                Ok(Endpoint::Tls { host: host.clone(), port: *port })
+            }
+            tls @ Endpoint::Tls { .. } => Ok(tls.clone()),
+            other if self.tls_upstream => Err(Failure::usage(format_args!(
+                "--tls-upstream is for a host and port, and the upstream is {other}"
+            ))),
+            other => Ok(other.clone()),
+        }
+    }
 }

@@ -12,7 +12,7 @@ use crate::printer::Printer;
 
 /// Where they stand in the long help; `-h` fits a screen without them. Said of each, since what is
 /// said of a group holds for whatever is declared behind it too.
-const HEADING: &str = "TLS (tls://host:port)";
+pub(crate) const HEADING: &str = "TLS (tls://host:port)";
 
 /// Who this side is, over TLS.
 #[derive(Args)]
@@ -75,7 +75,7 @@ impl IdentityArgs {
         }
     }
 
-    /// What a listener on `endpoint` speaks.
+    /// What a listener on `endpoint` speaks: with a certificate it is TLS, wherever it listens.
     ///
     /// # Errors
     /// A file is not what it should be; the options and the endpoint do not go together.
@@ -84,18 +84,14 @@ impl IdentityArgs {
         guests: &GuestsArgs,
         endpoint: &Endpoint,
     ) -> Result<Option<TlsServer>, Failure> {
-        let is_tls = matches!(endpoint, Endpoint::Tls { .. });
         let Some((cert, key)) = self.files() else {
-            return match is_tls {
-                true => Err(Failure::usage(format_args!(
+            return match endpoint {
+                Endpoint::Tls { .. } => Err(Failure::usage(format_args!(
                     "listening on {endpoint} needs --tls-cert FILE and --tls-key FILE"
                 ))),
-                false => self.refuse_without(endpoint).map(|()| None),
+                _ => self.refuse_without(endpoint).map(|()| None),
             };
         };
-        if !is_tls {
-            return Err(not_tls("--tls-cert", endpoint));
-        }
         let mut server = TlsServer::from_files(cert, key).map_err(Failure::usage)?;
         if !self.alpn.is_empty() {
             server = server.with_alpn(self.alpn.clone());

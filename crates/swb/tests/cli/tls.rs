@@ -50,6 +50,27 @@ fn whoever_trusts_the_certificate_is_answered() {
     assert!(told.stderr.ends_with("1 conversation, 1 message\n"), "{}", told.stderr);
 }
 
+/// A certificate says TLS, however the endpoint is written.
+#[test]
+fn a_certificate_is_enough() {
+    let files = Files::new("enough");
+    let Files { cert, key, .. } = &files;
+    let identity = ["-f", "lines", "--tls-cert", cert, "--tls-key", key];
+    let server = Running::start(&[&["serve", "127.0.0.1:0"], &identity[..], &["echo"]].concat());
+    assert!(server.endpoint.starts_with("tls://127.0.0.1:"), "{}", server.endpoint);
+    let upstream = server.endpoint.replace("tls://", "tcp://");
+    let tap = ["tap", "127.0.0.1:0", &upstream, "--tls-upstream", "--tls-ca", cert];
+    let tap = Running::start(&[&tap, &identity[..]].concat());
+    assert!(tap.endpoint.starts_with("tls://127.0.0.1:"), "{}", tap.endpoint);
+    let ran = send(&tap.endpoint, &["--tls-ca", cert, "--expect", "hello"]);
+    assert_eq!((ran.exit, ran.text()), (0, "hello\n"), "{}", ran.stderr);
+    tap.interrupt();
+    let told = tap.end();
+    assert!(told.text().contains(": hello"), "{}", told.text());
+    server.interrupt();
+    server.end();
+}
+
 #[test]
 fn whoever_does_not_verify_is_told_each_time() {
     let files = Files::new("insecure");
@@ -130,12 +151,20 @@ fn what_cannot_be_is_told_before_anything_is_served() {
             "there is no certificate in ",
         ),
         (
-            vec!["serve", "127.0.0.1:0", "-f", "u8", "--tls-cert", cert, "--tls-key", key, "echo"],
-            "--tls-cert is about TLS, and tcp://127.0.0.1:0 has none",
+            vec!["serve", "127.0.0.1:0", "-f", "u8", "--alpn", "x", "echo"],
+            "--alpn is about TLS, and tcp://127.0.0.1:0 has none",
+        ),
+        (
+            vec!["serve", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "exec", "cat"],
+            "exec does not go with TLS: the program has the raw socket",
+        ),
+        (
+            vec!["tap", "127.0.0.1:0", "unix:/no/such", "-f", "u8", "--tls-upstream"],
+            "--tls-upstream is for a host and port, and the upstream is unix:/no/such",
         ),
         (
             vec!["serve", "tls://127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "exec", "cat"],
-            "exec does not go with tls://: the program has the raw socket",
+            "exec does not go with TLS: the program has the raw socket",
         ),
         (
             vec!["send", "127.0.0.1:1", "-f", "u8", "--tls-ca", cert],

@@ -86,14 +86,15 @@ impl Listener {
         Ok(listener)
     }
 
-    /// Has what it accepts be treated as `options` say: the liveness, the proxies, TLS where that
-    /// was asked for. What the socket is, it stays.
+    /// Has what it accepts be treated as `options` say: the liveness, the proxies, TLS. What the
+    /// socket is, it stays.
     ///
     /// # Errors
     /// They do not say what the endpoint needs.
     pub fn with_options(mut self, options: &ListenOptions) -> Result<Listener, Error> {
         super::tls::check(&self.asked, options)?;
         self.options = options.clone().with_reuse_port(self.options.reuse_port);
+        super::tls::name(&mut self.sockets, &self.options);
         Ok(self)
     }
 

@@ -71,8 +71,8 @@ impl ListenOptions {
         ListenOptions { reuse_port, ..self }
     }
 
-    /// Who a listener on `tls://` is, and whom it lets in. No other endpoint takes notice; see
-    /// [`Listener::with_tls`](crate::Listener::with_tls) for those.
+    /// Who the listener is, and whom it lets in, over TLS: `tls://` needs it, and what listens on
+    /// another endpoint speaks TLS with it too.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn with_tls(self, tls: crate::transport::TlsServer) -> ListenOptions {

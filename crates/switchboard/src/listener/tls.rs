@@ -30,35 +30,35 @@ pub(super) fn check(asked: &Endpoint, options: &ListenOptions) -> Result<(), Err
     }
 }
 
-/// What the sockets of such an endpoint are called.
-pub(super) fn name(sockets: &mut [Listening]) {
-    for listening in sockets {
-        if let Endpoint::Tcp { host, port } = &listening.endpoint {
-            listening.endpoint = Endpoint::Tls { host: host.clone(), port: *port };
+/// What sockets are called whose connections speak TLS.
+pub(super) fn name(sockets: &mut [Listening], options: &ListenOptions) {
+    #[cfg(feature = "tls")]
+    if options.tls.is_some() {
+        for listening in sockets {
+            if let Endpoint::Tcp { host, port } = &listening.endpoint {
+                listening.endpoint = Endpoint::Tls { host: host.clone(), port: *port };
+            }
         }
     }
+    #[cfg(not(feature = "tls"))]
+    let _ = (sockets, options);
 }
 
 #[cfg(feature = "tls")]
 impl Listener {
     /// Has everything that is accepted speak TLS, also over a Unix socket or a listener that was
-    /// taken over. [`bind`](Self::bind) on `tls://` does this by itself.
+    /// taken over: as [`ListenOptions::with_tls`].
     #[must_use]
     pub fn with_tls(mut self, tls: TlsServer) -> Listener {
-        name(&mut self.sockets);
         self.options.tls = Some(tls);
-        self.speaks_tls = true;
+        name(&mut self.sockets, &self.options);
         self
     }
 
     /// A connection as it is served.
     pub(super) fn wrapped(&self, bare: Arc<dyn Transport>) -> Arc<dyn Transport> {
-        if !self.speaks_tls {
-            return bare;
-        }
-        let no_identity = || Error::caller("there is no certificate");
-        let tls = self.options.tls.as_ref().ok_or_else(no_identity);
-        match tls.and_then(|tls| Tls::server(Arc::clone(&bare), tls)) {
+        let Some(tls) = &self.options.tls else { return bare };
+        match Tls::server(Arc::clone(&bare), tls) {
             Ok(tls) => Arc::new(tls),
             Err(error) => {
                 // It is nobody's stream then: in the clear it must not be served.

@@ -33,9 +33,10 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
             "{option} does not go with exec: the program has the raw socket"
         )));
     }
-    if matches!(args.endpoint, Place::At(Endpoint::Tls { .. })) {
+    let is_tls = matches!(args.endpoint, Place::At(Endpoint::Tls { .. }));
+    if is_tls || args.identity.tls_cert.is_some() {
         return Err(Failure::usage(
-            "exec does not go with tls://: the program has the raw socket, and would have to speak \
+            "exec does not go with TLS: the program has the raw socket, and would have to speak \
              TLS by itself",
         ));
     }

@@ -25,7 +25,8 @@ pub(crate) fn run(args: &TapArgs, printer: &Printer) -> Outcome {
         return Err(Failure::usage("the upstream cannot be -: stdout is for the messages"));
     }
     let tls = args.identity.server(&args.guests, &args.listen)?;
-    let upstream_tls = args.trust.client(None, &args.upstream, printer)?;
+    let upstream = args.upstream()?;
+    let upstream_tls = args.trust.client(None, &upstream, printer)?;
     let interrupts = Interrupts::watch("waiting for the conversations under way", printer)?;
     // A relay does not end what only pauses.
     let liveness = args.liveness.unwrap_or_else(Liveness::patient);
@@ -33,7 +34,7 @@ pub(crate) fn run(args: &TapArgs, printer: &Printer) -> Outcome {
     let listener = listening::listen(&args.listen, &options, None, args.print_endpoint, printer)?;
     let tap = Arc::new(Tap {
         protocol,
-        upstream: args.upstream.clone(),
+        upstream,
         options: ConnectOptions::default()
             .with_timeout(Some(args.connect_timeout))
             .with_liveness(liveness)
