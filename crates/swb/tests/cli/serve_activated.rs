@@ -169,7 +169,12 @@ fn a_supervisor_is_told_when_it_accepts_and_when_it_ends() {
         (SocketAddr::from_abstract_name(&name).unwrap(), format!("@{name}")),
     ] {
         let supervisor = Supervisor::at(&address);
-        for serves in [&["-f", "lines", "echo"][..], &["exec", "cat"]] {
+        for serves in [
+            &["-f", "lines", "echo"][..],
+            &["-f", "lines", "--dispatch", "threads", "echo"],
+            &["-f", "lines", "--dispatch", "processes", "echo"],
+            &["exec", "cat"],
+        ] {
             let mut command = swb(&[&["serve", "127.0.0.1:0"], serves].concat());
             let child = command.env("NOTIFY_SOCKET", &variable).spawn().unwrap();
             assert_eq!(supervisor.hears(), "READY=1");
@@ -184,21 +189,25 @@ fn a_supervisor_is_told_when_it_accepts_and_when_it_ends() {
 
 #[test]
 fn a_supervisor_is_told_of_the_process_that_took_over_and_not_of_the_end_of_the_other() {
-    let dir = Dir::new("notified-takeover");
-    let supervisor = Supervisor::at(&SocketAddr::from_pathname(dir.path.join("notify")).unwrap());
-    let socket = dir.path.join("take").to_str().unwrap().to_owned();
-    let start = |how: &str| {
-        let mut command = swb(&["serve", "127.0.0.1:0", "-f", "lines", how, &socket, "echo"]);
-        command.env("NOTIFY_SOCKET", dir.path.join("notify")).spawn().unwrap()
-    };
-    let old = start("--handover");
-    assert_eq!(supervisor.hears(), "READY=1");
-    let new = start("--takeover");
-    assert_eq!(supervisor.hears(), format!("MAINPID={}\nREADY=1", new.id()));
-    assert_eq!(Ran::from(old.wait_with_output().unwrap()).exit, 0);
-    assert_eq!(end(new).exit, 143);
-    assert_eq!(supervisor.hears(), "STOPPING=1");
-    supervisor.hears_nothing();
+    for dispatch in ["threads", "events", "processes"] {
+        let dir = Dir::new(&format!("notified-takeover-{dispatch}"));
+        let notify = dir.path.join("notify");
+        let supervisor = Supervisor::at(&SocketAddr::from_pathname(&notify).unwrap());
+        let socket = dir.path.join("take").to_str().unwrap().to_owned();
+        let start = |how: &str| {
+            let serve = ["serve", "127.0.0.1:0", "-f", "lines", "--dispatch", dispatch];
+            let mut command = swb(&[&serve[..], &[how, &socket, "echo"]].concat());
+            command.env("NOTIFY_SOCKET", &notify).spawn().unwrap()
+        };
+        let old = start("--handover");
+        assert_eq!(supervisor.hears(), "READY=1");
+        let new = start("--takeover");
+        assert_eq!(supervisor.hears(), format!("MAINPID={}\nREADY=1", new.id()));
+        assert_eq!(Ran::from(old.wait_with_output().unwrap()).exit, 0);
+        assert_eq!(end(new).exit, 143);
+        assert_eq!(supervisor.hears(), "STOPPING=1");
+        supervisor.hears_nothing();
+    }
 }
 
 #[test]

@@ -181,7 +181,7 @@ fn a_conversation_without_its_header_is_told_by_the_proxys_address() {
         client.write_all(b"PROXY TCP4 nobody\r\n").unwrap();
         assert_eq!(read_to_end(client).unwrap_or_default(), b"");
         let ran = server.end();
-        let told = format!("the PROXY header failed with tcp://{from}: its line has not");
+        let told = format!("swb: the PROXY header failed with tcp://{from}: its line has not");
         assert!(ran.stderr.contains(&told), "{}", ran.stderr);
         assert_eq!(summary(&ran.stderr), "1 conversation, 0 messages; bad-prefix 1");
     }

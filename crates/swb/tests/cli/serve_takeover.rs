@@ -14,9 +14,8 @@ use std::time::{Duration, Instant};
 use crate::serve_dispatch::summary;
 use crate::support::{Dir, Ran, Running, read_to_end, run, swb};
 
-/// How often a server is restarted, and how many conversations there are between two restarts.
+/// How often a server is restarted: about twice a second, by what is done in between.
 const RESTARTS: usize = 20;
-const BETWEEN: usize = 300;
 
 /// Requests of each conversation.
 const REQUESTS: usize = 3;
@@ -151,15 +150,16 @@ fn restarts(dispatch: &[&str], a_second: usize) {
     let mut server = site.start("--handover");
     let endpoint = server.endpoint.clone();
     let load = Load::new();
+    let between = a_second / 2;
     let (ended, last) = load.under(&endpoint, a_second, || {
         let mut ended = Vec::new();
         for restart in 0..RESTARTS {
-            load.wait_for((restart + 1) * BETWEEN);
+            load.wait_for((restart + 1) * between);
             let next = site.start("--takeover");
             assert_eq!(next.endpoint, endpoint);
             ended.push(std::mem::replace(&mut server, next).end());
         }
-        load.wait_for((RESTARTS + 1) * BETWEEN);
+        load.wait_for((RESTARTS + 1) * between);
         (ended, server)
     });
     assert!(load.trouble().is_empty(), "{:?}", load.trouble());
@@ -176,7 +176,7 @@ fn restarts(dispatch: &[&str], a_second: usize) {
     assert_eq!(ran.exit, 143, "{}", ran.stderr);
     all += served(summary(&ran.stderr));
     assert_eq!(all, load.done.load(Ordering::Relaxed));
-    assert!(all > RESTARTS * BETWEEN);
+    assert!(all > RESTARTS * between);
 }
 
 #[test]
@@ -187,6 +187,11 @@ fn twenty_restarts_under_load_lose_nothing_with_threads() {
 #[test]
 fn twenty_restarts_under_load_lose_nothing_with_events() {
     restarts(&["--dispatch", "events"], 600);
+}
+
+#[test]
+fn twenty_restarts_under_load_lose_nothing_with_processes() {
+    restarts(&["--dispatch", "processes"], 100);
 }
 
 /// The same while the old process has a peer that takes nothing: it ends in time all the same.
@@ -204,7 +209,7 @@ fn restarts_beside_a_stuck_peer(dispatch: &[&str], a_second: usize) {
             peer.write_all(&[vec![b'x'; 32 << 20], b"\n".to_vec()].concat()).unwrap();
             peer.read_exact(&mut [0]).unwrap();
             stuck.push(peer);
-            load.wait_for((restart + 1) * BETWEEN);
+            load.wait_for((restart + 1) * a_second / 2);
             let next = site.start("--takeover");
             let taken = Instant::now();
             let ran = std::mem::replace(&mut server, next).end();
@@ -228,6 +233,11 @@ fn a_stuck_peer_holds_up_no_restart_with_threads() {
 #[test]
 fn a_stuck_peer_holds_up_no_restart_with_events() {
     restarts_beside_a_stuck_peer(&["--dispatch", "events"], 300);
+}
+
+#[test]
+fn a_stuck_peer_holds_up_no_restart_with_processes() {
+    restarts_beside_a_stuck_peer(&["--dispatch", "processes"], 100);
 }
 
 #[test]

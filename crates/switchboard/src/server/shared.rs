@@ -87,7 +87,7 @@ impl Shared {
         if let Some(board) = self.board() {
             board.tell(Mine::Process, u64::from(process));
         }
-        self.adopted().clear();
+        self.forget_adopted();
     }
 
     pub(super) fn board(&self) -> Option<&Board> {
@@ -316,7 +316,7 @@ impl Shared {
 
     /// What was adopted and not begun, in a process that is not to begin it.
     pub(super) fn forget_adopted(&self) {
-        self.adopted().clear();
+        self.adopted().drain(..).for_each(|transport| transport.disown());
     }
 
     pub(super) fn stats(&self) -> Stats {

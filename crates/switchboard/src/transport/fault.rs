@@ -272,6 +272,10 @@ impl Transport for Faulty {
         }
     }
 
+    fn disown(&self) {
+        self.inner.disown();
+    }
+
     fn opening(&self) -> Option<&'static str> {
         self.inner.opening()
     }

@@ -159,6 +159,10 @@ pub trait Transport: Send + Sync + fmt::Debug {
         false
     }
 
+    /// Another process, forked off this one, has the stream from here on: over this copy nothing is
+    /// said any more, and dropping it closes descriptors of this process and does no more.
+    fn disown(&self) {}
+
     /// What to poll for reading. `None`: always ready.
     fn read_descriptor(&self) -> Option<BorrowedFd<'_>>;
 

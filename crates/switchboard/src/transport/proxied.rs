@@ -163,6 +163,10 @@ impl Transport for Proxied {
         Ok(true)
     }
 
+    fn disown(&self) {
+        self.inner.disown();
+    }
+
     fn opening(&self) -> Option<&'static str> {
         self.said.get().is_none().then_some("the PROXY header")
     }

@@ -139,6 +139,10 @@ impl<F: Fn(TraceEvent<'_>) + Send + Sync> Transport for Trace<F> {
         self.failed(self.inner.flush())
     }
 
+    fn disown(&self) {
+        self.inner.disown();
+    }
+
     fn opening(&self) -> Option<&'static str> {
         self.inner.opening()
     }

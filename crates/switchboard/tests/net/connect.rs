@@ -207,3 +207,16 @@ fn an_outcome_is_told_once() {
         Woken::Ready(Interest::WRITE)
     });
 }
+
+#[test]
+#[cfg(not(feature = "tls"))]
+fn without_tls_its_endpoints_say_what_is_missing() {
+    let endpoint: Endpoint = "tls://localhost:1".parse().unwrap();
+    let connected = endpoint.connect(&ConnectOptions::default()).map(drop);
+    let started = endpoint.start_connect(&ConnectOptions::default()).map(drop);
+    let bound = switchboard::Listener::listen("tls://localhost:0").map(drop);
+    for error in [connected, started, bound].map(Result::unwrap_err) {
+        assert!(error.is_caller());
+        assert!(error.to_string().ends_with("build it with the feature tls"), "{error}");
+    }
+}

@@ -6,6 +6,8 @@ use crate::proc;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use switchboard::server::Limits;
+#[cfg(feature = "tls")]
+use switchboard::transport::Transport;
 use switchboard::transport::{Faults, Faulty, Unix, pair};
 use switchboard::{Ending, Endpoint};
 
@@ -14,6 +16,7 @@ tests! {
     a_stream_that_breaks_is_told,
     a_program_is_heard_to_its_end,
     a_stream_in_memory_is_refused,
+    over_tls_no_process_speaks_for_another,
 }
 
 /// A client's end of a stream of which the server is to have the other, with these faults.
@@ -93,4 +96,47 @@ fn a_stream_in_memory_is_refused() {
     let (_ours, theirs) = pair().unwrap();
     let error = server.handle().adopt(Arc::new(theirs)).unwrap_err();
     assert!(error.is_caller() && error.to_string().contains("in memory"), "{error}");
+}
+
+/// Both ends have agreed already, so whoever has a copy of one could speak in its name.
+#[cfg(feature = "tls")]
+fn over_tls_no_process_speaks_for_another() {
+    use switchboard::transport::Tls;
+    let agreed = || {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (ours, theirs) = (Arc::new(Unix::from(ours)), Arc::new(Unix::from(theirs)));
+        let ours = Tls::client(ours, &crate::tls::client(), "localhost").unwrap();
+        let theirs = Tls::server(theirs, &crate::tls::server()).unwrap();
+        while ours.opening().is_some() || theirs.opening().is_some() {
+            for end in [&ours, &theirs] {
+                match end.flush() {
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                    done => drop(done.unwrap()),
+                }
+            }
+        }
+        (ours, theirs)
+    };
+    let bytes = requests("u32be", &["one", "two"]);
+    for case in dispatchers(Over::Tcp) {
+        let server = case.server("u32be", &Limits::default());
+        let streams = [(); 4].map(|()| {
+            let (ours, theirs) = agreed();
+            server.handle().adopt(Arc::new(theirs)).unwrap();
+            ours
+        });
+        let running = server.start(echo).unwrap();
+        for stream in &streams {
+            let got = exchange(stream, &[&bytes]);
+            assert!(matches!(&got, Ok(got) if *got == bytes), "{case} {got:?}");
+        }
+        drop(streams);
+        let stats = running.stop().unwrap();
+        assert_eq!((stats.endings.count(Ending::Finished), stats.accepted), (4, 4), "{case}");
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn over_tls_no_process_speaks_for_another() {
+    println!("skipped: without the feature tls there is no TLS");
 }

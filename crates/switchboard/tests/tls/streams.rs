@@ -4,8 +4,8 @@ use crate::help::*;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
-use switchboard::transport::{Faults, Faulty, Interest, pair, pair_with_capacity};
-use switchboard::{Ending, Poller, Received, Transport, select};
+use switchboard::transport::{Faults, Faulty, Interest, Wait, Woken, pair, pair_with_capacity};
+use switchboard::{Ending, Poller, Received, Transport, deadline, select};
 
 #[test]
 fn both_directions_carry_megabytes_at_once() {
@@ -27,6 +27,30 @@ fn both_directions_carry_megabytes_at_once() {
                     }
                     assert!(receiving.recv().unwrap().is_none());
                 });
+            }
+        });
+    }
+}
+
+/// The bytes that it waits for are taken by the other thread.
+#[test]
+fn a_thread_that_waits_hears_that_another_has_done_the_handshake() {
+    for _ in 0..50 {
+        // The server: nothing more comes to it once the handshake is over.
+        let (b, a) = ends();
+        let (waits, begins) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                while a.opening().is_some() {
+                    waits.send(()).unwrap();
+                    let until = Wait { deadline: deadline::after(PATIENCE), ..Wait::FOREVER };
+                    assert_ne!(a.wait(Interest::WRITE, &until).unwrap(), Woken::Deadline);
+                }
+            });
+            begins.recv().unwrap();
+            while !waiting.is_finished() {
+                b.flush().unwrap();
+                a.flush().unwrap();
             }
         });
     }
@@ -193,4 +217,17 @@ fn a_record_that_was_changed_on_its_way() {
     assert!(error.to_string().contains("a record was damaged or forged"), "{error}");
     assert_eq!(error.ending(), Some(Ending::BadTrailer));
     assert!(client.recv().unwrap_err().is_tls());
+}
+
+/// The same, to a side that has said goodbye and has nothing left to answer with.
+#[test]
+fn a_record_that_was_changed_after_goodbye() {
+    let (a, b) = ends();
+    shake(&a, &b);
+    a.finish().unwrap();
+    let record = [&[23, 3, 3, 0, 40][..], &[7; 40]].concat();
+    assert_eq!(b.inner().write(&record).unwrap(), record.len());
+    let error = a.read(&mut [0; 10]).unwrap_err();
+    assert!(error.to_string().contains("damaged or forged"), "{error}");
+    drop(a);
 }

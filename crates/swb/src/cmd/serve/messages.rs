@@ -168,7 +168,11 @@ impl Service for Conversation {
     fn closed(&mut self, _ending: Ending, error: Option<&Error>) {
         if let Some(error) = error {
             let (number, words) = (self.number, dialogue::words(error));
-            self.printer.talk(&format!("swb: conversation {number}: {words}"));
+            self.printer.talk(&match number {
+                // It never opened, so it has none.
+                0 => format!("swb: {words}"),
+                _ => format!("swb: conversation {number}: {words}"),
+            });
         }
     }
 }

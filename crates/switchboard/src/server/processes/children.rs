@@ -123,6 +123,7 @@ pub(super) fn fork_for<F: Fn(Arc<dyn Transport>, &mut Bench)>(
                 // Where a direction ends by closing it, it is the child's to be closed.
                 let _ = job.entrant.transport.finish();
             }
+            job.entrant.transport.disown();
             enter(acceptor, slot, Child { pid, ends: None, job: Some(job), control: None })
         }
         Err(ForkError::System(error)) => {

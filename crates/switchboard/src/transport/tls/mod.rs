@@ -201,6 +201,11 @@ impl Transport for Tls {
         self.inner.reset()
     }
 
+    fn disown(&self) {
+        self.lock().finish = Finish::Done;
+        self.inner.disown();
+    }
+
     fn interest(&self, wanted: Interest) -> Interest {
         let state = self.lock();
         let holds = state.holds_output();
