@@ -70,7 +70,8 @@ impl Printer {
     pub(crate) fn talk(&self, text: &str) {
         let mut err = io::stderr().lock();
         let clear = if self.status.swap(false, Ordering::Relaxed) { CLEAR } else { "" };
-        let _ = writeln!(err, "{clear}{text}");
+        // In one write: other processes of a server have the same stderr.
+        let _ = err.write_all(format!("{clear}{text}\n").as_bytes());
     }
 
     /// Shows a line that the next one replaces; an empty one takes it away. For a terminal: it is
