@@ -120,7 +120,7 @@ impl State {
     }
 
     /// What came, decrypted. After a `close_notify` of this side rustls has no alert left for a bad
-    /// record, which in a build with debug assertions is a panic: whatever came is no reason for one.
+    /// record, and with debug assertions it panics: whatever came is no reason for that.
     fn decrypt(&mut self) -> Result<IoState, TlsError> {
         if !matches!(self.finish, Finish::Said | Finish::Done) {
             return self.connection.process_new_packets();
