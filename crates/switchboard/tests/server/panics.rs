@@ -8,6 +8,7 @@ use switchboard::{Ending, Error, Message};
 
 everywhere! {
     a_panic_ends_one_conversation_only,
+    one_of_fifty_panics_and_the_others_finish,
     an_error_ends_one_conversation_only,
     a_service_that_cannot_be_made_ends_one_conversation_only,
 }
@@ -129,6 +130,40 @@ fn a_panic_ends_one_conversation_only() {
         for at in ["opened", "message", "finished", "tick", "closed", "drop"] {
             goes_wrong(&case, at, true);
         }
+    }
+}
+
+fn one_of_fifty_panics_and_the_others_finish() {
+    const OTHERS: usize = 49;
+    for case in dispatchers(Over::Tcp) {
+        let served = case.start("u32be", &Limits::default(), || {
+            |message: &[u8], reply: &mut Reply<'_>| {
+                assert_ne!(message, b"panic", "on purpose");
+                reply.send(message)
+            }
+        });
+        let mut others: Vec<_> = (0..OTHERS).map(|_| served.connect()).collect();
+        let mut victim = served.client();
+        let large = requests("u32be", &[pattern(50_000), pattern(10)]);
+        // In small pieces, so that most of them are under way when it happens.
+        let pieces: Vec<_> = large.chunks(1000).collect();
+        let (large, pieces) = (&large, &pieces);
+        std::thread::scope(|scope| {
+            for stream in others.drain(..) {
+                let case = &case;
+                scope.spawn(move || {
+                    assert!(exchange(&*stream, pieces).unwrap() == *large, "{case}")
+                });
+            }
+            victim.send(b"panic").unwrap();
+            assert!(victim.recv().unwrap().is_none(), "{case}");
+        });
+        drop(victim);
+        let stats = served.wait_for("all", |stats| stats.open == 0);
+        let ended = |ending| stats.endings.count(ending);
+        let expected = (1, 1, OTHERS as u64);
+        let found = (stats.panicked, ended(Ending::Stopped), ended(Ending::Finished));
+        assert_eq!(found, expected, "{case}: {}", stats.endings);
     }
 }
 

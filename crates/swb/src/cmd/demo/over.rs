@@ -66,8 +66,11 @@ impl Identity {
         })
     }
 
-    pub(super) fn listen_options(&self) -> ListenOptions {
-        ListenOptions::default().with_tls(self.server.clone())
+    pub(super) fn listen_options(&self, over: Over) -> ListenOptions {
+        match over {
+            Over::Tls => ListenOptions::default().with_tls(self.server.clone()),
+            Over::Tcp | Over::Unix => ListenOptions::default(),
+        }
     }
 
     /// A connection over a bad link. TLS stands above the link, and has to put up with it.

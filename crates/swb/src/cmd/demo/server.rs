@@ -33,7 +33,7 @@ impl EchoServer {
         let endpoint = over.endpoint(&path).parse().map_err(Failure::usage)?;
         let protocol = framing.protocol().map_err(Failure::usage)?;
         let server = Server::of(&protocol).with_dispatch(dispatch.clone());
-        let server = server.listen_on(&endpoint, &identity.listen_options());
+        let server = server.listen_on(&endpoint, &identity.listen_options(over));
         let server = server.map_err(cannot_listen)?;
         let notes = path.with_extension("notes");
         let file = File::options().create_new(true).append(true).open(&notes);
