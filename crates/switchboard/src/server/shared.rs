@@ -9,7 +9,7 @@ use super::per_address;
 use super::processes::{Board, Mine, Slot};
 use super::stats::{Counters, Stats};
 use crate::transport::Transport;
-use crate::{Endpoint, Error, Stopper, deadline, sys};
+use crate::{Endpoint, Error, Stopper, deadline};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -445,7 +445,7 @@ impl Handle {
                 let advice = "adopt it before start, or use threads or events";
                 return Err(Error::caller(what).with_advice(advice));
             }
-            if self.shared.forks.load(Ordering::Relaxed) && !sys::is_of_the_system(&*transport) {
+            if self.shared.forks.load(Ordering::Relaxed) && transport.facts().in_memory {
                 let what = "a stream in memory cannot be served by another process";
                 let advice = "adopt a socket, or use threads or events";
                 return Err(Error::caller(what).with_advice(advice));

@@ -68,15 +68,6 @@ pub(crate) fn replace(descriptor: &OwnedFd, with: BorrowedFd<'_>) -> io::Result<
 
 /// Whether a stream is a socket, whose directions are ended for all that have it.
 pub(crate) fn is_socket(stream: &dyn Transport) -> bool {
-    file_type(stream) == Some(FileType::Socket)
-}
-
-/// Whether another process that has its descriptors has the stream; else it is one in memory.
-pub(crate) fn is_of_the_system(stream: &dyn Transport) -> bool {
-    file_type(stream).is_some_and(|kind| kind != FileType::Unknown)
-}
-
-fn file_type(stream: &dyn Transport) -> Option<FileType> {
-    let stat = fstat(stream.read_descriptor()?).ok()?;
-    Some(FileType::from_raw_mode(stat.st_mode))
+    let stat = stream.read_descriptor().and_then(|descriptor| fstat(descriptor).ok());
+    stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Socket)
 }

@@ -229,6 +229,8 @@ pub struct Facts {
     pub reset: bool,
     /// The peer can be gone without the system noticing: [`Liveness`] matters.
     pub silent_death: bool,
+    /// It is in the memory of this process, and a process that is forked off has no part in it.
+    pub in_memory: bool,
 }
 
 /// What the two sides of a TLS connection have agreed on.

@@ -170,7 +170,7 @@ impl Transport for Pair {
     }
 
     fn facts(&self) -> Facts {
-        Facts { half_close: true, reset: true, silent_death: false }
+        Facts { half_close: true, reset: true, silent_death: false, in_memory: true }
     }
 }
 

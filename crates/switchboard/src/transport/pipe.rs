@@ -207,7 +207,7 @@ impl Transport for Pipe {
     }
 
     fn facts(&self) -> Facts {
-        Facts { half_close: !self.is_one(), reset: false, silent_death: false }
+        Facts { half_close: !self.is_one(), reset: false, silent_death: false, in_memory: false }
     }
 }
 

@@ -135,7 +135,7 @@ impl Transport for Tcp {
     }
 
     fn facts(&self) -> Facts {
-        Facts { half_close: true, reset: true, silent_death: true }
+        Facts { half_close: true, reset: true, silent_death: true, in_memory: false }
     }
 }
 

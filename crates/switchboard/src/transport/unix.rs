@@ -86,7 +86,7 @@ impl Transport for Unix {
     }
 
     fn facts(&self) -> Facts {
-        Facts { half_close: true, reset: false, silent_death: false }
+        Facts { half_close: true, reset: false, silent_death: false, in_memory: false }
     }
 }
 

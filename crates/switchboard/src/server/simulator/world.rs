@@ -240,7 +240,7 @@ impl Transport for End {
     }
 
     fn facts(&self) -> Facts {
-        Facts { half_close: true, reset: true, silent_death: true }
+        Facts { half_close: true, reset: true, silent_death: true, in_memory: true }
     }
 }
 
