@@ -59,8 +59,8 @@ pub(crate) struct ConductArgs {
     /// Take the listening sockets over from the server that answers at SOCKET
     ///
     /// For every further start, beside the server that runs: 'swb serve :7000 --takeover SOCKET ..'
-    /// with the same ENDPOINT as before has the same socket, connections that wait included, and
-    /// answers at SOCKET from then on. The other one accepts until this one is ready, then goes on
+    /// with the same ENDPOINT as before (another one is refused) has the same socket, connections
+    /// that wait included, and answers at SOCKET from then on. The other one accepts until this one is ready, then goes on
     /// with the conversations it has for half of its --drain, and ends within all of it. If it does
     /// not answer within 5 seconds, or not as this version does, this one ends with exit code 3 and
     /// nothing has happened.
@@ -104,10 +104,20 @@ impl ConductArgs {
         if let Some(socket) = &self.takeover {
             server = server.take_over(socket, TAKEOVER_TIMEOUT).map_err(fail)?;
         }
+        let theirs = server.not_taken_over();
         server = match place {
-            Place::At(endpoint) => server.listen_on(endpoint, options).map_err(fail)?,
+            Place::At(endpoint) => {
+                let listening = server.listen_on(endpoint, options);
+                listening.map_err(|error| match theirs.is_empty() {
+                    true => fail(error),
+                    false => other_place(endpoint, &theirs, &format!(" ({error})")),
+                })?
+            }
             Place::Activated => server.listen_activated(options).map_err(fail)?,
         };
+        if let (Place::At(endpoint), false) = (place, server.not_taken_over().is_empty()) {
+            return Err(other_place(endpoint, &theirs, ""));
+        }
         if let Some(socket) = &self.handover {
             server = server.with_handover(socket).map_err(fail)?;
         }
@@ -123,6 +133,17 @@ impl ConductArgs {
         ];
         given.into_iter().find_map(|(given, name)| given.then_some(name))
     }
+}
+
+/// Taking over and listening elsewhere would leave clients that nobody serves any more.
+fn other_place(endpoint: &Endpoint, theirs: &[Endpoint], why: &str) -> Failure {
+    let theirs: Vec<String> = theirs.iter().map(Endpoint::to_string).collect();
+    let theirs = theirs.join(" and ");
+    let text = format!(
+        "cannot take over: the other server listens on {theirs}, and this one was to listen on \
+         {endpoint}{why}: write the same ENDPOINT; the other one goes on"
+    );
+    Failure::new(Exit::Unreachable, text)
 }
 
 /// The text of an error with the flag that does what it says; the library knows of no flags.

@@ -18,6 +18,8 @@ pub(crate) const HEADING: &str = "TLS (tls://host:port)";
 #[derive(Args)]
 pub(crate) struct IdentityArgs {
     /// The certificate of this side, a PEM file, and behind it its chain
+    ///
+    /// What listens on a port with a certificate speaks TLS, also where tls:// is not written.
     #[arg(long, value_name = "FILE", requires = "tls_key", global = true, hide_short_help = true)]
     #[arg(help_heading = HEADING)]
     pub(crate) tls_cert: Option<PathBuf>,
@@ -28,7 +30,8 @@ pub(crate) struct IdentityArgs {
     pub(crate) tls_key: Option<PathBuf>,
 
     /// An application protocol (ALPN), the one liked best first; may be repeated
-    #[arg(long, value_name = "NAME", global = true, hide_short_help = true)]
+    #[arg(long, value_name = "NAME", value_parser = protocol, global = true)]
+    #[arg(hide_short_help = true)]
     #[arg(help_heading = HEADING)]
     pub(crate) alpn: Vec<String>,
 }
@@ -75,7 +78,7 @@ impl IdentityArgs {
         }
     }
 
-    /// What a listener on `endpoint` speaks: with a certificate it is TLS, wherever it listens.
+    /// What a listener on `endpoint` speaks: on a port, with a certificate, it is TLS.
     ///
     /// # Errors
     /// A file is not what it should be; the options and the endpoint do not go together.
@@ -92,6 +95,9 @@ impl IdentityArgs {
                 _ => self.refuse_without(endpoint).map(|()| None),
             };
         };
+        if matches!(endpoint, Endpoint::Unix(_) | Endpoint::Abstract(_)) {
+            return Err(not_tls("--tls-cert", endpoint));
+        }
         let mut server = TlsServer::from_files(cert, key).map_err(Failure::usage)?;
         if !self.alpn.is_empty() {
             server = server.with_alpn(self.alpn.clone());
@@ -157,6 +163,14 @@ impl TrustArgs {
             client = client.dangerous_without_verification();
         }
         Ok(client)
+    }
+}
+
+/// The name of a protocol, as RFC 7301 bounds it.
+fn protocol(name: &str) -> Result<String, String> {
+    match name.len() {
+        1..=255 => Ok(name.to_owned()),
+        bytes => Err(format!("the name of a protocol has 1 to 255 bytes, and this one {bytes}")),
     }
 }
 

@@ -306,6 +306,37 @@ fn who_cannot_be_taken_over_is_told_before_anything_is_served() {
     assert_eq!(server.end().exit, 143);
 }
 
+/// Clients of what nobody listens on any more would be refused.
+#[test]
+fn whoever_would_listen_elsewhere_takes_nothing_over() {
+    let site = Site { dir: Dir::new("takeover-elsewhere"), dispatch: &[], drain: "1s" };
+    let old = site.start("--handover");
+    let socket = site.dir.path.join("take");
+    let socket = socket.to_str().unwrap();
+    let port = old.endpoint.rsplit(':').next().unwrap();
+    let takes_over = ["-f", "lines", "--takeover", socket, "echo"];
+    for place in ["127.0.0.2:0".to_owned(), format!("localhost:{port}")] {
+        let ran = run(&[&["serve", &place], &takes_over[..]].concat(), b"");
+        let expected = format!(
+            "swb: cannot take over: the other server listens on tcp://{}, and this one was to \
+             listen on tcp://{place}",
+            old.endpoint
+        );
+        assert_eq!(ran.exit, 3);
+        assert!(ran.stderr.starts_with(&expected), "{}", ran.stderr);
+        assert!(ran.stderr.ends_with("the other one goes on\n"), "{}", ran.stderr);
+    }
+    let place = old.endpoint.clone();
+    let send = ["send", &place, "-f", "lines", "--data", "hello", "--expect", "hello"];
+    assert_eq!(run(&send, b"").exit, 0);
+    // The port that it was given is as good as the 0 that it asked for.
+    let new = Running::start(&[&["serve", &place], &takes_over[..]].concat());
+    assert_eq!((new.endpoint.as_str(), old.end().exit), (place.as_str(), 0));
+    assert_eq!(run(&send, b"").exit, 0);
+    new.terminate();
+    assert_eq!(new.end().exit, 143);
+}
+
 #[test]
 fn what_does_not_go_together_is_a_matter_of_usage() {
     let serve = ["serve", "127.0.0.1:0", "--takeover", "/x"];

@@ -8,6 +8,8 @@ struct Files {
     cert: String,
     key: String,
     other: String,
+    /// A key that is itself encrypted, as far as its words go.
+    locked: String,
 }
 
 impl Files {
@@ -23,7 +25,9 @@ impl Files {
         let cert = file("cert.pem", own.cert.pem());
         let key = file("key.pem", own.signing_key.serialize_pem());
         let other = file("other.pem", other.signing_key.serialize_pem());
-        Files { _dir: dir, cert, key, other }
+        let words = "ENCRYPTED PRIVATE KEY-----";
+        let locked = file("locked.pem", format!("-----BEGIN {words}\nAAAA\n-----END {words}\n"));
+        Files { _dir: dir, cert, key, other, locked }
     }
 
     fn serve(&self, more: &[&str]) -> Running {
@@ -137,7 +141,7 @@ fn a_client_certificate_can_be_required() {
 #[test]
 fn what_cannot_be_is_told_before_anything_is_served() {
     let files = Files::new("usage");
-    let Files { cert, key, other, .. } = &files;
+    let Files { cert, key, other, locked, .. } = &files;
     let serve = ["serve", "tls://127.0.0.1:0", "-f", "lines"];
     let none = "listening on tls://127.0.0.1:0 needs --tls-cert FILE and --tls-key FILE";
     let mismatch = "the key does not belong to the certificate";
@@ -157,6 +161,18 @@ fn what_cannot_be_is_told_before_anything_is_served() {
         (
             vec!["serve", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "exec", "cat"],
             "exec does not go with TLS: the program has the raw socket",
+        ),
+        (
+            vec!["serve", "unix:x", "-f", "u8", "--tls-cert", cert, "--tls-key", key, "echo"],
+            "--tls-cert is about TLS, and unix:x has none",
+        ),
+        (
+            [&serve[..], &["--tls-cert", cert, "--tls-key", locked, "echo"]].concat(),
+            "is encrypted: decrypt it first",
+        ),
+        (
+            [&serve[..], &["--tls-cert", cert, "--tls-key", key, "--alpn", "", "echo"]].concat(),
+            "the name of a protocol has 1 to 255 bytes, and this one 0",
         ),
         (
             vec!["tap", "127.0.0.1:0", "unix:/no/such", "-f", "u8", "--tls-upstream"],

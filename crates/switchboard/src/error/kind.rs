@@ -42,6 +42,8 @@ pub(super) fn kind_of(error: &io::Error) -> Kind {
     match error.kind() {
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
+        // A stream that was reset has no other side any more.
+        | io::ErrorKind::NotConnected
         | io::ErrorKind::BrokenPipe => Kind::Reset,
         io::ErrorKind::ConnectionRefused => Kind::Refused,
         io::ErrorKind::TimedOut => Kind::PeerDead,

@@ -98,6 +98,18 @@ impl Listener {
         Ok(self)
     }
 
+    /// Whether it is what would be asked for as `endpoint`: by the same text, or, if it has one
+    /// address, by that. TLS is no part of an address.
+    pub(crate) fn is_at(&self, endpoint: &Endpoint) -> bool {
+        let is_it = |one: &Endpoint| address(one) == address(endpoint);
+        is_it(&self.asked) || matches!(&self.sockets[..], [one] if is_it(&one.endpoint))
+    }
+
+    /// The same socket, asked for by that endpoint.
+    pub(crate) fn asked_for(self, endpoint: &Endpoint) -> Listener {
+        Listener { asked: endpoint.clone(), ..self }
+    }
+
     /// What was asked for when it was made.
     pub(crate) fn asked(&self) -> &Endpoint {
         &self.asked
@@ -131,6 +143,14 @@ pub(super) fn take(number: i32) -> Result<Listening, Error> {
         }
     })?;
     adopt(taken, &endpoint)
+}
+
+/// An endpoint without its TLS.
+fn address(endpoint: &Endpoint) -> Endpoint {
+    match endpoint {
+        Endpoint::Tls { host, port } => Endpoint::tcp(host.clone(), *port),
+        other => other.clone(),
+    }
 }
 
 /// A listening socket, or the words for what it is instead.

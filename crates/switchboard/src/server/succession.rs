@@ -59,8 +59,8 @@ impl Server {
     /// Listens on an endpoint with options of one's own; otherwise as [`listen`](Self::listen).
     ///
     /// After [`take_over`](Self::take_over) it is the other server's socket for that endpoint, if
-    /// it had one: the same text, `127.0.0.1:0` for one, is the same socket, with these
-    /// [options](Listener::with_options).
+    /// it had one: the same text, `127.0.0.1:0` for one, or the same address and port, with TLS or
+    /// without. It has these [options](Listener::with_options).
     ///
     /// # Errors
     /// As [`Listener::bind`].
@@ -69,12 +69,13 @@ impl Server {
         endpoint: &Endpoint,
         options: &ListenOptions,
     ) -> Result<Server, Error> {
-        let received = self.received(|asked| asked == endpoint);
+        let received = self.received(|listener| listener.is_at(endpoint));
         if received.is_empty() {
             return Ok(self.with_listener(Listener::bind(endpoint, options)?));
         }
         for listener in received {
-            self = self.with_listener(listener.with_options(options)?);
+            let listener = listener.asked_for(endpoint).with_options(options)?;
+            self = self.with_listener(listener);
         }
         Ok(self)
     }
@@ -88,7 +89,7 @@ impl Server {
     pub fn listen_activated(mut self, options: &ListenOptions) -> Result<Server, Error> {
         let before = self.listeners.len();
         loop {
-            let received = self.received(|asked| matches!(asked, Endpoint::Fd(_)));
+            let received = self.received(|listener| matches!(listener.asked(), Endpoint::Fd(_)));
             if received.is_empty() {
                 break;
             }
@@ -110,7 +111,14 @@ impl Server {
         Ok(self)
     }
 
-    fn received(&mut self, is_it: impl Fn(&Endpoint) -> bool) -> Vec<Listener> {
+    /// Where the server that is to be [taken over](Self::take_over) listens and this one does not
+    /// yet: what is left here when this one serves, nobody listens on any more.
+    #[must_use]
+    pub fn not_taken_over(&self) -> Vec<Endpoint> {
+        self.succession.predecessor.iter().flat_map(Predecessor::endpoints).collect()
+    }
+
+    fn received(&mut self, is_it: impl Fn(&Listener) -> bool) -> Vec<Listener> {
         let predecessor = self.succession.predecessor.as_mut();
         predecessor.map(|predecessor| predecessor.matching(is_it)).unwrap_or_default()
     }

@@ -23,8 +23,17 @@ use crate::signals::Interrupts;
 use crate::units;
 
 /// Variables of other servers that may have started this one, and that would be lies here.
-const STALE_VARIABLES: [&str; 6] =
-    ["TCPLOCALHOST", "TCPREMOTEHOST", "TCPREMOTEINFO", "UNIXREMOTEPATH", "UNIXREMOTEPID", "PROTO"];
+const STALE_VARIABLES: [&str; 9] = [
+    "TCPLOCALHOST",
+    "TCPREMOTEHOST",
+    "TCPREMOTEINFO",
+    "UNIXREMOTEPATH",
+    "UNIXREMOTEPID",
+    "PROTO",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+];
 
 /// A program for each conversation.
 pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> Outcome {

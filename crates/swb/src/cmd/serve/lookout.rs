@@ -30,6 +30,7 @@ impl Lookout<'_> {
         let started = Instant::now();
         let first = self.handle.stats();
         let mut descriptors = Descriptors::new(&first);
+        let mut crashed = first.crashed;
         let mut awaited = Awaited::Nobody;
         let mut is_taken_over = false;
         let mut teller = self.tells.then(|| Teller::new(self.printer, started, first));
@@ -43,6 +44,11 @@ impl Lookout<'_> {
             }
             if self.handle.is_taken_over() && !std::mem::replace(&mut is_taken_over, true) {
                 self.tell_of_the_takeover(&stats);
+            }
+            if stats.crashed > crashed {
+                let died = units::count(stats.crashed - crashed, "conversation");
+                self.printer.talk(&format!("swb: {died} ended by the death of the process"));
+                crashed = stats.crashed;
             }
             if self.interrupts.came() {
                 awaited = self.wait(awaited, &stats);

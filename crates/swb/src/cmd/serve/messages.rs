@@ -92,6 +92,7 @@ fn refuse_what_cannot_be_sent(protocol: &Protocol, text: &[u8]) -> Result<(), Fa
 fn limits(args: &ServeArgs) -> Result<Limits, Failure> {
     let most = args.max.map_or(0, |max| usize::try_from(max).unwrap_or(usize::MAX));
     let framing = args.frame.as_deref().unwrap_or_default();
+    let defaults = Limits::default();
     Ok(Limits {
         conversations_max: args.max_conversations.unwrap_or(limits::CONVERSATIONS_MAX),
         // Whatever may come may be sent back, behind what is still queued.
@@ -99,9 +100,11 @@ fn limits(args: &ServeArgs) -> Result<Limits, Failure> {
             .saturating_add(limits::QUEUE_HIGH_BYTES)
             .max(limits::QUEUED_BYTES_MAX),
         timeouts: args.timeouts(),
+        // Who asks for less patience than that has none with a handshake either.
+        opening: args.idle.map(|idle| idle.min(limits::OPENING_TIMEOUT)).or(defaults.opening),
         conversations_per_address_max: args.guard.max_per_address,
         heartbeat: args.guard.heartbeat(framing)?,
-        ..Limits::default()
+        ..defaults
     })
 }
 

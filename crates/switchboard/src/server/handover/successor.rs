@@ -90,18 +90,23 @@ impl Predecessor {
     /// port, as every loop has its own.
     pub(in crate::server) fn matching(
         &mut self,
-        is_it: impl Fn(&Endpoint) -> bool,
+        is_it: impl Fn(&Listener) -> bool,
     ) -> Vec<Listener> {
         let mut found: Vec<Listener> = Vec::new();
         for listener in std::mem::take(&mut self.listeners) {
             let first = found.first().map(Listener::endpoints);
-            if is_it(listener.asked()) && first.is_none_or(|first| first == listener.endpoints()) {
+            if is_it(&listener) && first.is_none_or(|first| first == listener.endpoints()) {
                 found.push(listener);
             } else {
                 self.listeners.push(listener);
             }
         }
         found
+    }
+
+    /// Of the listeners that nobody has taken from it yet.
+    pub(in crate::server) fn endpoints(&self) -> impl Iterator<Item = Endpoint> {
+        self.listeners.iter().flat_map(Listener::endpoints)
     }
 
     /// Says that this process is ready: when it returns, the other one accepts nothing more.

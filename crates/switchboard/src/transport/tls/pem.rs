@@ -22,7 +22,13 @@ pub(super) fn provider() -> &'static Arc<CryptoProvider> {
 pub(super) fn identity_of_files(cert: &Path, key: &Path) -> Result<Arc<CertifiedKey>, Error> {
     let chain = certificates(cert)?;
     let bytes = contents(key)?;
+    let word = b"ENCRYPTED";
+    let is_encrypted = |text: &[u8]| text.windows(word.len()).any(|part| part == word);
     let key_der = PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| match error {
+        _ if is_encrypted(&bytes) => {
+            Error::caller(format!("the key in {} is encrypted", key.display()))
+                .with_advice("decrypt it first: openssl pkey -in FILE -out PLAIN")
+        }
         pem::Error::NoItemsFound => Error::caller(format!("there is no key in {}", key.display()))
             .with_advice("a PEM file is wanted: -----BEGIN PRIVATE KEY-----"),
         error => broken(key, &error),
