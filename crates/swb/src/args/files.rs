@@ -108,10 +108,10 @@ pub(crate) struct FramesArgs {
 
 /// See it work: eight framings over a link that cuts, glues and interrupts.
 ///
-/// Starts servers on free loopback ports and on Unix sockets, each framing once under threads and
-/// once under event loops; talks to them through a link that cuts every read and write at random
-/// and glues others together, half-closes, vanishes and resets in the middle of messages, and
-/// compares every byte. Exit 0 only if all was right.
+/// Starts servers on free loopback ports and on Unix sockets, each framing under threads, processes
+/// and event loops, some of them over TLS; talks to them through a link that cuts every read and
+/// write at random and glues others together, half-closes, vanishes and resets in the middle of
+/// messages, and compares every byte. Exit 0 only if all was right.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   swb demo
