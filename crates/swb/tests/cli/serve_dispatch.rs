@@ -270,3 +270,30 @@ fn a_client_that_resets_is_told_and_touches_no_other() {
         assert_eq!(summary(&ran.stderr), "2 conversations, 2 messages; reset 1");
     }
 }
+
+/// The child of a process that has one.
+fn child_of(pid: rustix::process::Pid) -> rustix::process::Pid {
+    let raw = pid.as_raw_nonzero();
+    let children = std::fs::read_to_string(format!("/proc/{raw}/task/{raw}/children")).unwrap();
+    let first = children.split_whitespace().next().unwrap().parse().unwrap();
+    rustix::process::Pid::from_raw(first).unwrap()
+}
+
+#[test]
+fn the_death_of_a_process_is_told_when_it_happens() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let args = ["serve", "127.0.0.1:0", "--dispatch", "processes", "-f", "lines", "echo"];
+    let mut server = Running::start(&args);
+    let mut client = server.connect();
+    client.write_all(b"a\n").unwrap();
+    client.read_exact(&mut [0; 2]).unwrap();
+    // In front, the one that accepts, and the one that has the conversation.
+    let process = child_of(child_of(Pid::from_child(&server.child)));
+    kill_process(process, Signal::KILL).unwrap();
+    let error = client.read(&mut [0; 2]).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    server.told("swb: 1 conversation ended by the death of the process\n");
+    server.terminate();
+    let ran = server.end();
+    assert!(ran.stderr.ends_with("1 conversation, 1 message; crashed 1\n"), "{}", ran.stderr);
+}
