@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 use switchboard::frame::{Fields, Protocol, Role};
 use switchboard::session::Session;
-use switchboard::transport::{Faults, Faulty, Tcp, Transport, pair};
+use switchboard::transport::{Faults, Faulty, Interest, Tcp, Transport, Wait, pair};
 use switchboard::{Conversation, Ending, Error, Received, Stopper, Timeouts};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -446,4 +446,16 @@ fn the_least_rate_lets_slow_messages_through_and_no_silent_ones() {
     // Much buys much, and is waited behind as long as at the beginning.
     assert_eq!(receive(&[7; 4_000], 2), Duration::from_secs(12));
     assert_eq!(receive(&[7], 11), Duration::from_secs(21));
+}
+
+/// There is nobody to be told of the end, which is the other side's doing.
+#[test]
+fn to_finish_a_stream_that_was_reset_is_told_as_a_reset() {
+    let listener = switchboard::Listener::listen("127.0.0.1:0").unwrap();
+    let endpoint = listener.endpoints()[0].to_string();
+    let mut client = Conversation::connect(&endpoint, "lines").unwrap();
+    listener.accept(&Wait::FOREVER).unwrap().reset().unwrap();
+    client.transport().wait(Interest::READ, &Wait::FOREVER).unwrap();
+    let error = client.finish().unwrap_err();
+    assert!(error.is_reset(), "{error}");
 }
