@@ -60,8 +60,9 @@ pub(crate) struct ConductArgs {
     ///
     /// For every further start, beside the server that runs: 'swb serve :7000 --takeover SOCKET ..'
     /// with the same ENDPOINT as before (another one is refused) has the same socket, connections
-    /// that wait included, and answers at SOCKET from then on. The other one accepts until this one is ready, then goes on
-    /// with the conversations it has for half of its --drain, and ends within all of it. If it does
+    /// that wait included, and answers at SOCKET from then on. The other one accepts until this one
+    /// is ready, then goes on with the conversations it has for half of its --drain, and ends
+    /// within all of it. If it does
     /// not answer within 5 seconds, or not as this version does, this one ends with exit code 3 and
     /// nothing has happened.
     ///

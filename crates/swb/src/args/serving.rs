@@ -31,7 +31,7 @@ use crate::units;
 /// does not end well is told on stderr with its number, and touches no other. Goes on until
 /// SIGINT (ctrl-C) or SIGTERM: the first answers what has come and ends within --drain, the second
 /// aborts. The exit code is then 130 or 143, and 4 if somebody had to be cut off. SIGHUP ends it at
-/// once.
+/// once, and under processes has what is open drained.
 ///
 /// Where NOTIFY_SOCKET is set, a supervisor is told when it accepts and when it ends (READY=1,
 /// STOPPING=1), and of a new process that took over (MAINPID).

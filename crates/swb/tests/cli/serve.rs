@@ -1,7 +1,9 @@
 //! `swb serve`: whole messages, and programs on the raw socket.
 
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 use crate::support::{Dir, Running, read_to_end, run};
@@ -144,10 +146,24 @@ fn exec_reads_to_the_half_close_and_failures_are_told() {
     let ran = server.end();
     assert_eq!(ran.exit, 0);
     assert!(ran.stderr.contains("swb: conversation 2: exit status: 7\n"), "{}", ran.stderr);
-    let server = Running::start(&["serve", "127.0.0.1:0", "--count", "1", "exec", "no-such-one"]);
+    // What looks like a program and cannot be run is found out by the first who wants it.
+    let dir = Dir::new("serve-exec");
+    let broken = dir.path.join("broken");
+    std::fs::write(&broken, "#!/no/such/interpreter\n").unwrap();
+    std::fs::set_permissions(&broken, Permissions::from_mode(0o755)).unwrap();
+    let broken = broken.to_str().unwrap();
+    let server = Running::start(&["serve", "127.0.0.1:0", "--count", "1", "exec", broken]);
     drop(server.connect());
     let ran = server.end();
-    assert!(ran.stderr.contains("conversation 1: cannot run no-such-one: "), "{}", ran.stderr);
+    let expected = format!("conversation 1: cannot run {broken}: ");
+    assert!(ran.stderr.contains(&expected), "{}", ran.stderr);
+    for missing in ["no-such-one", "/no/such/one", "/"] {
+        let ran = run(&["serve", "127.0.0.1:0", "exec", missing], b"");
+        let expected = format!(
+            "swb: cannot run {missing}: there is no such program: check its name and PATH\n"
+        );
+        assert_eq!((ran.exit, ran.stderr), (2, expected));
+    }
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! `swb serve .. exec`: a program for each conversation, with the socket as its stdin and stdout.
 
-use std::ffi::OsString;
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rustix::fs::{Access, access};
 use rustix::net::sockopt;
 use switchboard::limits::OPENING_TIMEOUT;
 use switchboard::server::PerAddress;
@@ -49,6 +52,12 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
              TLS by itself",
         ));
     }
+    if !can_run(&command[0]) {
+        return Err(Failure::usage(format_args!(
+            "cannot run {}: there is no such program: check its name and PATH",
+            command[0].display()
+        )));
+    }
     let options = args.listen_options()?;
     let at_once = args.max_conversations.unwrap_or(listening::CONVERSATIONS_MAX);
     let user = args.guard.privileges()?;
@@ -75,6 +84,18 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
     }
     printer.talk(&text);
     Ok(interrupts.exit())
+}
+
+/// Whether there is such a program, as far as can be seen before it is run.
+fn can_run(command: &OsStr) -> bool {
+    let is_program = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+    if command.as_encoded_bytes().contains(&b'/') {
+        return is_program(Path::new(command));
+    }
+    // Without one the C library looks in places of its own: only running it tells.
+    env::var_os("PATH").is_none_or(|path| {
+        env::split_paths(&path).any(|directory| is_program(&directory.join(command)))
+    })
 }
 
 /// What every conversation's thread has.
