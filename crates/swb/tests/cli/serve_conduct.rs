@@ -46,6 +46,10 @@ fn a_heartbeat_is_sent_and_the_protocols_own_needs_no_words() {
     let ran = run(&["serve", "127.0.0.1:0", "-f", "lines", "--heartbeat", "30s", "echo"], b"");
     let told = "swb: --heartbeat: lines has none that is always the same: write TIME=MESSAGE\n";
     assert_eq!((ran.exit, ran.stderr.as_str()), (2, told));
+    let args = ["serve", "127.0.0.1:0", "-f", "lines", "--heartbeat", "30s=a\\nb", "echo"];
+    let ran = run(&args, b"");
+    let told = "swb: --heartbeat: the framing cannot carry MESSAGE: ";
+    assert!(ran.exit == 2 && ran.stderr.starts_with(told), "{}", ran.stderr);
     let ran = run(&["serve", "127.0.0.1:0", "--heartbeat", "30s=a", "exec", "true"], b"");
     assert_eq!(ran.exit, 2);
     assert!(ran.stderr.contains("--heartbeat does not go with exec"), "{}", ran.stderr);

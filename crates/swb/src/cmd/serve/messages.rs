@@ -30,11 +30,16 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     };
     let protocol = framing.protocol()?;
     if let Action::Reply(text) = action {
-        refuse_what_cannot_be_sent(&protocol, text)?;
+        refuse_what_cannot_be_sent(&protocol, text, "reply: the framing cannot carry TEXT")?;
+    }
+    let limits = limits(args)?;
+    if let Some(heartbeat) = &limits.heartbeat {
+        let what = "--heartbeat: the framing cannot carry MESSAGE";
+        refuse_what_cannot_be_sent(&protocol, &heartbeat.message, what)?;
     }
     let dispatch = args.dispatcher()?;
     let forks = dispatch.to_string() == Dispatch::processes().to_string();
-    let mut server = Server::of(&protocol).with_dispatch(dispatch).with_limits(limits(args)?);
+    let mut server = Server::of(&protocol).with_dispatch(dispatch).with_limits(limits);
     server = server.with_drain(args.conduct.drain());
     if let Some(count) = args.count {
         server = server.with_conversations_in_all(count);
@@ -74,8 +79,8 @@ fn failure(error: &Error) -> Failure {
     Failure::new(if own { Exit::Usage } else { Exit::Unreachable }, error)
 }
 
-/// An answer that would end every conversation is found before the first one.
-fn refuse_what_cannot_be_sent(protocol: &Protocol, text: &[u8]) -> Result<(), Failure> {
+/// What would end every conversation is found before the first one.
+fn refuse_what_cannot_be_sent(protocol: &Protocol, text: &[u8], what: &str) -> Result<(), Failure> {
     // What a framing carries may depend on what the client says, or on where the stream is.
     if protocol.is_coupled() {
         return Ok(());
@@ -85,8 +90,7 @@ fn refuse_what_cannot_be_sent(protocol: &Protocol, text: &[u8]) -> Result<(), Fa
     if encode(Encoder::new(framing)).is_ok() {
         return Ok(());
     }
-    encode(Encoder::settled(framing))
-        .map_err(|why| Failure::usage(format_args!("reply: the framing cannot carry TEXT: {why}")))
+    encode(Encoder::settled(framing)).map_err(|why| Failure::usage(format_args!("{what}: {why}")))
 }
 
 fn limits(args: &ServeArgs) -> Result<Limits, Failure> {
