@@ -73,8 +73,8 @@ use handover::Handover;
 use inbox::Inbox;
 use running::Serving;
 use shared::Shared;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use succession::Succession;
 use switchboard_frame::Protocol;
@@ -441,23 +441,23 @@ impl Prepared {
         let parts: Result<Vec<_>, Error> = shares.into_iter().map(LoopPart::new).collect();
         let mut parts = parts?;
         let own = LoopPart { handover, ..parts.remove(0) };
-        self.succession.begin(shared)?;
+        let succession = self.succession;
+        let goes = OnceLock::new();
         std::thread::scope(|scope| {
-            let mut others = Vec::new();
-            let mut ran = Ok(());
+            let (mut others, mut ready) = (Vec::new(), Ok(()));
             for part in parts {
                 let thread = std::thread::Builder::new().name("switchboard loop".to_owned());
-                let run = &run;
-                match thread.spawn_scoped(scope, move || run(part)) {
+                let (run, goes) = (&run, &goes);
+                let serve = move || if *goes.wait() { run(part) } else { Ok(()) };
+                match thread.spawn_scoped(scope, serve) {
                     Ok(thread) => others.push(thread),
-                    Err(error) => ran = Err(Error::io("cannot start an event loop", error)),
+                    Err(error) => ready = Err(Error::io("cannot start an event loop", error)),
                 }
             }
-            if ran.is_err() {
-                shared.stop();
-            } else {
-                ran = run(own);
-            }
+            // Whoever is taken over hears of it when there is nothing left that could fail.
+            let ready = ready.and_then(|()| succession.begin(shared));
+            goes.get_or_init(|| ready.is_ok());
+            let mut ran = ready.and_then(|()| run(own));
             for other in others {
                 let panicked = |_| Err(Error::caller("an event loop has panicked"));
                 ran = ran.and(other.join().unwrap_or_else(panicked));
