@@ -29,11 +29,10 @@ impl Interrupts {
     /// # Errors
     /// No descriptor or thread is left.
     pub(crate) fn watch(what: &'static str, printer: &Printer) -> Result<Interrupts, Failure> {
-        Interrupts::start(Some(what), Interrupts::stopper_to_be()?, printer)
+        Interrupts::prepare(&Interrupts::stopper_to_be()?)?.watch(Some(what), printer)
     }
 
-    /// The stopper of signals that are not watched for yet: a thread watches, and nothing can be
-    /// forked off beside one.
+    /// The stopper of signals that are not watched for yet.
     ///
     /// # Errors
     /// No descriptor is left.
@@ -41,16 +40,14 @@ impl Interrupts {
         Stopper::new().map_err(|error| cannot_watch(&error))
     }
 
-    /// Watches from here on, with such a stopper.
+    /// Keeps the signals that come from here on for when they are watched for: a thread watches,
+    /// and nothing can be forked off beside one.
     ///
     /// # Errors
-    /// As for [`watch`](Interrupts::watch).
-    pub(crate) fn watch_with(
-        stopper: Stopper,
-        what: &'static str,
-        printer: &Printer,
-    ) -> Result<Interrupts, Failure> {
-        Interrupts::start(Some(what), stopper, printer)
+    /// No descriptor is left.
+    pub(crate) fn prepare(stopper: &Stopper) -> Result<Kept, Failure> {
+        let signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| cannot_watch(&error))?;
+        Ok(Kept { stopper: stopper.clone(), signals })
     }
 
     /// The same for a verb that ends at once.
@@ -58,33 +55,7 @@ impl Interrupts {
     /// # Errors
     /// As for [`watch`](Interrupts::watch).
     pub(crate) fn watch_to_end(printer: &Printer) -> Result<Interrupts, Failure> {
-        Interrupts::start(None, Interrupts::stopper_to_be()?, printer)
-    }
-
-    fn start(
-        what: Option<&'static str>,
-        stopper: Stopper,
-        printer: &Printer,
-    ) -> Result<Interrupts, Failure> {
-        let fail = |error| cannot_watch(&error);
-        let came = Arc::new(AtomicI32::new(NONE));
-        let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(fail)?;
-        let (stop, first, printer) = (stopper.clone(), Arc::clone(&came), printer.clone());
-        let watching = move || {
-            for signal in signals.forever() {
-                if first.swap(signal, Ordering::SeqCst) != NONE {
-                    // Nothing is awaited any more, a reader of stdout included.
-                    std::process::exit(i32::from(exit(signal).number()));
-                }
-                if let Some(what) = what {
-                    let word = word(signal);
-                    printer.talk(&format!("swb: {word}: {what}; once more aborts"));
-                }
-                stop.stop();
-            }
-        };
-        thread::Builder::new().name("signals".to_owned()).spawn(watching).map_err(fail)?;
-        Ok(Interrupts { stopper, came })
+        Interrupts::prepare(&Interrupts::stopper_to_be()?)?.watch(None, printer)
     }
 
     /// Stopped by the first signal; may be stopped by others too.
@@ -111,6 +82,44 @@ impl Interrupts {
             }
             outcome => outcome,
         }
+    }
+}
+
+/// Signals that wait until they are watched for.
+pub(crate) struct Kept {
+    stopper: Stopper,
+    signals: Signals,
+}
+
+impl Kept {
+    /// Watches for them; `what` as for [`Interrupts::watch`].
+    ///
+    /// # Errors
+    /// No thread is left.
+    pub(crate) fn watch(
+        self,
+        what: Option<&'static str>,
+        printer: &Printer,
+    ) -> Result<Interrupts, Failure> {
+        let Kept { stopper, mut signals } = self;
+        let came = Arc::new(AtomicI32::new(NONE));
+        let (stop, first, printer) = (stopper.clone(), Arc::clone(&came), printer.clone());
+        let watching = move || {
+            for signal in signals.forever() {
+                if first.swap(signal, Ordering::SeqCst) != NONE {
+                    // Nothing is awaited any more, a reader of stdout included.
+                    std::process::exit(i32::from(exit(signal).number()));
+                }
+                if let Some(what) = what {
+                    let word = word(signal);
+                    printer.talk(&format!("swb: {word}: {what}; once more aborts"));
+                }
+                stop.stop();
+            }
+        };
+        let thread = thread::Builder::new().name("signals".to_owned()).spawn(watching);
+        thread.map_err(|error| cannot_watch(&error))?;
+        Ok(Interrupts { stopper, came })
     }
 }
 

@@ -295,5 +295,7 @@ fn the_death_of_a_process_is_told_when_it_happens() {
     server.told("swb: 1 conversation ended by the death of the process\n");
     server.terminate();
     let ran = server.end();
-    assert!(ran.stderr.ends_with("1 conversation, 1 message; crashed 1\n"), "{}", ran.stderr);
+    // It may have died before it had counted the message that it had answered.
+    assert!(ran.stderr.contains("\n1 conversation, "), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("; crashed 1\n"), "{}", ran.stderr);
 }

@@ -13,7 +13,7 @@ use crate::dialogue;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::listening;
 use crate::printer::Printer;
-use crate::signals::Interrupts;
+use crate::signals::{Interrupts, Kept};
 use crate::units;
 
 /// What is done with a message.
@@ -48,18 +48,22 @@ pub(super) fn run(args: &ServeArgs, action: &Action, printer: &Printer) -> Outco
     let user = args.guard.privileges()?;
     let stopper = Interrupts::stopper_to_be()?;
     // What watches for signals has a thread, and nothing is forked off beside one.
-    let watch = || Interrupts::watch_with(stopper.clone(), "answering what has come", printer);
-    let early = if forks { None } else { Some(watch()?) };
+    let watch = |kept: Kept| kept.watch(Some("answering what has come"), printer);
+    let early = if forks { None } else { Some(watch(Interrupts::prepare(&stopper)?)?) };
     let server = args.conduct.listening(server, &args.endpoint, &options)?;
     let server = server.with_stopper(&stopper).with_notify();
     let handle = server.handle();
     user.map_or(Ok(()), |user| user.take(&args.paths(handle.endpoints())))?;
+    let watching = match early {
+        Some(watching) => Ok(watching),
+        None => Err(Interrupts::prepare(&stopper)?),
+    };
     listening::tell(handle.endpoints(), args.print_endpoint, printer)?;
     let serving = match forks {
         true => Serving::started(server, action, printer)?,
         false => Serving::Here(Box::new(server)),
     };
-    let interrupts = early.map_or_else(watch, Ok)?;
+    let interrupts = watching.or_else(watch)?;
     let lookout = Lookout {
         handle: &handle,
         printer,
