@@ -2,9 +2,12 @@
 
 use crate::help::*;
 use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
-use switchboard::transport::{Faults, Faulty, Interest, Wait, Woken, pair, pair_with_capacity};
+use switchboard::transport::{
+    Faults, Faulty, Interest, Tcp, Wait, Woken, pair, pair_with_capacity,
+};
 use switchboard::{Ending, Poller, Received, Transport, deadline, select};
 
 #[test]
@@ -230,4 +233,21 @@ fn a_record_that_was_changed_after_goodbye() {
     let error = a.read(&mut [0; 10]).unwrap_err();
     assert!(error.to_string().contains("damaged or forged"), "{error}");
     drop(a);
+}
+
+/// The system tells a reset once, and here it is the write of what was held that hears it.
+#[test]
+fn a_reset_that_a_write_has_heard_of_is_no_cut() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (ours, _) = listener.accept().unwrap();
+    let (a, b) = over(Arc::new(Tcp::from(theirs)), Arc::new(Tcp::from(ours)));
+    while a.opening().is_some() || b.opening().is_some() {
+        a.flush().unwrap();
+        b.flush().unwrap();
+    }
+    while b.write(&[7; 64 << 10]).is_ok() {}
+    a.reset().unwrap();
+    b.inner().wait(Interest::READ, &Wait::FOREVER).unwrap();
+    assert_eq!(b.read(&mut [0; 10]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }

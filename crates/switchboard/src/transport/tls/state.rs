@@ -183,7 +183,11 @@ impl State {
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                        return Err(Failure::cut_off().to_io());
+                        return Err(match self.deaf {
+                            // A reset is told once, and a write has heard it: an end is left.
+                            Some(ErrorKind::ConnectionReset) => ErrorKind::ConnectionReset.into(),
+                            _ => Failure::cut_off().to_io(),
+                        });
                     }
                     Err(error) => return Err(error),
                 }
