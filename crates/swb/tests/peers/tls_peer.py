@@ -1,20 +1,11 @@
 """client PORT CERT COUNT: sends COUNT messages of u32be, each must come back; says goodbye.
 server CERT KEY: says its port, echoes one conversation to its goodbye, says how many bytes."""
 
+import select
 import socket
 import ssl
 import struct
 import sys
-import threading
-
-
-def read(stream, count):
-    bytes = b""
-    while len(bytes) < count:
-        some = stream.recv(count - len(bytes))
-        assert some, "the stream ended"
-        bytes += some
-    return bytes
 
 
 def client(port, cert, count):
@@ -22,17 +13,28 @@ def client(port, cert, count):
     bare = socket.create_connection(("127.0.0.1", int(port)), timeout=30)
     stream = context.wrap_socket(bare, server_hostname="localhost")
     messages = [bytes([n % 256]) * (n * n) for n in range(int(count))]
-
-    def send():
-        for message in messages:
-            stream.sendall(struct.pack(">I", len(message)) + message)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    for message in messages:
-        (size,) = struct.unpack(">I", read(stream, 4))
-        assert read(stream, size) == message
-    sender.join()
+    sent = b"".join(struct.pack(">I", len(message)) + message for message in messages)
+    left, received = memoryview(sent), bytearray()
+    # One thread for both directions: what is under an SSLSocket is not for two at once.
+    stream.settimeout(0)
+    waits = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+    while len(received) < len(sent):
+        if not stream.pending():
+            ready = select.select([stream], [stream] if left else [], [], 30)
+            assert any(ready), "nothing moves"
+        try:
+            if left:
+                left = left[stream.send(left[:16384]) :]
+        except waits:
+            pass
+        try:
+            some = stream.recv(65536)
+            assert some, "the stream ended"
+            received += some
+        except waits:
+            pass
+    assert received == sent
+    stream.settimeout(30)
     # Says close_notify and waits for the other side's: without one this raises.
     stream.unwrap().close()
     print(f"echoed {len(messages)} over {context.maximum_version.name}")
