@@ -82,7 +82,7 @@ impl Board {
 
     /// Tells all processes what the master has counted.
     pub(in crate::server) fn tell(&self, what: Mine, count: u64) {
-        self.mine[what as usize].store(count, Ordering::Relaxed);
+        self.mine[what as usize].store(count, Ordering::Release);
     }
 
     pub(super) fn crashed(&self) {
@@ -136,7 +136,7 @@ impl Board {
     }
 
     fn mine(&self, what: Mine) -> u64 {
-        self.mine[what as usize].load(Ordering::Relaxed)
+        self.mine[what as usize].load(Ordering::Acquire)
     }
 }
 
