@@ -42,6 +42,9 @@ fn a_heartbeat_is_sent_and_the_protocols_own_needs_no_words() {
         let mut lines = BufReader::new(server.connect()).lines();
         assert_eq!(lines.next().unwrap().unwrap(), "here!");
         assert_eq!(lines.next().unwrap().unwrap(), "here!");
+        drop(lines);
+        server.terminate();
+        assert_eq!(server.end().exit, 143);
     }
     let ran = run(&["serve", "127.0.0.1:0", "-f", "lines", "--heartbeat", "30s", "echo"], b"");
     let told = "swb: --heartbeat: lines has none that is always the same: write TIME=MESSAGE\n";
