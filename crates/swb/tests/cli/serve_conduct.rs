@@ -122,7 +122,8 @@ fn the_user_is_left_behind_for_good_and_the_path_is_the_users() {
     assert_eq!(line("Groups:"), ["4343"]);
     assert_eq!(line("CapEff:"), ["0000000000000000"]);
     assert_eq!(line("CapPrm:"), ["0000000000000000"]);
-    drop(server);
+    server.terminate();
+    assert_eq!(server.end().exit, 143);
 
     let dir = Dir::new("conduct");
     let path = dir.path.join("socket");
