@@ -323,18 +323,15 @@ impl Shared {
         if let Some(board) = self.board() {
             return board.stats();
         }
-        // The door first: whoever has left through it was counted before.
-        let mut stats = Stats::default();
-        self.door.add_to(&mut stats);
-        let Stats { accepted, open, refused, accept_errors, .. } = stats;
         let workers = self.workers();
-        stats = workers.past.clone();
+        let mut stats = workers.past.clone();
+        // The door first: whoever has left through it was counted before.
+        self.door.add_to(&mut stats);
         for counters in &workers.counters {
             counters.add_to(&mut stats);
         }
-        stats.refused += refused;
-        stats.accept_errors += accept_errors;
-        Stats { accepted, open, queued_bytes: self.queued_in_all(), ..stats }
+        stats.queued_bytes = self.queued_in_all();
+        stats
     }
 }
 
