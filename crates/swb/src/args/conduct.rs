@@ -62,9 +62,8 @@ pub(crate) struct ConductArgs {
     /// with the same ENDPOINT as before (another one is refused) has the same socket, connections
     /// that wait included, and answers at SOCKET from then on. The other one accepts until this one
     /// is ready, then goes on with the conversations it has for half of its --drain, and ends
-    /// within all of it. If it does
-    /// not answer within 5 seconds, or not as this version does, this one ends with exit code 3 and
-    /// nothing has happened.
+    /// within all of it. If it does not answer within 5 seconds, or not as this version does, this
+    /// one ends with exit code 3 and nothing has happened.
     ///
     /// In a shell it is started with & beside the other. In a unit of systemd: Type=notify,
     /// NotifyAccess=all, --handover in ExecStart, and

@@ -1,7 +1,7 @@
 //! The client's side of TLS: [`TlsClient`].
 
 use super::pem::{broken, certificates, identity_of_der, identity_of_files, provider};
-use super::verify::{Anyone, Given};
+use super::verify::Verifier;
 use crate::Error;
 use rustls::RootCertStore;
 use rustls::client::{ClientConfig, ClientConnection, Resumption};
@@ -40,7 +40,7 @@ pub struct TlsClient {
 enum Roots {
     #[default]
     System,
-    These(Arc<Given>),
+    These(Arc<Verifier>),
     Anyone,
 }
 
@@ -52,7 +52,7 @@ impl TlsClient {
     /// The file cannot be read, or there is no certificate in it.
     pub fn with_ca_file(self, ca: impl AsRef<Path>) -> Result<TlsClient, Error> {
         let ca = ca.as_ref();
-        let given = Given::new(certificates(ca)?).map_err(|error| broken(ca, &error))?;
+        let given = Verifier::of(certificates(ca)?).map_err(|error| broken(ca, &error))?;
         Ok(TlsClient { roots: Roots::These(Arc::new(given)), ..self.anew() })
     }
 
@@ -62,7 +62,7 @@ impl TlsClient {
     /// One of them is no certificate.
     pub fn with_ca(self, ca: impl IntoIterator<Item = Vec<u8>>) -> Result<TlsClient, Error> {
         let ca = ca.into_iter().map(Into::into).collect();
-        let given = Given::new(ca).map_err(|error| {
+        let given = Verifier::of(ca).map_err(|error| {
             Error::caller(format!("that is no certificate to be trusted: {error}"))
         })?;
         Ok(TlsClient { roots: Roots::These(Arc::new(given)), ..self.anew() })
@@ -152,7 +152,9 @@ impl TlsClient {
             Roots::These(given) => {
                 builder.dangerous().with_custom_certificate_verifier(Arc::clone(given) as _)
             }
-            Roots::Anyone => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone)),
+            Roots::Anyone => {
+                builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier::Anyone))
+            }
         };
         let mut config = match &self.identity {
             Some(identity) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(

@@ -12,16 +12,18 @@ use rustls::{
 };
 use std::sync::Arc;
 
-/// Those of the authorities given, and each of those given itself: what `openssl req -x509` makes
-/// is an authority of its own, and is meant as a server's certificate.
+/// Whose certificate is taken. Whoever shows it signs the handshake with its key in any case.
 #[derive(Debug)]
-pub(super) struct Given {
-    authorities: Arc<WebPkiServerVerifier>,
-    given: Vec<CertificateDer<'static>>,
+pub(super) enum Verifier {
+    /// Those of the authorities given, and each of those given itself: what `openssl req -x509`
+    /// makes is an authority of its own, and is meant as a server's certificate.
+    Given { authorities: Arc<WebPkiServerVerifier>, given: Vec<CertificateDer<'static>> },
+    /// Anybody's.
+    Anyone,
 }
 
-impl Given {
-    pub(super) fn new(given: Vec<CertificateDer<'static>>) -> Result<Given, String> {
+impl Verifier {
+    pub(super) fn of(given: Vec<CertificateDer<'static>>) -> Result<Verifier, String> {
         let mut roots = RootCertStore::empty();
         for certificate in &given {
             roots.add(certificate.clone()).map_err(|error| error.to_string())?;
@@ -30,11 +32,11 @@ impl Given {
         let authorities = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
             .map_err(|error| error.to_string())?;
-        Ok(Given { authorities, given })
+        Ok(Verifier::Given { authorities, given })
     }
 }
 
-impl ServerCertVerifier for Given {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         own: &CertificateDer<'_>,
@@ -43,59 +45,17 @@ impl ServerCertVerifier for Given {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        match self.authorities.verify_server_cert(own, chain, name, ocsp, now) {
+        let Verifier::Given { authorities, given } = self else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        match authorities.verify_server_cert(own, chain, name, ocsp, now) {
             // Its time was looked at before that, its name was not.
-            Err(error) if is_authority(&error) && self.given.contains(own) => {
+            Err(error) if is_authority(&error) && given.contains(own) => {
                 verify_server_name(&ParsedCertificate::try_from(own)?, name)?;
                 Ok(ServerCertVerified::assertion())
             }
             verified => verified,
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.authorities.verify_tls12_signature(message, cert, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, TlsError> {
-        self.authorities.verify_tls13_signature(message, cert, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authorities.supported_verify_schemes()
-    }
-}
-
-/// The certificate is one of an authority, where a server's own is wanted.
-pub(super) fn is_authority(error: &TlsError) -> bool {
-    let TlsError::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
-    matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
-}
-
-/// Accepts any certificate. The handshake is still signed by whoever shows it.
-#[derive(Debug)]
-pub(super) struct Anyone;
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -121,4 +81,10 @@ impl ServerCertVerifier for Anyone {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         provider().signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// The certificate is one of an authority, where a server's own is wanted.
+pub(super) fn is_authority(error: &TlsError) -> bool {
+    let TlsError::InvalidCertificate(CertificateError::Other(other)) = error else { return false };
+    matches!(other.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
