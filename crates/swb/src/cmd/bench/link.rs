@@ -10,6 +10,7 @@ use switchboard::transport::Interest;
 use switchboard::{Error, Transport};
 use switchboard_frame::{Assembler, Decoder, Field, Frame, ReceiveBuffer, Role, Step};
 
+use super::clock::Clock;
 use super::flight::Flight;
 use super::limits::READ_BYTES;
 use super::outgoing::Outgoing;
@@ -27,6 +28,15 @@ pub(super) struct Common<'a> {
     pub(super) buffer: Vec<u8>,
     /// How many may be in flight on a connection.
     pub(super) in_flight_max: u64,
+    pub(super) clock: Clock,
+    /// When the clock was last looked at.
+    pub(super) now: u64,
+}
+
+impl Common<'_> {
+    pub(super) fn look_at_the_clock(&mut self) {
+        self.now = self.clock.now();
+    }
 }
 
 /// A connection.
@@ -85,15 +95,11 @@ impl Link {
         self.transport.interest(Interest { read: true, write: self.is_blocked })
     }
 
-    /// Reads once, and takes the replies: how many there were. `now` is asked when bytes have come.
+    /// Reads once, and takes the replies: how many there were.
     ///
     /// # Errors
     /// The connection has ended, in whatever way.
-    pub(super) fn receive(
-        &mut self,
-        common: &mut Common<'_>,
-        now: &mut dyn FnMut() -> u64,
-    ) -> Result<u64, Error> {
+    pub(super) fn receive(&mut self, common: &mut Common<'_>) -> Result<u64, Error> {
         let before = self.answered;
         loop {
             let in_common = self.rest.is_empty();
@@ -109,10 +115,10 @@ impl Link {
                 Err(error) => return Err(self.broken("cannot receive from", error)),
             };
             common.tally.bytes_received += bytes as u64;
-            let now = now();
+            common.look_at_the_clock();
             if in_common {
                 let buffer = std::mem::take(&mut common.buffer);
-                let taken = self.take(&buffer[..bytes], common, now);
+                let taken = self.take(&buffer[..bytes], common);
                 if let Ok(taken) = taken {
                     self.rest.extend(&buffer[taken..bytes]);
                 }
@@ -121,7 +127,7 @@ impl Link {
             } else {
                 self.rest.filled(bytes);
                 let mut rest = std::mem::take(&mut self.rest);
-                let taken = self.take(rest.unread(), common, now)?;
+                let taken = self.take(rest.unread(), common)?;
                 rest.consume(taken);
                 rest.scanned();
                 self.rest = rest;
@@ -134,7 +140,7 @@ impl Link {
     }
 
     /// Takes the replies in `bytes`, and says how many bytes they were.
-    fn take(&mut self, bytes: &[u8], common: &mut Common<'_>, now: u64) -> Result<usize, Error> {
+    fn take(&mut self, bytes: &[u8], common: &mut Common<'_>) -> Result<usize, Error> {
         let mut at = usize::try_from(self.passing).unwrap_or(usize::MAX).min(bytes.len());
         let mut replies = u64::from(self.passing > 0 && self.passing == at as u64);
         self.passing -= at as u64;
@@ -145,7 +151,7 @@ impl Link {
                 Ok(Step::Frame(frame)) => {
                     at += frame.whole.end;
                     if looks {
-                        self.look(&frame, bytes, common, now)?;
+                        self.look(&frame, bytes, common)?;
                     } else {
                         replies += u64::from(!frame.more);
                     }
@@ -173,18 +179,12 @@ impl Link {
                 }
             }
         }
-        self.answer_oldest(replies, common, now);
+        self.answer_oldest(replies, common);
         Ok(at)
     }
 
     /// Looks at a reply, or a fragment of one.
-    fn look(
-        &mut self,
-        frame: &Frame,
-        bytes: &[u8],
-        common: &mut Common<'_>,
-        now: u64,
-    ) -> Result<(), Error> {
+    fn look(&mut self, frame: &Frame, bytes: &[u8], common: &mut Common<'_>) -> Result<(), Error> {
         let Some(reply) = self.assembler.push(&bytes[frame.message.clone()], frame.more) else {
             return Ok(());
         };
@@ -200,23 +200,22 @@ impl Link {
             }
             None => None,
         };
-        if plan.verify && common.tally.difference.is_none() {
-            let sent = self.outgoing.message(number.unwrap_or(self.answered), plan)?;
-            if let Some(what) = difference(&sent, reply) {
-                let connection = self.index + 1;
-                common.tally.difference =
-                    Some(format!("connection {connection}, message {n}: {what}"));
-            }
+        if common.tally.difference.is_none() {
+            let index = number.unwrap_or(self.answered);
+            common.tally.difference = plan
+                .expected
+                .differs(&plan.message, index, reply)
+                .map(|what| format!("connection {}, reply {n}: {what}", self.index + 1));
         }
         match number {
-            Some(number) => self.answer(number, common, now),
-            None => self.answer_oldest(1, common, now),
+            Some(number) => self.answer(number, common),
+            None => self.answer_oldest(1, common),
         }
         Ok(())
     }
 
     /// So many replies have come, in order.
-    fn answer_oldest(&mut self, replies: u64, common: &mut Common<'_>, now: u64) {
+    fn answer_oldest(&mut self, replies: u64, common: &mut Common<'_>) {
         let mut left = replies;
         while left > 0 {
             let Some((sent, together)) = self.flight.answer_oldest(left) else {
@@ -224,11 +223,11 @@ impl Link {
                 return;
             };
             match &common.schedule {
-                None => common.tally.answered(sent, now, together),
+                None => common.tally.answered(sent, common.now, together),
                 Some(schedule) => {
                     for index in self.answered..self.answered + together {
                         let due = schedule.due(self.index, index);
-                        common.tally.answered_due(due, sent, now);
+                        common.tally.answered_due(due, sent, common.now);
                     }
                 }
             }
@@ -239,14 +238,14 @@ impl Link {
     }
 
     /// The reply to the request of this number has come.
-    fn answer(&mut self, number: u64, common: &mut Common<'_>, now: u64) {
+    fn answer(&mut self, number: u64, common: &mut Common<'_>) {
         let Some((index, sent)) = self.flight.answer(number, self.outgoing.numbers()) else {
             return common.tally.error("unexpected", 1);
         };
         match &common.schedule {
-            None => common.tally.answered(sent, now, 1),
+            None => common.tally.answered(sent, common.now, 1),
             Some(schedule) => {
-                common.tally.answered_due(schedule.due(self.index, index), sent, now);
+                common.tally.answered_due(schedule.due(self.index, index), sent, common.now);
             }
         }
         self.answered += 1;
@@ -257,13 +256,13 @@ impl Link {
     ///
     /// # Errors
     /// The connection has ended.
-    pub(super) fn send(&mut self, common: &mut Common<'_>, now: u64) -> Result<(), Error> {
+    pub(super) fn send(&mut self, common: &mut Common<'_>) -> Result<(), Error> {
         let room = common.in_flight_max.saturating_sub(self.flight.count());
         let room = room.min(self.flight.room(self.outgoing.numbers()));
         let transport = &*self.transport;
         let sent = self.outgoing.send(transport, common.plan, self.due.min(room))?;
         self.due -= sent.messages;
-        self.flight.send(now, sent.messages);
+        self.flight.send(common.now, sent.messages);
         common.tally.sent += sent.messages;
         common.tally.bytes_sent += sent.bytes;
         let flushed = match transport.flush() {
@@ -277,16 +276,16 @@ impl Link {
 
     /// Those that are in flight or due have waited until now and are given up: they count with
     /// that time.
-    pub(super) fn give_up(&mut self, common: &mut Common<'_>, now: u64) {
+    pub(super) fn give_up(&mut self, common: &mut Common<'_>) {
         match &common.schedule {
             None => {
                 while let Some((sent, together)) = self.flight.give_up() {
-                    common.tally.answered(sent, now, together);
+                    common.tally.answered(sent, common.now, together);
                 }
             }
             Some(schedule) => {
                 for index in self.answered..self.answered + self.outstanding() {
-                    common.tally.answered(schedule.due(self.index, index), now, 1);
+                    common.tally.answered(schedule.due(self.index, index), common.now, 1);
                 }
             }
         }
@@ -320,19 +319,5 @@ fn number_of(field: Field<'_>) -> u64 {
     match field {
         Field::Integer(number) => number,
         Field::Bytes(bytes) => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
-    }
-}
-
-/// Where a reply first differs from what was sent.
-fn difference(sent: &[u8], reply: &[u8]) -> Option<String> {
-    if sent == reply {
-        return None;
-    }
-    match sent.iter().zip(reply).position(|(sent, got)| sent != got) {
-        Some(at) => Some(format!(
-            "byte {at} of the reply is 0x{:02x}, 0x{:02x} was sent",
-            reply[at], sent[at]
-        )),
-        None => Some(format!("the reply has {} bytes, {} were sent", reply.len(), sent.len())),
     }
 }

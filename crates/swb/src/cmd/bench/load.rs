@@ -6,11 +6,12 @@
 use std::num::NonZeroU64;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard::transport::Interest;
-use switchboard::{Ending, Error, Stopper, Transport, deadline};
+use switchboard::{Ending, Error, Stopper, Transport};
 
+use super::clock::{Clock, nanoseconds};
 use super::cpu;
 use super::limits::{GRACE, IN_FLIGHT_MAX};
 use super::link::{self, Common, Link};
@@ -34,7 +35,6 @@ pub(super) struct Load<'a> {
     ready: Ready,
     stopper: &'a Stopper,
     server: Option<&'a cpu::Server>,
-    began: Instant,
     /// Requests that are still to be made due, in the closed loop.
     left: u64,
     /// Requests that are due or in flight.
@@ -93,13 +93,20 @@ impl<'a> Load<'a> {
         let next_second = if tally.window.start == 0 { SECOND } else { tally.window.start };
         let buffer = link::buffer();
         Ok(Load {
-            common: Common { plan, schedule, tally, buffer, in_flight_max },
+            common: Common {
+                plan,
+                schedule,
+                tally,
+                buffer,
+                in_flight_max,
+                clock: Clock::begin(),
+                now: 0,
+            },
             open: links.len(),
             links,
             ready,
             stopper,
             server,
-            began: deadline::now(),
             left: plan.count,
             outstanding: 0,
             is_measuring: false,
@@ -116,24 +123,19 @@ impl<'a> Load<'a> {
         mut self,
         each_second: &mut dyn FnMut(&Second) -> Result<(), Failure>,
     ) -> Result<Outcome, Failure> {
-        self.began = deadline::now();
+        self.common.clock = Clock::begin();
         self.begin()?;
         while !self.is_over() {
-            let timeout = self.timeout();
-            self.ready.wait(timeout).map_err(cannot_watch)?;
-            let now = self.now();
-            self.note_the_time(now, each_second)?;
-            self.hand_out(now)?;
+            self.ready.wait(self.timeout()).map_err(cannot_watch)?;
+            self.common.look_at_the_clock();
+            self.note_the_time(each_second)?;
+            self.hand_out()?;
             self.turns()?;
         }
-        let end = self.now().min(self.common.tally.window.end);
+        let end = self.common.now.min(self.common.tally.window.end);
         self.end_of_measuring(end, each_second)?;
         self.drain()?;
         Ok(self.outcome(end))
-    }
-
-    fn now(&self) -> u64 {
-        since(self.began)
     }
 
     fn is_over(&self) -> bool {
@@ -141,7 +143,7 @@ impl<'a> Load<'a> {
             None => self.left == 0,
             Some(schedule) => schedule.next_at().is_none(),
         };
-        self.now() >= self.common.tally.window.end
+        self.common.now >= self.common.tally.window.end
             || is_done && self.outstanding == 0
             || self.open == 0
             || self.stopper.is_stopped()
@@ -161,8 +163,8 @@ impl<'a> Load<'a> {
                 self.left -= due;
                 self.outstanding += due;
             }
-            let now = self.now();
-            self.turn(index, false, now)?;
+            self.common.look_at_the_clock();
+            self.turn(index, false)?;
         }
         Ok(())
     }
@@ -176,14 +178,14 @@ impl<'a> Load<'a> {
         let mark = self.next_second.min(window.end);
         let due = self.common.schedule.as_ref().and_then(Schedule::next_at);
         let next = due.map_or(mark, |due| due.min(mark));
-        Some(Duration::from_nanos(next.saturating_sub(self.now())))
+        Some(Duration::from_nanos(next.saturating_sub(self.common.now)))
     }
 
     fn note_the_time(
         &mut self,
-        now: u64,
         each_second: &mut dyn FnMut(&Second) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        let now = self.common.now;
         if now < self.next_second {
             return Ok(());
         }
@@ -204,7 +206,8 @@ impl<'a> Load<'a> {
     }
 
     /// In the open loop: what is due now is sent.
-    fn hand_out(&mut self, now: u64) -> Result<(), Failure> {
+    fn hand_out(&mut self) -> Result<(), Failure> {
+        let now = self.common.now;
         let Some(schedule) = &mut self.common.schedule else { return Ok(()) };
         let end = self.common.tally.window.end;
         let numbers = schedule.hand_out(now.min(end.saturating_sub(1)));
@@ -220,8 +223,8 @@ impl<'a> Load<'a> {
                 Some(link) => {
                     link.due += count;
                     self.outstanding += count;
-                    let now = self.now();
-                    self.turn(index, false, now)?;
+                    self.common.look_at_the_clock();
+                    self.turn(index, false)?;
                 }
                 None => self.common.tally.error("not-sent", count),
             }
@@ -234,33 +237,25 @@ impl<'a> Load<'a> {
         for at in 0..self.ready.found() {
             let event = self.ready.event(at);
             let Ok(index) = usize::try_from(event.token) else { continue };
-            if event.token != STOPPER && self.links[index].is_some() {
-                let now = self.now();
-                self.turn(index, event.read, now)?;
+            if event.token != STOPPER {
+                self.turn(index, event.read)?;
             }
         }
         Ok(())
     }
 
     /// One read if there is something to be read, and one write of what is due.
-    fn turn(&mut self, index: usize, reads: bool, now: u64) -> Result<(), Failure> {
+    fn turn(&mut self, index: usize, reads: bool) -> Result<(), Failure> {
         let Some(link) = &mut self.links[index] else { return Ok(()) };
-        let (began, before) = (self.began, link.outstanding());
-        let mut latest = now;
-        let received = match reads {
-            true => link.receive(&mut self.common, &mut || {
-                latest = since(began);
-                latest
-            }),
-            false => Ok(0),
-        };
+        let before = link.outstanding();
+        let received = if reads { link.receive(&mut self.common) } else { Ok(0) };
         let done = received.and_then(|replies| {
             if self.common.schedule.is_none() {
                 let next = replies.min(self.left);
                 link.due += next;
                 self.left -= next;
             }
-            link.send(&mut self.common, latest)
+            link.send(&mut self.common)
         });
         self.outstanding = self.outstanding - before + link.outstanding();
         match done {
@@ -341,21 +336,21 @@ impl<'a> Load<'a> {
     fn drain(&mut self) -> Result<(), Failure> {
         let counted = self.common.tally.counts();
         self.left = 0;
-        let end = self.now() + nanoseconds(GRACE);
+        let end = self.common.now + nanoseconds(GRACE);
         while self.outstanding > 0 && self.open > 0 && !self.stopper.is_stopped() {
-            let left = end.saturating_sub(self.now());
+            let left = end.saturating_sub(self.common.now);
             if left == 0 {
                 break;
             }
             self.ready.wait(Some(Duration::from_nanos(left))).map_err(cannot_watch)?;
+            self.common.look_at_the_clock();
             self.turns()?;
         }
         self.common.tally.set_counts(counted);
         if !self.stopper.is_stopped() {
-            let now = self.now();
             self.common.tally.error("unanswered", self.outstanding);
             for link in self.links.iter_mut().flatten() {
-                link.give_up(&mut self.common, now);
+                link.give_up(&mut self.common);
             }
         }
         self.common.tally.add_up();
@@ -378,14 +373,6 @@ impl<'a> Load<'a> {
         let server = self.server.and_then(|server| server.used().ok());
         Used { own: cpu::own(), server }
     }
-}
-
-pub(super) fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn since(then: Instant) -> u64 {
-    nanoseconds(deadline::now().saturating_duration_since(then))
 }
 
 fn cannot_watch(error: impl std::fmt::Display) -> Failure {

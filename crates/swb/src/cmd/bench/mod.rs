@@ -7,9 +7,12 @@
 //! **Invariant:** in the open loop a latency counts from when its message was due, and nothing that
 //! the server does makes a message due later.
 
+mod clock;
 mod connecting;
 mod cpu;
+mod expected;
 mod flight;
+mod hgrm;
 mod limits;
 mod link;
 mod load;
@@ -18,6 +21,7 @@ mod plan;
 mod ready;
 mod report;
 mod schedule;
+mod svg;
 mod tally;
 mod verdict;
 
@@ -26,7 +30,8 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::printer::Printer;
 use crate::signals::Interrupts;
 
-use load::{Load, nanoseconds};
+use clock::nanoseconds;
+use load::Load;
 use plan::Plan;
 use report::Report;
 use tally::Tally;
@@ -35,6 +40,7 @@ use verdict::Verdict;
 pub(crate) fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
     let plan = Plan::new(args)?;
     let server = args.server_pid.map(cpu::Server::new).transpose()?;
+    let report = Report::new(args, &plan, printer)?;
     let interrupts = Interrupts::watch("ending the run", printer)?;
     let start = nanoseconds(plan.warm_up);
     let mut tally = Tally::new(start..start.saturating_add(nanoseconds(plan.duration)))?;
@@ -49,11 +55,11 @@ pub(crate) fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
         Err(failure) => return interrupts.outcome(Err(failure)),
         Ok(transports) => transports,
     };
-    let report = Report::new(args, &plan, printer);
     let load = Load::new(&plan, transports, tally, interrupts.stopper(), server.as_ref())?;
     let outcome = load.run(&mut |second| report.second(second))?;
     let verdict = Verdict::new(args, &plan, &outcome);
     report.end(&outcome, &verdict)?;
+    report.files(&outcome)?;
     exit(&outcome, &verdict, &interrupts)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use switchboard_frame::{Decoder, EncodeError, Encoder, Fields, Framing, Protocol, Role};
 
+use super::expected::Expected;
 use super::limits::BLOCK_BYTES;
 use crate::args::{BenchArgs, Matching};
 use crate::exit::{Exit, Failure};
@@ -24,8 +25,7 @@ pub(super) struct Plan {
     pub(super) count: u64,
     pub(super) message: Message,
     pub(super) requests: Requests,
-    /// What an echo would give back, to be compared.
-    pub(super) verify: bool,
+    pub(super) expected: Expected,
     pub(super) spin: bool,
 }
 
@@ -66,7 +66,7 @@ impl Plan {
             Some(rate) => Rhythm::Open { rate },
             None => Rhythm::Closed { depth: args.depth as u64 },
         };
-        let requests = Requests::new(framing, &message, rhythm).map_err(|error| {
+        let refused = |error: EncodeError| {
             let advice = match args.data.is_none() && args.fields.fields.is_empty() {
                 true => {
                     ": --size SIZE says how large the message is, --data what it is, --field \
@@ -74,11 +74,14 @@ impl Plan {
                 }
                 false => "",
             };
-            Failure::new(
-                Exit::BadFrame,
-                format_args!("the message cannot be sent: {error}{advice}"),
-            )
-        })?;
+            let text = format_args!("the message cannot be sent: {error}{advice}");
+            Failure::new(Exit::BadFrame, text)
+        };
+        let requests = Requests::new(framing, &message, rhythm).map_err(refused)?;
+        let expected = match args.verify {
+            true => Expected::new(framing, &message).map_err(refused)?,
+            false => Expected::Anything,
+        };
         if let (Requests::Each { numbers }, Rhythm::Closed { depth }) = (&requests, rhythm)
             && depth > *numbers
         {
@@ -96,14 +99,14 @@ impl Plan {
             count: args.count.unwrap_or(u64::MAX),
             message,
             requests,
-            verify: args.verify,
+            expected,
             spin: args.spin,
         })
     }
 
     /// Whether each reply is looked at, and not only counted.
     pub(super) fn looks_at_replies(&self) -> bool {
-        self.verify || self.message.number.is_some()
+        !matches!(self.expected, Expected::Anything) || self.message.number.is_some()
     }
 }
 

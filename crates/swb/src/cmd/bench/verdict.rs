@@ -1,7 +1,8 @@
 //! What a run comes to: whether its numbers are the server's, and what was asked of them.
 
+use super::clock::nanoseconds;
 use super::limits::{BUSY_SHARE, LAG_P99_MAX, SENT_SHARE_MIN};
-use super::load::{Outcome, nanoseconds};
+use super::load::Outcome;
 use super::plan::{Plan, Rhythm};
 use crate::args::{BenchArgs, Objective};
 
