@@ -70,15 +70,15 @@ pub(crate) struct BenchArgs {
     #[command(flatten)]
     pub(crate) fields: FieldArgs,
 
-    /// How long is measured
-    #[arg(long, value_name = "TIME", value_parser = units::patience, default_value = "10s")]
-    pub(crate) duration: Duration,
+    /// How long is measured [default: 10s, with --count as long as it takes]
+    #[arg(long, value_name = "TIME", value_parser = units::patience)]
+    pub(crate) duration: Option<Duration>,
 
     /// How long the load goes on before that [default: 1s, with --count 0s]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) warm_up: Option<Duration>,
 
-    /// End after so many messages, if the time has not ended it before
+    /// End after so many messages, or after --duration
     #[arg(long, value_name = "N", value_parser = units::at_least_one_in_all)]
     #[arg(hide_short_help = true)]
     pub(crate) count: Option<u64>,

@@ -34,3 +34,13 @@ pub(super) const BUSY_SHARE: f64 = 0.95;
 
 /// How long replies that are outstanding at the end are waited for.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
+
+/// How long is measured, if nothing else was said.
+pub(super) const DURATION: Duration = Duration::from_secs(10);
+
+/// How long the load goes on before that.
+pub(super) const WARM_UP: Duration = Duration::from_secs(1);
+
+/// How long no reply may come, while some are outstanding, before a run that was to go on for as
+/// long as it takes is ended.
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(30);

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use switchboard::transport::Interest;
 use switchboard::{Error, Transport};
-use switchboard_frame::{Assembler, Decoder, Field, Frame, ReceiveBuffer, Role, Step};
+use switchboard_frame::{
+    Assembler, Decoder, ErrorKind, Field, Frame, FrameError, ReceiveBuffer, Role, Step,
+};
 
 use super::clock::Clock;
 use super::flight::Flight;
@@ -49,8 +51,9 @@ pub(super) struct Link {
     rest: ReceiveBuffer,
     /// How many bytes it wants more, at least.
     need: usize,
-    /// How many bytes are still to come of a reply that is not kept.
+    /// How many bytes are still to come of a reply that is not kept, and how many it has.
     passing: u64,
+    passing_whole: u64,
     outgoing: Outgoing,
     flight: Flight,
     /// How many are to be sent and have not begun to be.
@@ -76,6 +79,7 @@ impl Link {
             rest: ReceiveBuffer::new(),
             need: 1,
             passing: 0,
+            passing_whole: 0,
             outgoing: Outgoing::new(plan)?,
             flight: Flight::new(plan.message.number.is_some()),
             due: 0,
@@ -161,6 +165,7 @@ impl Link {
                     self.need = need.get();
                     if !looks && let Some(taken) = self.decoder.take_over(bytes) {
                         self.passing = taken.whole - bytes.len() as u64;
+                        self.passing_whole = taken.whole;
                         at += bytes.len();
                     }
                     break;
@@ -295,8 +300,11 @@ impl Link {
     fn ended(&mut self) -> Error {
         let name = self.transport.name();
         if self.passing > 0 {
-            let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
-            return Error::stream("the stream ended inside a reply from", cut).at_endpoint(name);
+            let (whole, end) = (self.passing_whole, self.decoder.offset() - self.passing);
+            let begin = self.decoder.offset() - whole;
+            let error = FrameError::new(ErrorKind::Truncated, begin, end);
+            let error = error.with_progress(end - begin, Some(whole));
+            return Error::frame(error, name, self.answered + 1);
         }
         match self.decoder.step(self.rest.unread(), true) {
             Err(error) => Error::frame(error, name, self.answered + 1),

@@ -13,7 +13,7 @@ use switchboard::{Ending, Error, Stopper, Transport};
 
 use super::clock::{Clock, nanoseconds};
 use super::cpu;
-use super::limits::{GRACE, IN_FLIGHT_MAX};
+use super::limits::{GRACE, IN_FLIGHT_MAX, SILENCE_MAX};
 use super::link::{self, Common, Link};
 use super::plan::{Plan, Rhythm};
 use super::ready::Ready;
@@ -41,6 +41,8 @@ pub(super) struct Load<'a> {
     outstanding: u64,
     is_measuring: bool,
     next_second: u64,
+    /// How many seconds no reply has come in, up to now.
+    silent_seconds: u64,
     used: Used,
 }
 
@@ -53,6 +55,8 @@ pub(super) struct Outcome {
     /// Connections that were still there at the end.
     pub(super) open: usize,
     pub(super) was_interrupted: bool,
+    /// No reply came for so long that the run was given up.
+    pub(super) was_silent: bool,
 }
 
 /// Nanoseconds of a processor, over the time that was measured; while it goes on, at its
@@ -111,6 +115,7 @@ impl<'a> Load<'a> {
             outstanding: 0,
             is_measuring: false,
             next_second,
+            silent_seconds: 0,
             used: Used::default(),
         })
     }
@@ -146,7 +151,13 @@ impl<'a> Load<'a> {
         self.common.now >= self.common.tally.window.end
             || is_done && self.outstanding == 0
             || self.open == 0
+            || self.is_silent()
             || self.stopper.is_stopped()
+    }
+
+    /// Whether a run without another end than its last reply waits for it in vain.
+    fn is_silent(&self) -> bool {
+        self.common.plan.duration == Duration::MAX && self.silent_seconds > SILENCE_MAX.as_secs()
     }
 
     /// Registers the connections, and in the closed loop sends the first requests.
@@ -190,7 +201,9 @@ impl<'a> Load<'a> {
             return Ok(());
         }
         if self.is_measuring {
-            each_second(&self.common.tally.second(now))?;
+            let second = self.common.tally.second(now);
+            self.silent_seconds = if second.received > 0 { 0 } else { self.silent_seconds + 1 };
+            each_second(&second)?;
         } else {
             self.begin_measuring(now);
         }
@@ -359,9 +372,11 @@ impl<'a> Load<'a> {
 
     fn outcome(self, end: u64) -> Outcome {
         let measured = end.saturating_sub(self.common.tally.window.start);
+        let was_silent = self.is_silent();
         Outcome {
             tally: self.common.tally,
             measured: Duration::from_nanos(measured),
+            was_silent,
             used: self.used,
             open: self.open,
             was_interrupted: self.stopper.is_stopped(),

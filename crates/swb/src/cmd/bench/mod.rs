@@ -25,12 +25,15 @@ mod svg;
 mod tally;
 mod verdict;
 
+use switchboard::Ending;
+
 use crate::args::BenchArgs;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::printer::Printer;
 use crate::signals::Interrupts;
 
 use clock::nanoseconds;
+use limits::SILENCE_MAX;
 use load::Load;
 use plan::Plan;
 use report::Report;
@@ -73,8 +76,16 @@ fn exit(outcome: &load::Outcome, verdict: &Verdict, interrupts: &Interrupts) -> 
     if outcome.open == 0
         && let Some(error) = &tally.last_error
     {
-        let exit = if error.ending().is_some() { Exit::of(error) } else { Exit::Usage };
+        let exit = match error.ending() {
+            // It ended between two messages, and owed replies.
+            Some(Ending::Finished) => Exit::BadFrame,
+            _ => Exit::of(error),
+        };
         return Err(Failure::new(exit, error));
+    }
+    if outcome.was_silent {
+        let text = format!("timed out: no reply came for {SILENCE_MAX:?}");
+        return Err(Failure::new(Exit::TimedOut, text));
     }
     if tally.received == 0 && tally.latency.is_empty() {
         return Err(Failure::new(Exit::TimedOut, "timed out: no reply came"));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use switchboard_frame::{Decoder, EncodeError, Encoder, Fields, Framing, Protocol, Role};
 
 use super::expected::Expected;
-use super::limits::BLOCK_BYTES;
+use super::limits::{BLOCK_BYTES, DURATION, WARM_UP};
 use crate::args::{BenchArgs, Matching};
 use crate::exit::{Exit, Failure};
 use crate::payload;
@@ -89,13 +89,16 @@ impl Plan {
                 "--depth {depth}: the field has only {numbers} numbers to tell replies apart by"
             )));
         }
-        let default = if args.count.is_some() { Duration::ZERO } else { Duration::from_secs(1) };
+        let (warm_up, duration) = match args.count {
+            Some(_) => (Duration::ZERO, Duration::MAX),
+            None => (WARM_UP, DURATION),
+        };
         Ok(Plan {
             protocol,
             connections: args.connections,
             rhythm,
-            warm_up: args.warm_up.unwrap_or(default),
-            duration: args.duration,
+            warm_up: args.warm_up.unwrap_or(warm_up),
+            duration: args.duration.unwrap_or(duration),
             count: args.count.unwrap_or(u64::MAX),
             message,
             requests,

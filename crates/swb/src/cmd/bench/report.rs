@@ -11,7 +11,7 @@ use super::limits::BUSY_SHARE;
 use super::load::Outcome;
 use super::plan::{Plan, Rhythm};
 use super::tally::Second;
-use super::verdict::{Verdict, busy_share};
+use super::verdict::{Answer, Verdict, busy_share};
 use super::{hgrm, svg};
 use crate::args::BenchArgs;
 use crate::exit::Failure;
@@ -195,12 +195,7 @@ impl<'a> Report<'a> {
             add("this program was busy all the time: the rate may be its own limit".to_owned());
         }
         for answer in &verdict.objectives {
-            let what = if answer.is_met() { "met" } else { "MISSED" };
-            let (limit, percentile) = (answer.objective.limit, answer.objective.percentile);
-            add(format!(
-                "objective {what}: p{percentile} is {}, {limit:?} allowed",
-                time(answer.value)
-            ));
+            add(objective(answer));
         }
         if let Some(difference) = &verdict.difference {
             add(format!("DIFFERENT: {difference}"));
@@ -246,6 +241,19 @@ pub(super) fn time(nanoseconds: u64) -> String {
         1_000..1_000_000 => format!("{:.1} us", value / 1e3),
         1_000_000..1_000_000_000 => format!("{:.2} ms", value / 1e6),
         _ => format!("{:.2} s", value / 1e9),
+    }
+}
+
+/// Whether an objective was met, and by how much not.
+fn objective(answer: &Answer) -> String {
+    let limit = nanoseconds(answer.objective.limit);
+    let (percentile, value) = (answer.objective.percentile, time(answer.value));
+    match answer.value.checked_sub(limit) {
+        None | Some(0) => format!("met: p{percentile} is {value}, {} allowed", time(limit)),
+        Some(over) => {
+            let (over, limit) = (time(over), time(limit));
+            format!("MISSED: p{percentile} is {value}, {over} more than the {limit} allowed")
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub(super) struct Verdict {
     pub(super) objectives: Vec<Answer>,
     /// Where a reply differed from what was sent.
     pub(super) difference: Option<String>,
+    /// All replies were to be looked at, and some did not come.
+    pub(super) has_missed_some: bool,
 }
 
 /// What became of an objective.
@@ -42,6 +44,7 @@ impl Verdict {
             },
             objectives: args.slo.iter().map(answer).collect(),
             difference: outcome.tally.difference.clone(),
+            has_missed_some: args.verify && !outcome.tally.errors.is_empty(),
         }
     }
 
@@ -49,6 +52,7 @@ impl Verdict {
         self.why_invalid.is_empty()
             && self.objectives.iter().all(Answer::is_met)
             && self.difference.is_none()
+            && !self.has_missed_some
     }
 }
 
