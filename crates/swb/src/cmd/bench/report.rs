@@ -92,7 +92,8 @@ impl<'a> Report<'a> {
                 curves.push(("service", &tally.service));
             }
             let rate = per(tally.received as f64, outcome.measured.as_secs_f64());
-            let below = format!("{}; {rate:.0} replies a second", self.what());
+            let [what, load] = self.what();
+            let below = [what, format!("{load}; {rate:.0} replies a second")];
             write(file, &svg::text("Latency by percentile", &below, &curves))?;
         }
         Ok(())
@@ -217,19 +218,24 @@ impl<'a> Report<'a> {
                 "latency counts from when a message was due, service from when it was sent"
             }
         };
-        format!("{}\n{how}\n", self.what())
+        let [what, load] = self.what();
+        format!("{what}, {load}\n{how}\n")
     }
 
-    fn what(&self) -> String {
+    /// What is run, and with which load.
+    fn what(&self) -> [String; 2] {
         let plan = self.plan;
         let (endpoint, frame) = (&self.args.connection.endpoint, &self.args.framing.frame);
         let size = units::bytes(plan.message.body_bytes() as u64);
         let connections = units::count(plan.connections as u64, "connection");
-        let what = format!("{endpoint}, {frame}, {size} a message, {connections}");
-        match plan.rhythm {
-            Rhythm::Closed { depth } => format!("closed loop: {what}, {depth} in flight on each"),
-            Rhythm::Open { rate } => format!("open loop: {what}, {rate} messages a second in all"),
-        }
+        let (mode, load) = match plan.rhythm {
+            Rhythm::Closed { depth } => ("closed", format!("{depth} in flight on each")),
+            Rhythm::Open { rate } => ("open", format!("{rate} messages a second in all")),
+        };
+        [
+            format!("{mode} loop: {endpoint}, {frame}, {size} a message"),
+            format!("{connections}, {load}"),
+        ]
     }
 }
 

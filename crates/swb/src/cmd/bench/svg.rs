@@ -6,9 +6,9 @@ use std::fmt::Write;
 use hdrhistogram::Histogram;
 
 const WIDTH: f64 = 860.0;
-const HEIGHT: f64 = 460.0;
+const HEIGHT: f64 = 480.0;
 /// The field of the curves: its left, top, right and bottom edge.
-const FIELD: [f64; 4] = [84.0, 84.0, 836.0, 396.0];
+const FIELD: [f64; 4] = [84.0, 104.0, 826.0, 416.0];
 
 /// The most lines that the axis of times has.
 const LINES_MAX: f64 = 6.0;
@@ -24,7 +24,7 @@ const STYLE: &str = "svg{background:#fff;font:13px system-ui,sans-serif;fill:#24
     .g{stroke:#30363d}.c0{stroke:#58a6ff}.c1{stroke:#f0883e}}";
 
 /// A drawing of some curves, each with its name.
-pub(super) fn text(title: &str, below: &str, curves: &[(&str, &Histogram<u64>)]) -> String {
+pub(super) fn text(title: &str, below: &[String], curves: &[(&str, &Histogram<u64>)]) -> String {
     let count = curves.iter().map(|(_, histogram)| histogram.len()).max().unwrap_or(0);
     // So many nines as there are messages for: of ten thousand the slowest one is 99.99 %.
     let nines = (count.max(10) as f64).log10().ceil();
@@ -38,7 +38,9 @@ pub(super) fn text(title: &str, below: &str, curves: &[(&str, &Histogram<u64>)])
     let [left, top, right, bottom] = FIELD;
     let mut draw = Drawing { svg: &mut svg, nines, times };
     draw.words(left, 30.0, "start", "t", title);
-    draw.words(left, 50.0, "start", "s", below);
+    for (y, line) in [50.0, 68.0].into_iter().zip(below) {
+        draw.words(left, y, "start", "s", line);
+    }
     draw.grid();
     for (index, (name, histogram)) in curves.iter().enumerate() {
         draw.curve(index, histogram);
@@ -185,8 +187,17 @@ mod tests {
         for value in 1..=10_000 {
             histogram.record(value * 1000).unwrap();
         }
-        let text = text("a < b & c", "below", &[("latency", &histogram), ("service", &histogram)]);
-        for part in ["a &lt; b &amp; c", ">99.99%<", "latency, milliseconds", "c c0", "c c1"] {
+        let below = ["one".to_owned(), "two".to_owned()];
+        let text = text("a < b & c", &below, &[("latency", &histogram), ("service", &histogram)]);
+        for part in [
+            "a &lt; b &amp; c",
+            ">one<",
+            ">two<",
+            ">99.99%<",
+            "latency, milliseconds",
+            "c c0",
+            "c c1",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(!text.contains("99.999%") && !text.contains("NaN") && !text.contains("inf"));
