@@ -240,6 +240,18 @@ fn with_no_connection_left_the_run_ends_as_the_last_one_did() {
         assert!(ran.stderr.starts_with("swb: "), "{kind}: {}", ran.stderr);
         server.join().unwrap();
     }
+
+    // What was whole before a frame that is none has come, and is counted.
+    let (address, server) = serve(1, |_, mut stream| {
+        let _ = stream.read(&mut [0; 4096]).unwrap();
+        stream.write_all(b"2:ok,2:ok,x").unwrap();
+        read_to_end(stream).unwrap_or_default();
+    });
+    let ran = bench(&address, "netstring", &["-c", "1", "--depth", "3", "--size", "2"]);
+    assert_eq!((ran.exit, &summary(&ran)["messages_received"]), (5, &2.into()), "{}", ran.stderr);
+    assert!(ran.stderr.contains("message 3: bad-prefix"), "{}", ran.stderr);
+    server.join().unwrap();
+
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     assert_eq!(bench(&free, "u8", &[]).exit, 3);
 }

@@ -180,6 +180,8 @@ impl Link {
                 }
                 Ok(Step::End) => break,
                 Err(error) => {
+                    // What was whole before it has come.
+                    self.answer_oldest(replies, common);
                     return Err(Error::frame(error, self.transport.name(), self.answered + 1));
                 }
             }

@@ -230,8 +230,8 @@ impl<'a> Load<'a> {
         for number in numbers.clone() {
             self.common.tally.seen_to(schedule.at(number), now);
         }
-        let shares: Vec<(usize, u64)> = schedule.shares(numbers).collect();
-        for (index, count) in shares {
+        let schedule = *schedule;
+        for (index, count) in schedule.shares(numbers) {
             match &mut self.links[index] {
                 Some(link) => {
                     link.due += count;

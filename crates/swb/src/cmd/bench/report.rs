@@ -23,6 +23,9 @@ use crate::units;
 const PERCENTILES: [(&str, f64); 5] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
 
+/// The most seconds that stand in the text.
+const SECONDS_MAX: usize = 30;
+
 /// Tells of a run.
 pub(super) struct Report<'a> {
     args: &'a BenchArgs,
@@ -168,8 +171,11 @@ impl<'a> Report<'a> {
             text.push_str(&line);
             text.push('\n');
         };
-        for second in &tally.seconds {
+        for second in tally.seconds.iter().take(SECONDS_MAX) {
             add(line(second));
+        }
+        if tally.seconds.len() > SECONDS_MAX {
+            add(format!("   .. and so on to {}; --json has all", tally.seconds.len()));
         }
         add(format!(
             "{} in {seconds:.2} s: {:.0} a second; {} out, {} in",
