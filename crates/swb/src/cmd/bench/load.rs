@@ -3,7 +3,6 @@
 //! A turn of a connection is one read, the replies in it, and one write of what they let go. The
 //! clock is read once a turn, so the messages of a turn share their times.
 
-use std::num::NonZeroU64;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,17 +76,15 @@ impl<'a> Load<'a> {
         stopper: &'a Stopper,
         server: Option<&'a cpu::Server>,
     ) -> Result<Load<'a>, Failure> {
-        let ready = Ready::new().map_err(cannot_watch)?;
+        let mut ready = Ready::new().map_err(cannot_watch)?;
         ready.watch(stopper, STOPPER, Interest::READ).map_err(cannot_watch)?;
         let schedule = match plan.rhythm {
             Rhythm::Closed { .. } => None,
-            Rhythm::Open { rate } => Some(Schedule::new(rate, plan.connections, plan.count)),
+            Rhythm::Open { rate } => {
+                ready.be_punctual().map_err(cannot_watch)?;
+                Some(Schedule::new(rate, plan.connections, plan.count))
+            }
         };
-        if schedule.is_some() {
-            // Waits end when they should, and not 50 us later. Where that is refused, the lag
-            // shows it.
-            let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
-        }
         let in_flight_max = if schedule.is_some() { IN_FLIGHT_MAX } else { u64::MAX };
         let mut links = Vec::with_capacity(transports.len());
         for (index, transport) in transports.into_iter().enumerate() {
@@ -250,16 +247,15 @@ impl<'a> Load<'a> {
         for at in 0..self.ready.found() {
             let event = self.ready.event(at);
             let Ok(index) = usize::try_from(event.token) else { continue };
-            if event.token != STOPPER {
-                self.turn(index, event.read)?;
-            }
+            // What is no connection has none of their numbers.
+            self.turn(index, event.read)?;
         }
         Ok(())
     }
 
     /// One read if there is something to be read, and one write of what is due.
     fn turn(&mut self, index: usize, reads: bool) -> Result<(), Failure> {
-        let Some(link) = &mut self.links[index] else { return Ok(()) };
+        let Some(Some(link)) = self.links.get_mut(index) else { return Ok(()) };
         let before = link.outstanding();
         let received = if reads { link.receive(&mut self.common) } else { Ok(0) };
         let done = received.and_then(|replies| {
