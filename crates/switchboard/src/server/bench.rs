@@ -11,7 +11,7 @@ use super::turn::{Short, Turn};
 use crate::session::{Buffers, Session, park};
 use crate::sys::Clock;
 use crate::transport::{Interest, Transport};
-use crate::{Ending, Error, Stopper};
+use crate::{Ending, Error, Stopper, limits};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -23,6 +23,10 @@ use switchboard_frame::{Protocol, Role};
 pub(super) struct Setup {
     pub(super) protocol: Protocol,
     pub(super) limits: Limits,
+    /// So many bytes are gathered before they are written.
+    pub(super) mark: usize,
+    /// So many bytes can be sent to a peer to whom nothing is queued, before another look.
+    pub(super) room: usize,
     /// A new session is at rest: the protocol has one stage each way, and no coupling.
     rests_at_start: bool,
 }
@@ -34,7 +38,9 @@ impl Setup {
             None => protocol.clone(),
         };
         let rests_at_start = Session::new(&protocol, Role::Server).rest().is_some();
-        Setup { protocol, limits: limits.clone(), rests_at_start }
+        let mark = limits.queue_high_bytes.min(limits::QUEUE_MARK_BYTES);
+        let room = mark.min(limits.queued_bytes_max).min(limits::WRITE_THROUGH_BYTES);
+        Setup { protocol, limits: limits.clone(), mark, room, rests_at_start }
     }
 }
 
@@ -204,6 +210,13 @@ impl Bench {
             self.is_over_queued.set(Some(is_over));
             is_over
         })
+    }
+
+    /// How many bytes can be sent to a peer to whom nothing is queued, before another look.
+    pub(super) fn room(&self) -> usize {
+        // To add up what all processes have queued is worth it only where it matters.
+        let may_be_over = self.shared.is_of_child() || self.is_over_queued();
+        if may_be_over { 0 } else { self.setup.room }
     }
 
     /// Keeps the server's count of what is queued.

@@ -132,7 +132,7 @@ impl<S: Service> Turn<'_, S> {
     /// Calls the service, and ends the conversation if it says so.
     fn call(&mut self, call: impl FnOnce(&mut S, &mut Reply<'_>) -> Result<(), Error>) {
         let sending = self.session.sending();
-        let mut reply = Reply::new(sending, self.line, self.bench, self.token);
+        let mut reply = Reply::new(sending, self.line, self.bench, self.token, 0);
         let called = call(self.service, &mut reply);
         // It may have taken its time.
         self.bench.tell_time();
@@ -221,18 +221,13 @@ impl<S: Service> Turn<'_, S> {
         self.line.flags.owes = true;
     }
 
-    /// So many bytes are gathered before they are written.
-    fn mark(&self) -> usize {
-        self.bench.setup.limits.queue_high_bytes.min(limits::QUEUE_MARK_BYTES)
-    }
-
     fn deliver_some(&mut self) {
-        let mark = self.mark();
+        let mark = self.bench.setup.mark;
         let mut left = self.bench.setup.limits.messages_per_turn;
         self.line.flags.backlog = true;
         let mut is_told = false;
         while self.wants_messages() && left > 0 {
-            left -= self.run_of_messages(is_told, left, mark);
+            left -= self.run_of_messages(is_told, left, 0);
             is_told = false;
             if self.session.outbound.pending() >= mark {
                 self.write();
@@ -283,11 +278,13 @@ impl<S: Service> Turn<'_, S> {
         (!deaf.io_error().is_some_and(is_broken_pipe)).then_some(deaf)
     }
 
-    /// Gives the messages that lie one behind the other, `most` at most, until `mark` bytes are
-    /// queued or something else is to be done than to give the next. How many.
-    fn run_of_messages(&mut self, is_told: bool, most: usize, mark: usize) -> usize {
+    /// Gives the messages that lie one behind the other, `most` at most, until so much is queued
+    /// that it is to be written, or something else is to be done than to give the next. How many.
+    /// So many bytes as there is `room` for can be sent without another look.
+    fn run_of_messages(&mut self, is_told: bool, most: usize, room: usize) -> usize {
+        let mark = self.bench.setup.mark;
         let (mut run, sending) = self.session.run(is_told);
-        let mut reply = Reply::new(sending, self.line, self.bench, self.token);
+        let mut reply = Reply::new(sending, self.line, self.bench, self.token, room);
         let mut given = 0;
         while given < most {
             let Some(message) = run.next() else { break };
@@ -296,7 +293,7 @@ impl<S: Service> Turn<'_, S> {
                 self.fail(error);
                 break;
             }
-            if !reply.goes_on() || reply.sending.outbound.pending() >= mark {
+            if !reply.goes_on(mark) {
                 break;
             }
         }
