@@ -59,7 +59,7 @@ pub(crate) struct BenchArgs {
     #[arg(conflicts_with = "data")]
     pub(crate) size: u64,
 
-    /// The message: text with escapes, or @FILE
+    /// That message itself: text with escapes, or @FILE
     #[arg(long, value_name = "MESSAGE", allow_hyphen_values = true)]
     pub(crate) data: Option<String>,
 
@@ -83,7 +83,10 @@ pub(crate) struct BenchArgs {
     #[arg(hide_short_help = true)]
     pub(crate) count: Option<u64>,
 
-    /// Replies answer in 'order', or by a number in the header: 'field:NAME'
+    /// Replies come in 'order', or have a number: 'field:NAME'
+    ///
+    /// With field:NAME each message has its number in that field of its header, and so has its
+    /// reply.
     #[arg(long = "match", value_name = "HOW", value_parser = matching, default_value = "order")]
     pub(crate) matching: Matching,
 
