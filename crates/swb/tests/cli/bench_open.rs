@@ -84,6 +84,20 @@ fn messages_are_sent_when_they_are_due() {
 }
 
 #[test]
+fn what_is_due_before_the_measuring_begins_is_sent_and_does_not_count() {
+    let count = Arc::new(Count::default());
+    let counted = Arc::clone(&count);
+    let (address, server) = serve(1, move |_, stream| {
+        echo(stream, |bytes| counted.add(bytes as u64));
+    });
+    let args = ["-c", "1", "-r", "1000", "--warm-up", "100ms", "--duration", "100ms", "--spin"];
+    let told = summary(&bench(&address, "u8", &args));
+    server.join().unwrap();
+    assert_eq!(told["latency_ns"]["count"], 100);
+    assert_eq!(*count.messages.lock().unwrap(), 200 * 65);
+}
+
+#[test]
 fn a_run_that_lost_a_part_of_its_rate_is_invalid() {
     let (address, server) = serve(2, |number, stream| match number {
         0 => drop(stream),

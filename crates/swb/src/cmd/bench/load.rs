@@ -154,7 +154,7 @@ impl<'a> Load<'a> {
 
     /// Whether a run without another end than its last reply waits for it in vain.
     fn is_silent(&self) -> bool {
-        self.common.plan.duration == Duration::MAX && self.silent_seconds > SILENCE_MAX.as_secs()
+        self.common.plan.duration == Duration::MAX && self.silent_seconds >= SILENCE_MAX.as_secs()
     }
 
     /// Registers the connections, and in the closed loop sends the first requests.

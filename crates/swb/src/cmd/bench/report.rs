@@ -310,8 +310,10 @@ fn mean(histogram: &Histogram<u64>) -> u64 {
 fn processors(outcome: &Outcome) -> String {
     let a_reply = |used: u64| {
         let share = per(used as f64, outcome.measured.as_nanos() as f64) * 100.0;
-        let each = time(used / outcome.tally.received.max(1));
-        format!("{each} a reply ({share:.0} % of a processor)")
+        match used.checked_div(outcome.tally.received) {
+            Some(each) => format!("{} a reply ({share:.0} % of a processor)", time(each)),
+            None => format!("{} and no reply", time(used)),
+        }
     };
     let own = format!("here {}", a_reply(outcome.used.own));
     match outcome.used.server {
