@@ -134,6 +134,10 @@ impl<'a> Load<'a> {
             self.hand_out()?;
             self.turns()?;
         }
+        if !self.stopper.is_stopped() {
+            // What was due before the end is sent, also when nobody looked in between.
+            self.hand_out()?;
+        }
         let end = self.common.now.min(self.common.tally.window.end);
         self.end_of_measuring(end, each_second)?;
         self.drain()?;
