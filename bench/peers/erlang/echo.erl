@@ -1,9 +1,10 @@
 %% gen_tcp with {packet, 4} or {packet, line}: a process for each connection. Called as
-%% `erl -noinput -s echo main WHERE FRAMING`.
+%% `erl -noinput -s echo main WHERE FRAMING each|delayed`: each message is sent as it is answered, or
+%% the driver may delay it to send more at once.
 -module(echo).
 -export([main/1]).
 
-main([_Where, Framing]) ->
+main([_Where, Framing, Sending]) ->
     Packet = case Framing of
         lines -> line;
         _ -> 4
@@ -14,6 +15,7 @@ main([_Where, Framing]) ->
         {packet, Packet},
         {active, false},
         {nodelay, true},
+        {delay_send, Sending =:= delayed},
         {backlog, 1024}
     ]),
     {ok, Port} = inet:port(Listener),

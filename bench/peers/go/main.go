@@ -1,4 +1,5 @@
-// A goroutine for each connection, bufio in both directions, flushed before a read that would wait.
+// A goroutine for each connection, bufio in both directions, flushed before a read that would wait;
+// after every message with a third word `each`.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 
 func main() {
 	place, framing := os.Args[1], os.Args[2]
+	each := len(os.Args) > 3 && os.Args[3] == "each"
 	listener, err := listen(place)
 	if err != nil {
 		log.Fatal(err)
@@ -26,7 +28,7 @@ func main() {
 		if framing == "lines" {
 			go echoLines(connection)
 		} else {
-			go echoMessages(connection)
+			go echoMessages(connection, each)
 		}
 	}
 }
@@ -47,14 +49,14 @@ func listen(place string) (net.Listener, error) {
 	return listener, err
 }
 
-func echoMessages(connection net.Conn) {
+func echoMessages(connection net.Conn, each bool) {
 	defer connection.Close()
 	reader := bufio.NewReader(connection)
 	writer := bufio.NewWriter(connection)
 	var prefix [4]byte
 	var message []byte
 	for {
-		if reader.Buffered() == 0 && writer.Flush() != nil {
+		if (each || reader.Buffered() == 0) && writer.Flush() != nil {
 			return
 		}
 		if _, err := io.ReadFull(reader, prefix[:]); err != nil {

@@ -1,5 +1,4 @@
 import io.netty.bootstrap.ServerBootstrap;
-import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -14,12 +13,14 @@ import java.net.InetSocketAddress;
 
 /**
  * Netty's NIO transport, one loop since a server here has one processor: LengthFieldBasedFrameDecoder
- * and LengthFieldPrepender, written as they come and flushed once the read is complete.
+ * and LengthFieldPrepender. With a third word `each` every message is written and flushed, as most
+ * people write it; otherwise written, and flushed once the read is complete.
  */
 public final class Echo {
     private static final int MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
 
     public static void main(String[] arguments) throws Exception {
+        boolean each = arguments.length > 2 && arguments[2].equals("each");
         NioEventLoopGroup loop = new NioEventLoopGroup(1);
         ServerBootstrap server = new ServerBootstrap()
             .group(loop)
@@ -32,7 +33,7 @@ public final class Echo {
                     channel.pipeline().addLast(
                         new LengthFieldBasedFrameDecoder(MESSAGE_BYTES_MAX, 0, 4, 0, 4),
                         new LengthFieldPrepender(4),
-                        new Service());
+                        each ? new ServiceOfEach() : new Service());
                 }
             });
         Channel listener = server.bind("127.0.0.1", 0).sync().channel();
@@ -40,10 +41,22 @@ public final class Echo {
         listener.closeFuture().sync();
     }
 
+    private static final class ServiceOfEach extends ChannelInboundHandlerAdapter {
+        @Override
+        public void channelRead(ChannelHandlerContext context, Object message) {
+            context.writeAndFlush(message);
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+            context.close();
+        }
+    }
+
     private static final class Service extends ChannelInboundHandlerAdapter {
         @Override
         public void channelRead(ChannelHandlerContext context, Object message) {
-            context.write((ByteBuf) message, context.voidPromise());
+            context.write(message);
         }
 
         @Override
