@@ -22,11 +22,11 @@ text { font: 13px system-ui, sans-serif; fill: #24292f }
 
 def bars(title, unit, rows, limit=None):
     """`rows` are (name, median, low, high); low and high are drawn as a line over the bar's end.
-    A logarithmic axis begins below the smallest bar and says so."""
+    A logarithmic axis begins below the smallest bar and says so. A limit is a dashed line."""
     highest = max(high for _, _, _, high in rows)
     lowest = min(low for _, _, low, _ in rows)
     logarithmic = highest > LINEAR_MAX * lowest
-    start = 10 ** math.floor(math.log10(lowest * 0.99)) if logarithmic else 0
+    start = below(lowest) if logarithmic else 0
     span = WIDTH - LABEL - ROOM
 
     def x(value):
@@ -37,6 +37,7 @@ def bars(title, unit, rows, limit=None):
 
     height = TOP + ROW * len(rows) + 12
     axis = f"{unit}; logarithmic, from {start:g}" if logarithmic else unit
+    axis += "" if limit is None else "; dashed: wanted of Switchboard, events"
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'width="{WIDTH}" height="{height}" role="img" aria-label="{escape(title)}">',
@@ -44,6 +45,9 @@ def bars(title, unit, rows, limit=None):
         f'<text class="title" x="8" y="20">{escape(title)}</text>',
         f'<text class="quiet" x="8" y="38">{escape(axis)}</text>',
     ]
+    if limit is not None:
+        out.append(f'<line class="limit" x1="{x(limit):.1f}" x2="{x(limit):.1f}" '
+                   f'y1="{TOP - 4}" y2="{height - 8}"/>')
     for number, (name, middle, low, high) in enumerate(rows):
         y = TOP + ROW * number
         kind = "own" if name.startswith("Switchboard") else "bar"
@@ -56,10 +60,13 @@ def bars(title, unit, rows, limit=None):
         out.append(f'<text x="{x(high) + 6:.1f}" y="{y + 14}">{shown(middle)}</text>')
     bottom = height - 8
     out.append(f'<line class="axis" x1="{LABEL}" x2="{LABEL}" y1="{TOP - 4}" y2="{bottom}"/>')
-    if limit is not None:
-        out.append(f'<line class="limit" x1="{x(limit):.1f}" x2="{x(limit):.1f}" '
-                   f'y1="{TOP - 4}" y2="{bottom}"/>')
     return "\n".join([*out, "</svg>"]) + "\n"
+
+
+def below(value):
+    """The next smaller one of 1, 2 and 5 times a power of ten that leaves a bar to be seen."""
+    power = 10 ** math.floor(math.log10(value))
+    return max(step * power for step in (0.5, 1, 2, 5) if step * power < 0.8 * value)
 
 
 def shown(value):
