@@ -9,14 +9,15 @@ WIDTH, LABEL, ROOM, ROW, TOP = 760, 268, 84, 22, 52
 
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #24292f }
+.page { fill: #ffffff }
 .title { font-weight: 600; font-size: 14px }
 .quiet { fill: #57606a; font-size: 12px }
 .bar { fill: #8c959f } .own { fill: #0969da } .floor { fill: #57606a }
 .spread { stroke: #24292f; stroke-width: 1.5 } .axis { stroke: #8c959f; stroke-width: 1 }
 .limit { stroke: #cf222e; stroke-width: 1.5; stroke-dasharray: 4 3 }
 @media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3 } .quiet { fill: #9198a1 } .own { fill: #4493f8 } .bar { fill: #656c76 }
-  .floor { fill: #9198a1 } .spread { stroke: #e6edf3 } .limit { stroke: #f85149 }
+  .page { fill: #0d1117 } text { fill: #e6edf3 } .quiet { fill: #9198a1 }
+  .bar { fill: #656c76 } .own { fill: #4493f8 } .floor { fill: #9198a1 } .spread { stroke: #e6edf3 } .limit { stroke: #f85149 }
 }"""
 
 
@@ -42,6 +43,7 @@ def bars(title, unit, rows, limit=None):
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'width="{WIDTH}" height="{height}" role="img" aria-label="{escape(title)}">',
         f"<style>{STYLE}</style>",
+        '<rect class="page" width="100%" height="100%" rx="6"/>',
         f'<text class="title" x="8" y="20">{escape(title)}</text>',
         f'<text class="quiet" x="8" y="38">{escape(axis)}</text>',
     ]
