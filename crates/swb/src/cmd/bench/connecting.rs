@@ -30,9 +30,9 @@ pub(super) fn connect(
     let first = args.endpoint.connect(&options).map_err(not_connected)?;
     took(since(began));
     let endpoint = match (&args.endpoint, first.remote()) {
-        // What is below TLS has an address, and knows nothing of what is above it.
         (Endpoint::Tls { .. }, Some(Endpoint::Tcp { host, port })) => Endpoint::Tls { host, port },
-        (_, remote) => remote.unwrap_or_else(|| args.endpoint.clone()),
+        (_, Some(remote)) => remote,
+        (given, None) => given.clone(),
     };
     made.push(first);
     match &args.endpoint {
