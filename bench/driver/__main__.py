@@ -71,6 +71,14 @@ def main():
     peers = [peer for peer in peers if peer.key in commands]
     swb = build.swb(asked.quick)
     bench = Bench(swb, commands, asked.seconds, asked.warm_up, asked.lock)
+    try:
+        return run(bench, asked, peers, columns, skipped)
+    finally:
+        bench.close()
+
+
+def run(bench, asked, peers, columns, skipped):
+    """Checks, measures, reports; the exit code."""
     if bench.certificate is None:
         columns = [column for column in columns if column.where != "tls"]
     failures = check(bench, peers, columns)

@@ -17,7 +17,8 @@ text { font: 13px system-ui, sans-serif; fill: #24292f }
 .limit { stroke: #cf222e; stroke-width: 1.5; stroke-dasharray: 4 3 }
 @media (prefers-color-scheme: dark) {
   .page { fill: #0d1117 } text { fill: #e6edf3 } .quiet { fill: #9198a1 }
-  .bar { fill: #656c76 } .own { fill: #4493f8 } .floor { fill: #9198a1 } .spread { stroke: #e6edf3 } .limit { stroke: #f85149 }
+  .bar { fill: #656c76 } .own { fill: #4493f8 } .floor { fill: #9198a1 }
+  .spread { stroke: #e6edf3 } .limit { stroke: #f85149 }
 }"""
 
 

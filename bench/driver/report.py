@@ -34,7 +34,9 @@ READING = """\
 
 def write(results, folder):
     """RESULTS.md and the folder `plots`, in a folder; the path of the first."""
-    figures = Figures(results)
+    beside = {name: json.loads((build.BENCH / name).read_text()) for name in BESIDE
+              if (build.BENCH / name).exists()}
+    figures = Figures(results, beside)
     path, drawn = folder / "RESULTS.md", folder / "plots"
     drawn.mkdir(exist_ok=True)
     parts = ["# Side by side", preface(results, figures), target_table(figures)]
@@ -45,7 +47,7 @@ def write(results, folder):
             parts.append(section(title, columns, figures, drawn))
     if figures.ping_pong:
         parts.append(ping_pong(figures))
-    parts += [beside(name, drawn) for name in BESIDE if (build.BENCH / name).exists()]
+    parts += [another(told, drawn / name.replace(".json", ".svg")) for name, told in beside.items()]
     parts.append("## How to read it\n\n" + READING)
     parts.append("## Conditions\n\n" + conditions(results, figures))
     path.write_text("\n\n".join(parts) + "\n")
@@ -189,20 +191,19 @@ def ping_pong(figures):
             "back what it reads are pinned on one core.\n\n" + table(head, rows))
 
 
-def beside(name, drawn):
+def another(told, drawing):
     """A table and a plot of what another driver has written."""
-    told = json.loads((build.BENCH / name).read_text())
     rows = [(row["name"], median(row["values"]), *quartiles(row["values"]))
             for row in told["rows"] if row["values"]]
-    svg = name.replace(".json", ".svg")
-    (drawn / svg).write_text(plots.bars(told["title"], told["unit"], rows))
+    bars = [(plain(name), *numbers) for name, *numbers in rows]
+    drawing.write_text(plots.bars(told["title"], told["unit"], bars))
     wanted = {row["name"]: row.get("target") or "" for row in told["rows"]}
     lines = table(["", told["unit"], "quartiles", "wanted"], [
         [row, plots.shown(middle), f"{plots.shown(low)} - {plots.shown(high)}", wanted[row]]
         for row, middle, low, high in rows])
     said = told.get("conditions", "")
     said = f"{said}\n\n" if said else ""
-    return f"## {told['title']}\n\n{said}{lines}\n\n![{told['title']}](plots/{svg})"
+    return f"## {told['title']}\n\n{said}{lines}\n\n![{told['title']}](plots/{drawing.name})"
 
 
 def conditions(results, figures):

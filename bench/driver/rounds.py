@@ -38,6 +38,9 @@ class Bench:
         self.folder = pathlib.Path(self.temporary.name)
         self.certificate = make_certificate(self.folder)
 
+    def close(self):
+        self.temporary.cleanup()
+
     def set_congestion(self, column):
         """The column's congestion control, or the system's; gives what it is now."""
         return machine.set_congestion(column.congestion or self.system_congestion)
