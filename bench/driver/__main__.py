@@ -38,9 +38,9 @@ def arguments():
     parser.add_argument("--seed", type=int, help="of the order; printed when it is chosen")
     parser.add_argument("--append", action="store_true",
                         help="add the rounds to those in results.json")
-    parser.add_argument("--lock", metavar="FILE",
-                        help="hold a lock on FILE for each column of a round: for a machine that "
-                        "others use too, if they take it")
+    parser.add_argument("--lock", metavar="FILE[:FILE]",
+                        help="hold a lock on FILE, one after the other, for each column of a "
+                        "round: for a machine that others use too, if they take them")
     parser.add_argument("--report", action="store_true",
                         help="measure nothing: RESULTS.md again, from results.json")
     parser.add_argument("--quick", action="store_true",
@@ -97,8 +97,8 @@ def check(bench, peers, columns):
     failures = set()
     for column in columns:
         bench.set_congestion(column)
-        for peer in peers:
-            if peer.does(column):
+        with bench.alone():
+            for peer in [peer for peer in peers if peer.does(column)]:
                 try:
                     bench.measure(peer, column, verify=True)
                     print(f"right: {peer.key}, {column.key}", flush=True)

@@ -47,12 +47,11 @@ class Bench:
 
     @contextlib.contextmanager
     def alone(self):
-        """While nothing else that takes the same lock is at work on this machine."""
-        if self.lock is None:
-            yield
-            return
-        with open(self.lock, "a", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """While nothing else that takes the same locks is at work on this machine."""
+        with contextlib.ExitStack() as held:
+            for path in filter(None, (self.lock or "").split(":")):
+                file = held.enter_context(open(path, "a", encoding="utf-8"))
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def measure(self, peer, column, verify=False):
