@@ -15,6 +15,11 @@ import machine
 
 # Until a server says that it listens; a virtual machine has to be started for some.
 START_SECONDS = 30
+# So many messages at least, and so long at most, where messages are counted and not the time.
+LEAST_COUNT = 200
+COUNT_SECONDS = 20
+# Of a ping-pong in the quick run.
+QUICK_SECONDS = 0.1
 # Beyond what the load itself takes: connecting, and the last replies.
 SPARE_SECONDS = 30
 
@@ -27,6 +32,7 @@ class Bench:
     """What is the same for every measurement of a run."""
 
     def __init__(self, swb, commands, seconds, warm_up, lock=None):
+        # None: a few messages each, of the quick run.
         self.swb = swb
         self.commands = commands
         self.seconds = seconds
@@ -62,9 +68,12 @@ class Bench:
             words += ["--server-pid", pid]
             if column.where == "tls":
                 words += ["--tls-ca", self.certificate[0]]
-            if verify:
-                seconds, warm_up = 0.1, 0
-                words += ["--verify"]
+            words += ["--verify"] if verify else []
+            if verify or self.seconds is None:
+                # However slow it is: nothing that has to be right depends on a time.
+                count = max(LEAST_COUNT, 2 * column.connections * column.depth)
+                seconds, warm_up = COUNT_SECONDS, 0
+                words += ["--count", count]
             else:
                 seconds, warm_up = self.seconds, self.warm_up + peer.compiles
             words += ["--duration", milliseconds(seconds), "--warm-up", milliseconds(warm_up)]
@@ -118,9 +127,10 @@ class Bench:
         path = self.folder / "socket"
         path.unlink(missing_ok=True)
         place = f"unix:{path}" if where == "unix" else "tcp"
-        words = [program, variant, place, str(self.seconds)]
+        seconds = self.seconds or QUICK_SECONDS
+        words = [program, variant, place, str(seconds)]
         done = subprocess.run(words, capture_output=True, text=True, check=False,
-                              timeout=self.seconds + SPARE_SECONDS,
+                              timeout=seconds + SPARE_SECONDS,
                               preexec_fn=pinned(self.server_core))
         if done.returncode != 0:
             raise Failed(f"{' '.join(words)}: {done.stderr.strip()}")
