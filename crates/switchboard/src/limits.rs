@@ -96,6 +96,10 @@ pub const STALL_LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Queued bytes at which a queue is flushed by itself.
 pub const QUEUE_MARK_BYTES: usize = 64 * 1024;
 
+/// A reply of so many bytes is offered to the transport from where it lies, not copied behind what
+/// is queued: by then a copy costs more than a call.
+pub const WRITE_THROUGH_BYTES: usize = 32 * 1024;
+
 /// The most bytes of an unfinished message, or of replies not yet taken, that are copied out of a
 /// loop's buffer when the turn of their conversation ends; more stays where it is, and the buffer
 /// goes with it.

@@ -10,6 +10,7 @@ use crate::{Ending, Error};
 use bytes::Bytes;
 use std::any::Any;
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 use switchboard_frame::{Fields, Protocol};
@@ -167,6 +168,28 @@ impl Line {
         let extras = self.extras();
         extras.held_bytes += held.bytes();
         extras.held.push_back(held);
+    }
+
+    pub(super) fn drop_held(&mut self) {
+        if let Some(extras) = &mut self.extras {
+            extras.held.clear();
+            extras.held_bytes = 0;
+        }
+    }
+
+    /// The peer takes nothing any more. What it sent before is still to be received.
+    #[cold]
+    pub(super) fn deafened(&mut self, what: &str, error: io::Error) {
+        let error = self.io(what, error);
+        self.extras().deaf.get_or_insert(error);
+        self.flags.holds = false;
+        self.drop_held();
+    }
+
+    /// An error of the transport.
+    pub(super) fn io(&self, what: &str, error: io::Error) -> Error {
+        let transport = &self.transport;
+        Error::stream(what, error).with_silence(&**transport).at_endpoint(transport.name())
     }
 
     /// This side is done sending, once everything before is delivered.

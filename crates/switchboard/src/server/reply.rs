@@ -4,10 +4,12 @@ use super::bench::Bench;
 use super::inbox::{Mailbox, Token};
 use super::line::{Held, Line, Phase};
 use super::sender::{Pending, Sender, SlowPeer};
+use super::stats::Count;
 use crate::session::Sending;
-use crate::{Ending, Endpoint, Error};
+use crate::{Ending, Endpoint, Error, limits};
 use bytes::Bytes;
 use std::any::Any;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use switchboard_frame::{EncodeError, Fields, Protocol};
 
@@ -53,7 +55,9 @@ impl Reply<'_> {
     /// [`closed`](super::Service::closed) tells.
     #[inline]
     pub fn send(&mut self, message: &[u8]) -> Result<(), Error> {
-        if message.len() <= self.room && self.sending.outbound.queue_simple(message) {
+        if message.len() <= self.room.min(limits::WRITE_THROUGH_BYTES)
+            && self.sending.outbound.queue_simple(message)
+        {
             self.room -= message.len();
             return Ok(());
         }
@@ -62,11 +66,45 @@ impl Reply<'_> {
 
     #[inline(never)]
     fn send_otherwise(&mut self, message: &[u8]) -> Result<(), Error> {
+        if limits::WRITE_THROUGH_BYTES < message.len() && message.len() <= self.room {
+            self.room -= message.len();
+            if self.sent_through(message) {
+                return Ok(());
+            }
+        }
         if !self.goes_at_once(message.len())? {
             return self.later_or_never(Held::Message(Bytes::copy_from_slice(message)));
         }
         let queued = self.sending.queue(message);
         self.queued(queued)
+    }
+
+    /// Offers a large message to the transport as it lies, behind what is queued; what the transport
+    /// does not take is queued. `false` where the framing has to see a message before its head.
+    fn sent_through(&mut self, message: &[u8]) -> bool {
+        let (outbound, line) = (&mut *self.sending.outbound, &mut *self.line);
+        let Ok(mut through) = outbound.begin_through(message) else { return false };
+        loop {
+            match line.transport.write_vectored(&through.parts()) {
+                Ok(sent) => {
+                    through.handle_sent(sent);
+                    line.said = self.bench.now;
+                    self.bench.counters.add(Count::BytesSent, sent as u64);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    self.room = 0;
+                    through.end();
+                    line.deafened("cannot send to", error);
+                    outbound.discard();
+                    return true;
+                }
+            }
+            // A write that takes less than all says as much as the next one would.
+            through.end();
+            return true;
+        }
     }
 
     /// Sends a message that is shared: where it has to wait it is held, not copied.

@@ -196,18 +196,13 @@ impl<S: Service> Turn<'_, S> {
                 }
                 Err(error) => {
                     let number = self.session.inbound.messages() + 1;
-                    let error = self.io("cannot receive from", error).at_message(number);
+                    let error = self.line.io("cannot receive from", error).at_message(number);
                     let partial = self.session.inbound.partial();
                     self.line.extras().broken = Some(error.with_partial(partial));
                     return 0;
                 }
             }
         }
-    }
-
-    fn io(&self, what: &str, error: io::Error) -> Error {
-        let transport = &self.line.transport;
-        Error::stream(what, error).with_silence(&**transport).at_endpoint(transport.name())
     }
 
     /// Gives the service the messages that are there, within the bounds of a turn.
@@ -317,7 +312,7 @@ impl<S: Service> Turn<'_, S> {
         let broken = self.line.extras.as_ref().and_then(|extras| extras.broken.clone());
         if let Some(error) = broken {
             // Nobody is there to be answered any more.
-            self.drop_held();
+            self.line.drop_held();
             self.line.close(error.ending().unwrap_or(Ending::Reset), Some(error));
         }
     }
@@ -376,14 +371,10 @@ impl<S: Service> Turn<'_, S> {
         }
     }
 
-    /// The peer takes nothing any more. What it sent before is still to be received.
     #[cold]
     fn deafened(&mut self, what: &str, error: io::Error) {
-        let error = self.io(what, error);
-        self.line.extras().deaf.get_or_insert(error);
-        self.line.flags.holds = false;
+        self.line.deafened(what, error);
         self.session.outbound.discard();
-        self.drop_held();
     }
 
     /// Moves on to the next phase once everything is delivered.
