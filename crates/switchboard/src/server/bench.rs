@@ -10,11 +10,11 @@ use super::stats::{Count, Counters};
 use super::turn::Turn;
 use crate::session::{Buffers, Session, park};
 use crate::sys::Clock;
-use crate::transport::{Interest, Transport};
+use crate::transport::{Interest, Patience, Transport};
 use crate::{Ending, Error, Stopper};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use switchboard_frame::{Protocol, Role};
 
 /// What is the same for every conversation of a server.
@@ -50,6 +50,9 @@ pub(super) struct Bench {
     /// In a process of its own: stopped when the server is to end.
     pub(super) lifeline: Option<Stopper>,
     pub(super) buffers: Buffers,
+    /// How long the next read may wait, where the thread has nothing else to do.
+    pub(super) read_within: Option<Duration>,
+    pub(super) patience: Patience,
     /// Sessions at rest, for the next conversations whose own are.
     #[expect(clippy::vec_box, reason = "they go to and from lines, which have them boxed")]
     residents: Vec<Box<Session>>,
@@ -82,6 +85,8 @@ impl Bench {
             now: clock(),
             clock,
             buffers: Buffers::default(),
+            read_within: None,
+            patience: Patience::default(),
             residents: Vec::new(),
         };
         shared.enter(&bench.inbox, Some(&bench.counters));
