@@ -186,7 +186,7 @@ impl ReceiveBuffer {
             // A first read is small, so that a connection that only announces costs little.
             _ if len < CAPACITY_MIN => CAPACITY_MIN,
             // A frame that is known to end in the slack needs no other memory.
-            _ if need > 1 && wanted <= self.bytes.capacity() => self.bytes.capacity(),
+            CAPACITY_MAX if need > 1 && wanted <= self.bytes.capacity() => self.bytes.capacity(),
             // Reads that fill the buffer want a larger one.
             _ if was_full => wanted.max(len.saturating_mul(2)),
             _ if unread == len || unread >= CAPACITY_MIN => wanted,

@@ -55,7 +55,7 @@ impl Patience {
     /// A poll that began at `since` came back at `now`.
     pub(crate) fn looked(&mut self, since: Instant, now: Instant) {
         self.looked = Some(now);
-        if self.way == Way::Poll && now.saturating_duration_since(since) < limits::BLIND_WAIT {
+        if self.way == Way::Poll && now.saturating_duration_since(since) < limits::BLIND_WAIT / 2 {
             self.way = Way::Read;
         }
     }
@@ -73,12 +73,12 @@ mod tests {
         assert!(patience.reads());
         assert_eq!(patience.reads_blindly(start, None), None, "nothing has been looked at");
         patience.looked(start, start);
-        assert_eq!(patience.reads_blindly(after(31), None), Some(limits::BLIND_WAIT));
-        assert_eq!(patience.reads_blindly(after(32), None), None);
+        assert_eq!(patience.reads_blindly(after(63), None), Some(limits::BLIND_WAIT));
+        assert_eq!(patience.reads_blindly(after(64), None), None);
         // What is due comes first.
-        assert_eq!(patience.reads_blindly(start, Some(after(31))), None);
+        assert_eq!(patience.reads_blindly(start, Some(after(63))), None);
         assert_eq!(patience.reads_blindly(after(9), Some(after(8))), None);
-        assert_eq!(patience.reads_blindly(start, Some(after(32))), Some(limits::BLIND_WAIT));
+        assert_eq!(patience.reads_blindly(start, Some(after(64))), Some(limits::BLIND_WAIT));
     }
 
     #[test]
