@@ -119,17 +119,22 @@ impl Tls {
         if room.last.is_empty() {
             return Ok(0);
         }
+        let end = room.last.len();
         let mut state = self.lock();
+        if state.failure.is_none() {
+            return state.read(&*self.inner, &mut room);
+        }
+        // What came before it is given first.
+        let given = state.give(&mut room, 0, end);
         match &mut state.failure {
-            Some(failed) if failed.told => {
+            Some(failed) if given == 0 => {
                 let failure = failed.failure.clone();
-                Err(state.drain(&*self.inner, &failure))
+                match std::mem::replace(&mut failed.told, true) {
+                    true => Err(state.drain(&*self.inner, &failure)),
+                    false => Err(failure.to_io()),
+                }
             }
-            Some(failed) => {
-                failed.told = true;
-                Err(failed.failure.to_io())
-            }
-            None => state.read(&*self.inner, &mut room),
+            _ => Ok(given),
         }
     }
 

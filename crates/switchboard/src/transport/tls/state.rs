@@ -53,8 +53,8 @@ pub(super) struct Room<'a> {
 /// may add, a header.
 const RECORD_BYTES_MAX: usize = 20 * 1024;
 
-/// What rustls reads at a time by itself. Of less room than that there is no use.
-const READ_BYTES_MIN: usize = 4 * 1024;
+/// With less room, rustls reads by itself, 4 KiB at a time.
+const ROOM_BYTES_MIN: usize = RECORD_BYTES_MAX + 4 * 1024;
 
 /// Reads or writes of the transport beneath in one call before something else has its turn: a peer
 /// that sends records without content is not listened to for ever.
@@ -130,15 +130,15 @@ impl State {
             let mut encrypted = &room.last[at..end];
             let taken = self.take_in(inner, &mut encrypted);
             at = end - encrypted.len();
-            if let Err(error) = taken {
-                if filled == 0 {
-                    return Err(error);
-                }
-                // What came before it is given first.
-                self.untell();
-                break;
-            }
             filled += self.give(room, filled, at);
+            match taken {
+                Err(error) if filled == 0 => return Err(error),
+                Err(_) => {
+                    self.untell();
+                    break;
+                }
+                Ok(()) => {}
+            }
             if at == end || self.has_ended {
                 break;
             }
@@ -168,20 +168,20 @@ impl State {
     }
 
     /// Gives what is decrypted, behind so many bytes and before `end` of the last buffer.
-    fn give(&mut self, room: &mut Room<'_>, filled: usize, end: usize) -> usize {
+    pub(super) fn give(&mut self, room: &mut Room<'_>, filled: usize, end: usize) -> usize {
         let mut given = 0;
-        while self.plaintext > 0 {
+        loop {
             let place = filled + given;
             let (first, behind) = (room.first.len(), place.saturating_sub(room.first.len()));
             let into = match place < first {
                 true => &mut room.first[place..],
                 false => &mut room.last[behind..end],
             };
-            let Ok(count @ 1..) = self.connection.reader().read(into) else { break };
+            // That there is no more, and why, is found by whoever gets nothing.
+            let Ok(count @ 1..) = self.connection.reader().read(into) else { return given };
             self.plaintext = self.plaintext.saturating_sub(count);
             given += count;
         }
-        given
     }
 
     /// What came, decrypted. After a `close_notify` of this side rustls has no alert left for a bad
@@ -260,13 +260,22 @@ impl State {
                     Err(error) => return Err(error),
                 }
             }
-            if !is_open || self.has_ended || end < RECORD_BYTES_MAX + READ_BYTES_MIN {
-                self.pull(inner)?;
-                continue;
-            }
-            match self.pull_into(inner, room)? {
-                0 => {}
-                filled => return Ok(filled),
+            let pulled = match is_open && !self.has_ended && end >= ROOM_BYTES_MIN {
+                true => self.pull_into(inner, room),
+                false => self.pull(inner).map(|()| 0),
+            };
+            match pulled {
+                Ok(0) => {}
+                Err(error) if self.failure.is_none() => return Err(error),
+                // What came before it is given first.
+                Err(error) => match self.give(room, 0, end) {
+                    0 => return Err(error),
+                    given => {
+                        self.untell();
+                        return Ok(given);
+                    }
+                },
+                filled => return filled,
             }
         }
         Err(ErrorKind::WouldBlock.into())
