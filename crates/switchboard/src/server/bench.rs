@@ -10,12 +10,12 @@ use super::stats::{Count, Counters};
 use super::turn::{Short, Turn};
 use crate::session::{Buffers, Session, park};
 use crate::sys::Clock;
-use crate::transport::{Interest, Transport};
+use crate::transport::{Interest, Patience, Transport};
 use crate::{Ending, Error, Stopper, limits};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use switchboard_frame::{Protocol, Role};
 
 /// What is the same for every conversation of a server.
@@ -57,6 +57,9 @@ pub(super) struct Bench {
     /// In a process of its own: stopped when the server is to end.
     pub(super) lifeline: Option<Stopper>,
     pub(super) buffers: Buffers,
+    /// How long the next read may wait, where the thread has nothing else to do.
+    pub(super) read_within: Option<Duration>,
+    pub(super) patience: Patience,
     /// Whether too much is queued in all; looked up once a turn, and only where it matters.
     is_over_queued: Cell<Option<bool>>,
     /// A session at rest that has the buffers, for the next conversation at rest.
@@ -93,6 +96,8 @@ impl Bench {
             now: clock(),
             clock,
             buffers: Buffers::default(),
+            read_within: None,
+            patience: Patience::default(),
             is_over_queued: Cell::new(None),
             resident: None,
             residents: Vec::new(),

@@ -181,9 +181,16 @@ impl<S: Service> Turn<'_, S> {
     /// Reads once. How many bytes: none is the end, or that there are none yet.
     fn read(&mut self) -> usize {
         let need = self.session.inbound.needed();
+        let within = self.bench.read_within.take();
         loop {
             let inbound = &mut self.session.inbound;
-            match inbound.read_from(&*self.line.transport, need, &mut self.bench.buffers) {
+            let buffers = &mut self.bench.buffers;
+            let read = inbound.read_from(&*self.line.transport, need, buffers, within);
+            if within.is_some() {
+                self.bench.tell_time();
+            }
+            match read {
+                Err(error) if within.is_some() && self.bench.patience.failed(&error) => return 0,
                 Ok(bytes) => {
                     self.bench.counters.add(Count::BytesReceived, bytes as u64);
                     return bytes;
