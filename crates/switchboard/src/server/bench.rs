@@ -2,7 +2,8 @@
 
 use super::Service;
 use super::drain::CutOff;
-use super::inbox::{InService, Inbox, Token};
+use super::in_service::InService;
+use super::inbox::{Inbox, Token};
 use super::limits::Limits;
 use super::line::{Line, Phase};
 use super::shared::Shared;

@@ -18,7 +18,8 @@ mod mail;
 mod opening;
 
 use super::bench::Bench;
-use super::inbox::{InService, Token};
+use super::in_service::InService;
+use super::inbox::Token;
 use super::line::{Line, Phase};
 use super::stats::Count;
 use super::{Reply, Service};

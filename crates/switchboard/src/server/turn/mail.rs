@@ -5,6 +5,7 @@
 
 use super::Turn;
 use crate::server::Service;
+use crate::server::group::Batch;
 use crate::server::inbox::Post;
 use crate::server::line::{Held, Phase};
 use crate::session::Sending;
@@ -26,6 +27,7 @@ impl<S: Service> Turn<'_, S> {
             };
             match post {
                 Post::Message(message) => self.send_of_its_own(&message),
+                Post::Batch(batch) => self.send_batch(&batch),
                 Post::Answer { number, answer } => self.keep_promise(number, answer),
                 Post::Resume => self.call(|_, reply| {
                     reply.resume();
@@ -50,6 +52,17 @@ impl<S: Service> Turn<'_, S> {
         // What was put in before the conversation began to close still goes out.
         if !self.line.flags.half_closed && !self.line.is_deaf() {
             self.queue(message);
+        }
+    }
+
+    /// Messages of a group, as they have been framed for all who frame alike.
+    fn send_batch(&mut self, batch: &Batch) {
+        let is_plain = self.session.frames_as_at_rest();
+        match is_plain.then(|| batch.framed(&self.bench.setup)).flatten() {
+            Some((frames, last)) if !self.line.flags.half_closed && !self.line.is_deaf() => {
+                self.session.outbound.queue_framed(frames, last, batch.len());
+            }
+            _ => batch.messages().for_each(|message| self.send_of_its_own(message)),
         }
     }
 
