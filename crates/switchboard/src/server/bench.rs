@@ -3,7 +3,7 @@
 use super::Service;
 use super::drain::CutOff;
 use super::in_service::InService;
-use super::inbox::{Inbox, Token};
+use super::inbox::{Inbox, Post, Token};
 use super::limits::Limits;
 use super::line::{Line, Phase};
 use super::shared::Shared;
@@ -13,6 +13,7 @@ use crate::session::{Buffers, Session, park};
 use crate::sys::Clock;
 use crate::transport::{Interest, Transport};
 use crate::{Ending, Error, Stopper};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -51,6 +52,8 @@ pub(super) struct Bench {
     /// In a process of its own: stopped when the server is to end.
     pub(super) lifeline: Option<Stopper>,
     pub(super) buffers: Buffers,
+    /// For the mail of the conversation at hand; empty between turns.
+    pub(super) posts: VecDeque<Post>,
     /// Sessions at rest, for the next conversations whose own are.
     #[expect(clippy::vec_box, reason = "they go to and from lines, which have them boxed")]
     residents: Vec<Box<Session>>,
@@ -83,6 +86,7 @@ impl Bench {
             now: clock(),
             clock,
             buffers: Buffers::default(),
+            posts: VecDeque::new(),
             residents: Vec::new(),
         };
         shared.enter(&bench.inbox, Some(&bench.counters));

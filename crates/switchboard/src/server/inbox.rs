@@ -232,21 +232,35 @@ impl Mailbox {
         }
     }
 
-    /// The next post; without room, the next of those that need none. `None` until another token
-    /// is in the inbox, or there is room.
-    pub(super) fn take(&self, has_room: bool) -> Option<Post> {
+    /// Moves what there is room for into `taken`, which is empty: posts until they have so many
+    /// bytes together, and of the others those that need no room. Whether that was all: else there
+    /// is no token for the rest until something that needs no room is put in.
+    pub(super) fn take(&self, room_bytes: usize, taken: &mut VecDeque<Post>) -> bool {
         let mut mail = self.lock();
-        let taken = if has_room { mail.posts.pop_front() } else { mail.take_urgent() };
-        let Some(post) = taken else {
-            mail.is_told = !mail.posts.is_empty();
-            mail.is_put_off = mail.is_told;
-            return None;
-        };
-        mail.account(&post, &self.shared);
+        if mail.bytes < room_bytes {
+            std::mem::swap(&mut mail.posts, taken);
+            self.shared.queued_less(mail.bytes);
+            (mail.bytes, mail.messages, mail.urgent) = (0, 0, 0);
+        } else {
+            let rest_max = mail.bytes - room_bytes;
+            while room_bytes > 0
+                && mail.bytes > rest_max
+                && let Some(post) = mail.posts.pop_front()
+            {
+                mail.account(&post, &self.shared);
+                taken.push_back(post);
+            }
+            while let Some(post) = mail.take_urgent() {
+                mail.account(&post, &self.shared);
+                taken.push_back(post);
+            }
+        }
         if mail.waiting > 0 {
             self.room.notify_all();
         }
-        Some(post)
+        mail.is_told = !mail.posts.is_empty();
+        mail.is_put_off = mail.is_told;
+        !mail.is_told
     }
 
     /// The conversation is over: nothing is taken any more, and nobody waits.

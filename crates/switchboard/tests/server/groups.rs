@@ -261,12 +261,15 @@ fn members_may_frame_differently() {
         group.send("two\nlines");
         group.send("and on");
         for (number, member) in members.iter_mut().enumerate() {
-            if number != 2 {
+            if number == 2 {
+                // What lay behind it in the same queue may still come, and then the end.
+                while member.recv().unwrap().is_some() {}
+            } else {
                 assert_eq!(hear(member), b"two\nlines", "{case}");
                 assert_eq!(hear(member), b"and on", "{case}");
             }
         }
-        one.wait_for("one failed", |stats| stats.endings.count(Ending::Stopped) == 1);
+        assert_eq!((one.stats().failed, another.stats().failed), (1, 0), "{case}");
     }
 }
 

@@ -16,15 +16,14 @@ impl<S: Service> Turn<'_, S> {
     /// What others have sent to this conversation, as far as there is room for it. An answer that
     /// was promised needs none: what waits behind it may be all that fills the queue.
     pub(super) fn take_mail(&mut self) {
-        let Some(mailbox) = self.line.extras().mailbox.clone() else { return };
-        loop {
-            self.note_full();
-            let has_room = !self.line.flags.full;
-            let Some(post) = mailbox.take(has_room) else {
-                // What is put off is looked at again once there is room.
-                self.line.flags.mail = !has_room;
-                return;
-            };
+        self.note_full();
+        let high = self.bench.setup.limits.queue_high_bytes;
+        let room = if self.line.flags.full { 0 } else { high.saturating_sub(self.queued()).max(1) };
+        let Some(mailbox) = &self.line.extras().mailbox else { return };
+        // What is put off is looked at again once there is room.
+        self.line.flags.mail = !mailbox.take(room, &mut self.bench.posts);
+        let mut posts = std::mem::take(&mut self.bench.posts);
+        for post in posts.drain(..) {
             match post {
                 Post::Message(message) => self.send_of_its_own(&message),
                 Post::Batch(batch) => self.send_batch(&batch),
@@ -46,6 +45,8 @@ impl<S: Service> Turn<'_, S> {
                 }
             }
         }
+        self.bench.posts = posts;
+        self.note_full();
     }
 
     fn send_of_its_own(&mut self, message: &[u8]) {
