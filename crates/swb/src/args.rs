@@ -2,6 +2,7 @@
 //!
 //! The same definitions give the help, the suggestions, the completions and the man pages.
 
+mod bench;
 mod conduct;
 mod files;
 mod guard;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use switchboard::{ConnectOptions, Conversation, Endpoint, Liveness, Stopper};
 use switchboard_frame::{Fields, Protocol, Role};
 
+pub(crate) use crate::args::bench::{BenchArgs, Matching, Objective};
 pub(crate) use crate::args::conduct::Place;
 pub(crate) use crate::args::files::{
     CompletionsArgs, DecodeArgs, DemoArgs, EncodeArgs, FramesArgs, ManArgs,
@@ -44,6 +46,7 @@ pub(crate) enum Verb {
     Send(SendArgs),
     Serve(ServeArgs),
     Tap(TapArgs),
+    Bench(BenchArgs),
     Decode(DecodeArgs),
     Encode(EncodeArgs),
     Frames(FramesArgs),
@@ -150,19 +153,36 @@ impl ConnectionArgs {
         stopper: &Stopper,
         printer: &Printer,
     ) -> Result<Conversation, Failure> {
+        let options = self.options(stopper, printer)?;
+        let transport = self.endpoint.connect(&options).map_err(not_connected)?;
+        Ok(Conversation::with_role(transport, protocol, Role::Client))
+    }
+
+    /// How to connect.
+    ///
+    /// # Errors
+    /// The options and the endpoint do not go together; a file is not what it should be.
+    pub(crate) fn options(
+        &self,
+        stopper: &Stopper,
+        printer: &Printer,
+    ) -> Result<ConnectOptions, Failure> {
         if self.endpoint == Endpoint::Stdio {
             return Err(Failure::usage("the endpoint cannot be -: stdin and stdout are taken"));
         }
         let tls = self.trust.client(Some(&self.identity), &self.endpoint, printer)?;
-        let options = ConnectOptions::default()
+        Ok(ConnectOptions::default()
             .with_timeout(Some(self.connect_timeout))
             .with_liveness(self.liveness.unwrap_or_default())
-            .with_tls(tls);
-        let transport = self.endpoint.connect(&options.with_stopper(stopper.clone()));
-        let transport = transport.map_err(|error| match error.is_stopped() {
-            true => Failure::new(Exit::Interrupted, error),
-            false => Failure::new(Exit::Unreachable, error),
-        })?;
-        Ok(Conversation::with_role(transport, protocol, Role::Client))
+            .with_tls(tls)
+            .with_stopper(stopper.clone()))
+    }
+}
+
+/// The exit code of a connection that was not made.
+pub(crate) fn not_connected(error: switchboard::Error) -> Failure {
+    match error.is_stopped() {
+        true => Failure::new(Exit::Interrupted, error),
+        false => Failure::new(Exit::Unreachable, error),
     }
 }

@@ -44,6 +44,50 @@ impl Object {
         }
     }
 
+    /// A number with three digits behind the point.
+    pub(crate) fn decimal(mut self, name: &str, value: f64) -> Object {
+        self.name(name);
+        self.text.push_str(&format!("{value:.3}"));
+        self
+    }
+
+    pub(crate) fn boolean(mut self, name: &str, value: bool) -> Object {
+        self.name(name);
+        self.text.push_str(if value { "true" } else { "false" });
+        self
+    }
+
+    pub(crate) fn strings<'a>(
+        mut self,
+        name: &str,
+        values: impl IntoIterator<Item = &'a String>,
+    ) -> Object {
+        self.name(name);
+        self.text.push('[');
+        for (index, value) in values.into_iter().enumerate() {
+            self.text.push_str(if index > 0 { "," } else { "" });
+            quote(&mut self.text, value);
+        }
+        self.text.push(']');
+        self
+    }
+
+    pub(crate) fn objects(
+        mut self,
+        name: &str,
+        values: impl IntoIterator<Item = Object>,
+    ) -> Object {
+        self.name(name);
+        self.text.push('[');
+        for (index, value) in values.into_iter().enumerate() {
+            self.text.push_str(if index > 0 { "," } else { "" });
+            self.text.push_str(&value.text);
+            self.text.push('}');
+        }
+        self.text.push(']');
+        self
+    }
+
     pub(crate) fn object(mut self, name: &str, value: Object) -> Object {
         self.name(name);
         self.text.push_str(&value.text);
@@ -124,6 +168,18 @@ mod tests {
     #[test]
     fn text_that_is_not_utf8_is_escaped_and_says_so() {
         check(b"a\xff\\b", r#""text":"a\\xff\\\\b","escaped":true"#);
+    }
+
+    #[test]
+    fn lists_decimals_and_booleans() {
+        let texts = ["a".to_owned(), "\"".to_owned()];
+        let inner = [Object::plain().boolean("met", true), Object::plain()];
+        let line = Object::plain().strings("s", &texts).objects("o", inner).decimal("d", 1.5);
+        let line = line.strings("none", []).line();
+        assert_eq!(
+            line,
+            "{\"s\":[\"a\",\"\\\"\"],\"o\":[{\"met\":true},{}],\"d\":1.500,\"none\":[]}\n"
+        );
     }
 
     #[test]

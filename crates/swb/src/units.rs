@@ -31,6 +31,19 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a duration is written 250ms, 5s, 2m or 1h".to_owned())
 }
 
+/// Reads a duration as [`duration`] does, and in `us` too.
+///
+/// # Errors
+/// As [`duration`].
+pub(crate) fn fine(text: &str) -> Result<Duration, String> {
+    match split(text) {
+        (number, "us") => scaled(number, 1)
+            .map(Duration::from_micros)
+            .ok_or_else(|| "a duration is written 250us, 5ms or 1s".to_owned()),
+        _ => duration(text),
+    }
+}
+
 /// Reads a duration that is not zero, of something that ends when it has passed.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+mod bench;
 mod completions;
 mod decode;
 mod demo;
@@ -21,6 +22,7 @@ pub(crate) fn run(verb: Verb, printer: &Printer) -> Outcome {
         Verb::Send(args) => send::run(&args, printer),
         Verb::Serve(args) => serve::run(&args, printer),
         Verb::Tap(args) => tap::run(&args, printer),
+        Verb::Bench(args) => bench::run(&args, printer),
         Verb::Decode(args) => decode::run(&args, printer),
         Verb::Encode(args) => encode::run(&args, printer),
         Verb::Frames(args) => frames::run(&args, printer),

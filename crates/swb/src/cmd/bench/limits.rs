@@ -1,0 +1,36 @@
+//! Every bound of `swb bench`, in one table.
+
+use std::time::Duration;
+
+/// What one read takes at the most, in bytes.
+pub(super) const READ_BYTES: usize = 128 * 1024;
+
+/// Requests that are encoded ahead, in bytes; one is, however large.
+pub(super) const BLOCK_BYTES: usize = 1024 * 1024;
+
+/// The most connections that are being made at a time.
+pub(super) const CONNECTING_MAX: usize = 64;
+
+/// The most events that are taken from the system at a time.
+pub(super) const EVENTS_MAX: usize = 1024;
+
+/// The most requests without a reply on a connection, in the open loop. What is due beyond them is
+/// sent when replies come, and its latency counts from when it was due.
+pub(super) const IN_FLIGHT_MAX: u64 = 65_536;
+
+/// The longest latency that is told apart, in nanoseconds: an hour.
+pub(super) const LATENCY_MAX: u64 = 3_600_000_000_000;
+
+/// How late this program itself may send one message of a hundred, in the open loop, before the
+/// run is invalid.
+pub(super) const LAG_P99_MAX: Duration = Duration::from_millis(1);
+
+/// The share of the messages due that must have been sent, or else waited for the server, before
+/// the run is invalid.
+pub(super) const SENT_SHARE_MIN: f64 = 0.99;
+
+/// The share of a processor at which this program counts as busy all the time.
+pub(super) const BUSY_SHARE: f64 = 0.95;
+
+/// How long replies that are outstanding at the end are waited for.
+pub(super) const GRACE: Duration = Duration::from_secs(2);

@@ -1,0 +1,338 @@
+//! One connection under load: requests out, replies in, each turn one read and one write.
+//!
+//! Bytes are read into a buffer that all connections share and decoded there; a connection keeps
+//! only a reply that has begun. Of a large one nothing is kept where nothing of it is looked at.
+
+use std::io;
+use std::sync::Arc;
+
+use switchboard::transport::Interest;
+use switchboard::{Error, Transport};
+use switchboard_frame::{Assembler, Decoder, Field, Frame, ReceiveBuffer, Role, Step};
+
+use super::flight::Flight;
+use super::limits::READ_BYTES;
+use super::outgoing::Outgoing;
+use super::plan::Plan;
+use super::schedule::Schedule;
+use super::tally::Tally;
+use crate::exit::Failure;
+
+/// What all connections share.
+pub(super) struct Common<'a> {
+    pub(super) plan: &'a Plan,
+    /// The open loop's; none in the closed one.
+    pub(super) schedule: Option<Schedule>,
+    pub(super) tally: Tally,
+    pub(super) buffer: Vec<u8>,
+    /// How many may be in flight on a connection.
+    pub(super) in_flight_max: u64,
+}
+
+/// A connection.
+pub(super) struct Link {
+    index: usize,
+    pub(super) transport: Arc<dyn Transport>,
+    decoder: Decoder,
+    assembler: Assembler,
+    /// A reply that has begun.
+    rest: ReceiveBuffer,
+    /// How many bytes it wants more, at least.
+    need: usize,
+    /// How many bytes are still to come of a reply that is not kept.
+    passing: u64,
+    outgoing: Outgoing,
+    flight: Flight,
+    /// How many are to be sent and have not begun to be.
+    pub(super) due: u64,
+    answered: u64,
+    /// What its descriptors are watched for.
+    pub(super) watched: Interest,
+    /// Bytes wait for room.
+    is_blocked: bool,
+}
+
+impl Link {
+    pub(super) fn new(
+        index: usize,
+        transport: Arc<dyn Transport>,
+        plan: &Plan,
+    ) -> Result<Link, Failure> {
+        Ok(Link {
+            index,
+            transport,
+            decoder: Decoder::new(plan.protocol.framing(Role::Server)),
+            assembler: Assembler::new(),
+            rest: ReceiveBuffer::new(),
+            need: 1,
+            passing: 0,
+            outgoing: Outgoing::new(plan)?,
+            flight: Flight::new(plan.message.number.is_some()),
+            due: 0,
+            answered: 0,
+            watched: Interest::NONE,
+            is_blocked: false,
+        })
+    }
+
+    /// Requests that have no reply: those in flight, and those that are due.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.due + self.flight.count()
+    }
+
+    /// What to wait for.
+    pub(super) fn wanted(&self) -> Interest {
+        self.transport.interest(Interest { read: true, write: self.is_blocked })
+    }
+
+    /// Reads once, and takes the replies: how many there were. `now` is asked when bytes have come.
+    ///
+    /// # Errors
+    /// The connection has ended, in whatever way.
+    pub(super) fn receive(
+        &mut self,
+        common: &mut Common<'_>,
+        now: &mut dyn FnMut() -> u64,
+    ) -> Result<u64, Error> {
+        let before = self.answered;
+        loop {
+            let in_common = self.rest.is_empty();
+            let read = match in_common {
+                true => self.transport.read(&mut common.buffer),
+                false => self.transport.read(self.rest.spare_mut(self.need)),
+            };
+            let bytes = match read {
+                Ok(0) => return Err(self.ended()),
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.broken("cannot receive from", error)),
+            };
+            common.tally.bytes_received += bytes as u64;
+            let now = now();
+            if in_common {
+                let buffer = std::mem::take(&mut common.buffer);
+                let taken = self.take(&buffer[..bytes], common, now);
+                if let Ok(taken) = taken {
+                    self.rest.extend(&buffer[taken..bytes]);
+                }
+                common.buffer = buffer;
+                taken?;
+            } else {
+                self.rest.filled(bytes);
+                let mut rest = std::mem::take(&mut self.rest);
+                let taken = self.take(rest.unread(), common, now)?;
+                rest.consume(taken);
+                rest.scanned();
+                self.rest = rest;
+            }
+            if !self.transport.holds_input() {
+                break;
+            }
+        }
+        Ok(self.answered - before)
+    }
+
+    /// Takes the replies in `bytes`, and says how many bytes they were.
+    fn take(&mut self, bytes: &[u8], common: &mut Common<'_>, now: u64) -> Result<usize, Error> {
+        let mut at = usize::try_from(self.passing).unwrap_or(usize::MAX).min(bytes.len());
+        let mut replies = u64::from(self.passing > 0 && self.passing == at as u64);
+        self.passing -= at as u64;
+        let looks = common.plan.looks_at_replies();
+        loop {
+            let bytes = &bytes[at..];
+            match self.decoder.step(bytes, false) {
+                Ok(Step::Frame(frame)) => {
+                    at += frame.whole.end;
+                    if looks {
+                        self.look(&frame, bytes, common, now)?;
+                    } else {
+                        replies += u64::from(!frame.more);
+                    }
+                }
+                Ok(Step::Need(_)) if bytes.is_empty() => break,
+                Ok(Step::Need(need)) => {
+                    self.need = need.get();
+                    if !looks && let Some(taken) = self.decoder.take_over(bytes) {
+                        self.passing = taken.whole - bytes.len() as u64;
+                        at += bytes.len();
+                    }
+                    break;
+                }
+                Ok(Step::Skipped(skipped)) => {
+                    at += skipped.bytes;
+                    if skipped.discarded.is_some() {
+                        self.assembler.reset();
+                        common.tally.error("discarded", 1);
+                        replies += 1;
+                    }
+                }
+                Ok(Step::End) => break,
+                Err(error) => {
+                    return Err(Error::frame(error, self.transport.name(), self.answered + 1));
+                }
+            }
+        }
+        self.answer_oldest(replies, common, now);
+        Ok(at)
+    }
+
+    /// Looks at a reply, or a fragment of one.
+    fn look(
+        &mut self,
+        frame: &Frame,
+        bytes: &[u8],
+        common: &mut Common<'_>,
+        now: u64,
+    ) -> Result<(), Error> {
+        let Some(reply) = self.assembler.push(&bytes[frame.message.clone()], frame.more) else {
+            return Ok(());
+        };
+        let (plan, n) = (common.plan, self.answered + 1);
+        let number = match &plan.message.number {
+            Some(name) => {
+                let Some(field) = self.decoder.field(name, bytes) else {
+                    let what = format!("a reply without the field '{name}' came from");
+                    let error = Error::finished(what).at_endpoint(self.transport.name());
+                    return Err(error.at_message(n));
+                };
+                Some(number_of(field))
+            }
+            None => None,
+        };
+        if plan.verify && common.tally.difference.is_none() {
+            let sent = self.outgoing.message(number.unwrap_or(self.answered), plan)?;
+            if let Some(what) = difference(&sent, reply) {
+                let connection = self.index + 1;
+                common.tally.difference =
+                    Some(format!("connection {connection}, message {n}: {what}"));
+            }
+        }
+        match number {
+            Some(number) => self.answer(number, common, now),
+            None => self.answer_oldest(1, common, now),
+        }
+        Ok(())
+    }
+
+    /// So many replies have come, in order.
+    fn answer_oldest(&mut self, replies: u64, common: &mut Common<'_>, now: u64) {
+        let mut left = replies;
+        while left > 0 {
+            let Some((sent, together)) = self.flight.answer_oldest(left) else {
+                common.tally.error("unexpected", left);
+                return;
+            };
+            match &common.schedule {
+                None => common.tally.answered(sent, now, together),
+                Some(schedule) => {
+                    for index in self.answered..self.answered + together {
+                        let due = schedule.due(self.index, index);
+                        common.tally.answered_due(due, sent, now);
+                    }
+                }
+            }
+            self.answered += together;
+            common.tally.received += together;
+            left -= together;
+        }
+    }
+
+    /// The reply to the request of this number has come.
+    fn answer(&mut self, number: u64, common: &mut Common<'_>, now: u64) {
+        let Some((index, sent)) = self.flight.answer(number, self.outgoing.numbers()) else {
+            return common.tally.error("unexpected", 1);
+        };
+        match &common.schedule {
+            None => common.tally.answered(sent, now, 1),
+            Some(schedule) => {
+                common.tally.answered_due(schedule.due(self.index, index), sent, now);
+            }
+        }
+        self.answered += 1;
+        common.tally.received += 1;
+    }
+
+    /// Sends what is due, as much of it as the connection takes.
+    ///
+    /// # Errors
+    /// The connection has ended.
+    pub(super) fn send(&mut self, common: &mut Common<'_>, now: u64) -> Result<(), Error> {
+        let room = common.in_flight_max.saturating_sub(self.flight.count());
+        let room = room.min(self.flight.room(self.outgoing.numbers()));
+        let transport = &*self.transport;
+        let sent = self.outgoing.send(transport, common.plan, self.due.min(room))?;
+        self.due -= sent.messages;
+        self.flight.send(now, sent.messages);
+        common.tally.sent += sent.messages;
+        common.tally.bytes_sent += sent.bytes;
+        let flushed = match transport.flush() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
+            flushed => flushed,
+        };
+        let is_flushed = flushed.map_err(|error| self.broken("cannot send to", error))?;
+        self.is_blocked = sent.is_blocked || !is_flushed;
+        Ok(())
+    }
+
+    /// Those that are in flight or due have waited until now and are given up: they count with
+    /// that time.
+    pub(super) fn give_up(&mut self, common: &mut Common<'_>, now: u64) {
+        match &common.schedule {
+            None => {
+                while let Some((sent, together)) = self.flight.give_up() {
+                    common.tally.answered(sent, now, together);
+                }
+            }
+            Some(schedule) => {
+                for index in self.answered..self.answered + self.outstanding() {
+                    common.tally.answered(schedule.due(self.index, index), now, 1);
+                }
+            }
+        }
+    }
+
+    /// The stream has ended: between two replies, or within one.
+    fn ended(&mut self) -> Error {
+        let name = self.transport.name();
+        if self.passing > 0 {
+            let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
+            return Error::stream("the stream ended inside a reply from", cut).at_endpoint(name);
+        }
+        match self.decoder.step(self.rest.unread(), true) {
+            Err(error) => Error::frame(error, name, self.answered + 1),
+            Ok(_) => Error::finished("the server ended the connection:").at_endpoint(name),
+        }
+    }
+
+    fn broken(&self, what: &str, error: io::Error) -> Error {
+        Error::stream(what, error).at_endpoint(self.transport.name())
+    }
+}
+
+/// The buffer that connections share.
+pub(super) fn buffer() -> Vec<u8> {
+    vec![0; READ_BYTES]
+}
+
+/// A field as a number, the most significant byte first.
+fn number_of(field: Field<'_>) -> u64 {
+    match field {
+        Field::Integer(number) => number,
+        Field::Bytes(bytes) => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+    }
+}
+
+/// Where a reply first differs from what was sent.
+fn difference(sent: &[u8], reply: &[u8]) -> Option<String> {
+    if sent == reply {
+        return None;
+    }
+    match sent.iter().zip(reply).position(|(sent, got)| sent != got) {
+        Some(at) => Some(format!(
+            "byte {at} of the reply is 0x{:02x}, 0x{:02x} was sent",
+            reply[at], sent[at]
+        )),
+        None => Some(format!("the reply has {} bytes, {} were sent", reply.len(), sent.len())),
+    }
+}

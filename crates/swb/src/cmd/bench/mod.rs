@@ -1,0 +1,77 @@
+//! `swb bench`: loads a server with messages and measures how it answers.
+//!
+//! One thread and one loop, as lean as can be, for it is not to be what limits the server. `plan`
+//! is what is to be done, `load` the loop, `link` a connection in it, `tally` what is counted,
+//! `verdict` what it comes to and `report` how that is told.
+//!
+//! **Invariant:** in the open loop a latency counts from when its message was due, and nothing that
+//! the server does makes a message due later.
+
+mod connecting;
+mod cpu;
+mod flight;
+mod limits;
+mod link;
+mod load;
+mod outgoing;
+mod plan;
+mod ready;
+mod report;
+mod schedule;
+mod tally;
+mod verdict;
+
+use crate::args::BenchArgs;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::printer::Printer;
+use crate::signals::Interrupts;
+
+use load::{Load, nanoseconds};
+use plan::Plan;
+use report::Report;
+use tally::Tally;
+use verdict::Verdict;
+
+pub(crate) fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
+    let plan = Plan::new(args)?;
+    let server = args.server_pid.map(cpu::Server::new).transpose()?;
+    let interrupts = Interrupts::watch("ending the run", printer)?;
+    let start = nanoseconds(plan.warm_up);
+    let mut tally = Tally::new(start..start.saturating_add(nanoseconds(plan.duration)))?;
+    let transports = connecting::connect(
+        &args.connection,
+        plan.connections,
+        interrupts.stopper(),
+        printer,
+        &mut |time| tally.connect.saturating_record(time),
+    );
+    let transports = match transports {
+        Err(failure) => return interrupts.outcome(Err(failure)),
+        Ok(transports) => transports,
+    };
+    let report = Report::new(args, &plan, printer);
+    let load = Load::new(&plan, transports, tally, interrupts.stopper(), server.as_ref())?;
+    let outcome = load.run(&mut |second| report.second(second))?;
+    let verdict = Verdict::new(args, &plan, &outcome);
+    report.end(&outcome, &verdict)?;
+    exit(&outcome, &verdict, &interrupts)
+}
+
+/// The exit code: an interrupt before anything, then what kept it from being measured, then the
+/// answer.
+fn exit(outcome: &load::Outcome, verdict: &Verdict, interrupts: &Interrupts) -> Outcome {
+    let tally = &outcome.tally;
+    if outcome.was_interrupted {
+        return Ok(interrupts.exit());
+    }
+    if outcome.open == 0
+        && let Some(error) = &tally.last_error
+    {
+        let exit = if error.ending().is_some() { Exit::of(error) } else { Exit::Usage };
+        return Err(Failure::new(exit, error));
+    }
+    if tally.received == 0 && tally.latency.is_empty() {
+        return Err(Failure::new(Exit::TimedOut, "timed out: no reply came"));
+    }
+    Ok(if verdict.is_good() { Exit::Done } else { Exit::No })
+}

@@ -1,0 +1,89 @@
+//! Which connections have something to read or room to write: epoll, told once what to watch.
+//!
+//! Level-triggered, so a connection is read once for each event and what is left is told again.
+//! A wait ends to the nanosecond that the kernel's timers have, which a schedule needs.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
+use switchboard::transport::Interest;
+
+use super::limits::EVENTS_MAX;
+
+/// The kernel's set of what is watched.
+pub(super) struct Ready {
+    set: OwnedFd,
+    events: Vec<epoll::Event>,
+}
+
+/// Something is ready.
+#[derive(Clone, Copy)]
+pub(super) struct Event {
+    /// What it was watched under.
+    pub(super) token: u64,
+    /// To be read, or ended, or broken: reading tells which.
+    pub(super) read: bool,
+}
+
+impl Ready {
+    pub(super) fn new() -> io::Result<Ready> {
+        let set = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        Ok(Ready { set, events: Vec::with_capacity(EVENTS_MAX) })
+    }
+
+    pub(super) fn watch(
+        &self,
+        what: impl AsFd,
+        token: u64,
+        interest: Interest,
+    ) -> Result<(), Errno> {
+        epoll::add(&self.set, what, epoll::EventData::new_u64(token), flags(interest))
+    }
+
+    pub(super) fn change(
+        &self,
+        what: impl AsFd,
+        token: u64,
+        interest: Interest,
+    ) -> Result<(), Errno> {
+        epoll::modify(&self.set, what, epoll::EventData::new_u64(token), flags(interest))
+    }
+
+    /// That it is not watched is as good.
+    pub(super) fn forget(&self, what: BorrowedFd<'_>) {
+        let _ = epoll::delete(&self.set, what);
+    }
+
+    /// Waits until something is ready or the time has passed, or a signal came.
+    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        // A time that the kernel's type cannot hold is as good as for ever.
+        let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
+        self.events.clear();
+        match epoll::wait(&self.set, spare_capacity(&mut self.events), timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How many events the last wait found.
+    pub(super) fn found(&self) -> usize {
+        self.events.len()
+    }
+
+    pub(super) fn event(&self, index: usize) -> Event {
+        let epoll::Event { flags, data } = self.events[index];
+        let broken = epoll::EventFlags::ERR | epoll::EventFlags::HUP;
+        Event { token: data.u64(), read: flags.intersects(epoll::EventFlags::IN | broken) }
+    }
+}
+
+fn flags(interest: Interest) -> epoll::EventFlags {
+    let mut flags = epoll::EventFlags::empty();
+    flags.set(epoll::EventFlags::IN, interest.read);
+    flags.set(epoll::EventFlags::OUT, interest.write);
+    flags
+}

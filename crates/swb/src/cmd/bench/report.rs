@@ -1,0 +1,265 @@
+//! How a run is told: as text for a person, or as lines of JSON.
+
+use std::io::{IsTerminal, stderr};
+
+use hdrhistogram::Histogram;
+
+use super::limits::BUSY_SHARE;
+use super::load::Outcome;
+use super::plan::{Plan, Rhythm};
+use super::tally::Second;
+use super::verdict::{Verdict, busy_share};
+use crate::args::BenchArgs;
+use crate::exit::Failure;
+use crate::json::Object;
+use crate::printer::Printer;
+use crate::units;
+
+/// The percentiles that are told.
+const PERCENTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
+
+/// Tells of a run.
+pub(super) struct Report<'a> {
+    args: &'a BenchArgs,
+    plan: &'a Plan,
+    printer: &'a Printer,
+    has_terminal: bool,
+}
+
+impl<'a> Report<'a> {
+    pub(super) fn new(args: &'a BenchArgs, plan: &'a Plan, printer: &'a Printer) -> Report<'a> {
+        Report { args, plan, printer, has_terminal: stderr().is_terminal() }
+    }
+
+    /// A second is over.
+    pub(super) fn second(&self, second: &Second) -> Result<(), Failure> {
+        if self.has_terminal {
+            self.printer.status(&line(second));
+        }
+        if !self.args.json {
+            return Ok(());
+        }
+        let latency = Object::plain()
+            .number("p50", second.p50)
+            .number("p99", second.p99)
+            .number("max", second.max);
+        let object = Object::new("second")
+            .number("second", second.number)
+            .decimal("seconds", second.seconds)
+            .number("messages_received", second.received)
+            .object("latency_ns", latency);
+        self.printer.data_now(object.line().as_bytes())
+    }
+
+    /// The run is over.
+    pub(super) fn end(&self, outcome: &Outcome, verdict: &Verdict) -> Result<(), Failure> {
+        if self.has_terminal {
+            self.printer.status("");
+        }
+        let text = match self.args.json {
+            true => self.summary(outcome, verdict).line(),
+            false => self.text(outcome, verdict),
+        };
+        self.printer.data_now(text.as_bytes())
+    }
+
+    fn summary(&self, outcome: &Outcome, verdict: &Verdict) -> Object {
+        let (plan, tally) = (self.plan, &outcome.tally);
+        let seconds = outcome.measured.as_secs_f64();
+        let (mode, depth) = match plan.rhythm {
+            Rhythm::Closed { depth } => ("closed", depth),
+            Rhythm::Open { .. } => ("open", 0),
+        };
+        let mut object = Object::new("summary")
+            .string("mode", mode)
+            .string("endpoint", &self.args.connection.endpoint.to_string())
+            .string("framing", &self.args.framing.frame)
+            .number("connections", plan.connections as u64)
+            .number_or_null("depth", (depth > 0).then_some(depth))
+            .number("size", plan.message.body_bytes() as u64);
+        if let Rhythm::Open { rate } = plan.rhythm {
+            object = object.decimal("rate", rate);
+        }
+        let mut errors = Object::plain();
+        for (kind, count) in &tally.errors {
+            errors = errors.number(kind, *count);
+        }
+        object = object
+            .decimal("seconds", seconds)
+            .number("messages_sent", tally.sent)
+            .number("messages_received", tally.received)
+            .decimal("messages_per_second", per(tally.received as f64, seconds))
+            .number("bytes_sent", tally.bytes_sent)
+            .number("bytes_received", tally.bytes_received)
+            .object("errors", errors)
+            .object("latency_ns", histogram(&tally.latency));
+        if matches!(plan.rhythm, Rhythm::Open { .. }) {
+            object = object
+                .object("service_ns", histogram(&tally.service))
+                .object("lag_ns", histogram(&tally.lag));
+        }
+        object = object.object("connect_ns", histogram(&tally.connect));
+        let messages = tally.received as f64;
+        if let Some(used) = outcome.used.server {
+            object = object
+                .number("server_cpu_ns", used)
+                .decimal("server_cpu_ns_per_message", per(used as f64, messages));
+        }
+        let objectives = verdict.objectives.iter().map(|answer| {
+            Object::plain()
+                .decimal("percentile", answer.objective.percentile)
+                .number("limit_ns", super::load::nanoseconds(answer.objective.limit))
+                .number("value_ns", answer.value)
+                .boolean("met", answer.is_met())
+        });
+        object = object
+            .number("client_cpu_ns", outcome.used.own)
+            .decimal("client_cpu_ns_per_message", per(outcome.used.own as f64, messages))
+            .boolean("valid", verdict.why_invalid.is_empty())
+            .strings("why_invalid", &verdict.why_invalid)
+            .objects("slo", objectives);
+        match &verdict.difference {
+            Some(difference) => object.string("difference", difference),
+            None => object,
+        }
+    }
+
+    fn text(&self, outcome: &Outcome, verdict: &Verdict) -> String {
+        let (plan, tally) = (self.plan, &outcome.tally);
+        let seconds = outcome.measured.as_secs_f64();
+        let mut text = self.heading();
+        let mut add = |line: String| {
+            text.push_str(&line);
+            text.push('\n');
+        };
+        for second in &tally.seconds {
+            add(line(second));
+        }
+        add(format!(
+            "{} in {seconds:.2} s: {:.0} a second; {} out, {} in",
+            units::count(tally.received, "reply"),
+            per(tally.received as f64, seconds),
+            units::rounded(tally.bytes_sent),
+            units::rounded(tally.bytes_received),
+        ));
+        add(format!("{:<10}{}", "", heads()));
+        add(format!("{:<10}{}", "latency", columns(&tally.latency)));
+        if matches!(plan.rhythm, Rhythm::Open { .. }) {
+            add(format!("{:<10}{}", "service", columns(&tally.service)));
+            add(format!("{:<10}{}", "lag", columns(&tally.lag)));
+        }
+        add(format!("{:<10}{}", "connect", columns(&tally.connect)));
+        add(processors(outcome));
+        for (kind, count) in &tally.errors {
+            add(format!("{kind}: {count}"));
+        }
+        if let Some(error) = tally.last_error.as_ref().filter(|_| outcome.open > 0) {
+            add(format!("the last connection to end: {error}"));
+        }
+        if matches!(plan.rhythm, Rhythm::Closed { .. }) && busy_share(outcome) >= BUSY_SHARE {
+            add("this program was busy all the time: the rate may be its own limit".to_owned());
+        }
+        for answer in &verdict.objectives {
+            let what = if answer.is_met() { "met" } else { "MISSED" };
+            let (limit, percentile) = (answer.objective.limit, answer.objective.percentile);
+            add(format!(
+                "objective {what}: p{percentile} is {}, {limit:?} allowed",
+                time(answer.value)
+            ));
+        }
+        if let Some(difference) = &verdict.difference {
+            add(format!("DIFFERENT: {difference}"));
+        }
+        for why in &verdict.why_invalid {
+            add(format!("INVALID: {why}"));
+        }
+        text
+    }
+
+    /// What is run.
+    fn heading(&self) -> String {
+        let plan = self.plan;
+        let (endpoint, frame) = (&self.args.connection.endpoint, &self.args.framing.frame);
+        let connections = units::count(plan.connections as u64, "connection");
+        let size = units::bytes(plan.message.body_bytes() as u64);
+        let what = format!("{endpoint}, {frame}, {size} a message, {connections}");
+        match plan.rhythm {
+            Rhythm::Closed { depth } => format!(
+                "closed loop: {what}, {depth} in flight on each\n\
+                 what would have been sent while the server stalled is not in the latencies: \
+                 --rate R puts it there\n"
+            ),
+            Rhythm::Open { rate } => format!(
+                "open loop: {what}, {rate} messages a second in all\n\
+                 latency counts from when a message was due, service from when it was sent\n"
+            ),
+        }
+    }
+}
+
+/// A time in nanoseconds, in three or four digits.
+pub(super) fn time(nanoseconds: u64) -> String {
+    let value = nanoseconds as f64;
+    match nanoseconds {
+        0..1_000 => format!("{nanoseconds} ns"),
+        1_000..1_000_000 => format!("{:.1} us", value / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.2} ms", value / 1e6),
+        _ => format!("{:.2} s", value / 1e9),
+    }
+}
+
+fn line(second: &Second) -> String {
+    format!(
+        "{:>4} s: {:.0} a second, p50 {}, p99 {}, max {}",
+        second.number,
+        per(second.received as f64, second.seconds),
+        time(second.p50),
+        time(second.p99),
+        time(second.max)
+    )
+}
+
+fn heads() -> String {
+    let mut heads: String = PERCENTILES.iter().map(|(name, _)| format!("{name:>11}")).collect();
+    heads.push_str(&format!("{:>11}{:>11}", "max", "mean"));
+    heads
+}
+
+fn columns(histogram: &Histogram<u64>) -> String {
+    let at = |quantile: f64| histogram.value_at_quantile(quantile);
+    let mut times: Vec<u64> = PERCENTILES.iter().map(|(_, quantile)| at(*quantile)).collect();
+    times.extend([histogram.max(), mean(histogram)]);
+    times.into_iter().map(|value| format!("{:>11}", time(value))).collect()
+}
+
+fn histogram(histogram: &Histogram<u64>) -> Object {
+    let mut object = Object::plain()
+        .number("count", histogram.len())
+        .number("min", histogram.min())
+        .number("mean", mean(histogram));
+    for (name, quantile) in PERCENTILES {
+        object = object.number(name, histogram.value_at_quantile(quantile));
+    }
+    object.number("max", histogram.max())
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded")]
+fn mean(histogram: &Histogram<u64>) -> u64 {
+    histogram.mean() as u64
+}
+
+fn processors(outcome: &Outcome) -> String {
+    let a_reply = |used: u64| time(used / outcome.tally.received.max(1));
+    let mut text = format!("processor a reply: {} here", a_reply(outcome.used.own));
+    if let Some(used) = outcome.used.server {
+        text.push_str(&format!(", {} in the server", a_reply(used)));
+    }
+    text.push_str(&format!("; {:.0} % of one here", busy_share(outcome) * 100.0));
+    text
+}
+
+/// A quotient; of nothing it is nothing.
+fn per(what: f64, of: f64) -> f64 {
+    if of > 0.0 { what / of } else { 0.0 }
+}

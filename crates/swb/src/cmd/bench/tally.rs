@@ -1,0 +1,152 @@
+//! What a run came to, counted while it goes on.
+//!
+//! **Invariant:** a latency counts when its message was due (in the closed loop: sent) within the
+//! time that is measured, whenever its reply came. Messages and bytes count when they moved within
+//! it.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use hdrhistogram::Histogram;
+use switchboard::Error;
+
+use super::limits::LATENCY_MAX;
+use crate::exit::Failure;
+
+/// Counts, and times in nanoseconds.
+pub(super) struct Tally {
+    /// What is measured, from the beginning of the load on.
+    pub(super) window: Range<u64>,
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    pub(super) bytes_sent: u64,
+    pub(super) bytes_received: u64,
+    /// From when a message was due, or in the closed loop sent, to its reply.
+    pub(super) latency: Histogram<u64>,
+    /// The same, of this second alone: added to `latency` when it is over.
+    second: Histogram<u64>,
+    second_began: (u64, u64),
+    pub(super) seconds: Vec<Second>,
+    /// From when it was really sent; of the open loop alone.
+    pub(super) service: Histogram<u64>,
+    /// From when it was due to when this program saw to it.
+    pub(super) lag: Histogram<u64>,
+    pub(super) connect: Histogram<u64>,
+    /// How many messages were to be sent, by the schedule.
+    pub(super) due: u64,
+    /// Replies that did not come, and how often each other thing went wrong.
+    pub(super) errors: BTreeMap<&'static str, u64>,
+    /// The last connection that ended, and why.
+    pub(super) last_error: Option<Error>,
+    /// Where a reply first differed from what was sent.
+    pub(super) difference: Option<String>,
+}
+
+/// A second of a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Second {
+    /// Counted from 1.
+    pub(super) number: u64,
+    pub(super) seconds: f64,
+    pub(super) received: u64,
+    pub(super) p50: u64,
+    pub(super) p99: u64,
+    pub(super) max: u64,
+}
+
+impl Tally {
+    pub(super) fn new(window: Range<u64>) -> Result<Tally, Failure> {
+        Ok(Tally {
+            window,
+            sent: 0,
+            received: 0,
+            bytes_sent: 0,
+            bytes_received: 0,
+            latency: histogram()?,
+            second: histogram()?,
+            second_began: (0, 0),
+            seconds: Vec::new(),
+            service: histogram()?,
+            lag: histogram()?,
+            connect: histogram()?,
+            due: 0,
+            errors: BTreeMap::new(),
+            last_error: None,
+            difference: None,
+        })
+    }
+
+    /// The time that is measured begins: what moved before it does not count.
+    pub(super) fn begin(&mut self, now: u64) {
+        (self.sent, self.received, self.due) = (0, 0, 0);
+        (self.bytes_sent, self.bytes_received) = (0, 0);
+        self.second_began = (now, 0);
+    }
+
+    /// So many messages that were sent together were answered.
+    #[inline]
+    pub(super) fn answered(&mut self, sent: u64, now: u64, count: u64) {
+        if self.window.contains(&sent) {
+            self.second.saturating_record_n(now.saturating_sub(sent), count);
+        }
+    }
+
+    /// A message that was due then, and was sent later, was answered.
+    #[inline]
+    pub(super) fn answered_due(&mut self, due: u64, sent: u64, now: u64) {
+        if self.window.contains(&due) {
+            self.second.saturating_record(now.saturating_sub(due));
+            self.service.saturating_record(now.saturating_sub(sent));
+        }
+    }
+
+    /// A message that was due then is seen to.
+    pub(super) fn seen_to(&mut self, due: u64, now: u64) {
+        self.due += 1;
+        if self.window.contains(&due) {
+            self.lag.saturating_record(now.saturating_sub(due));
+        }
+    }
+
+    pub(super) fn error(&mut self, kind: &'static str, count: u64) {
+        if count > 0 {
+            *self.errors.entry(kind).or_default() += count;
+        }
+    }
+
+    /// A second is over, or what there was of the last one.
+    pub(super) fn second(&mut self, now: u64) -> Second {
+        let (began, received) = std::mem::replace(&mut self.second_began, (now, self.received));
+        let second = Second {
+            number: self.seconds.len() as u64 + 1,
+            seconds: now.saturating_sub(began) as f64 / 1e9,
+            received: self.received - received,
+            p50: self.second.value_at_quantile(0.5),
+            p99: self.second.value_at_quantile(0.99),
+            max: self.second.max(),
+        };
+        self.seconds.push(second);
+        self.add_up();
+        second
+    }
+
+    /// What moves from here on is not to count.
+    pub(super) fn counts(&self) -> [u64; 5] {
+        [self.sent, self.received, self.due, self.bytes_sent, self.bytes_received]
+    }
+
+    pub(super) fn set_counts(&mut self, counts: [u64; 5]) {
+        [self.sent, self.received, self.due, self.bytes_sent, self.bytes_received] = counts;
+    }
+
+    /// Adds what has been recorded since the last second to the sum.
+    pub(super) fn add_up(&mut self) {
+        // Both have the same bounds, so there is nothing that the sum could not hold.
+        let _ = self.latency.add(&self.second);
+        self.second.reset();
+    }
+}
+
+fn histogram() -> Result<Histogram<u64>, Failure> {
+    Histogram::new_with_bounds(1, LATENCY_MAX, 3).map_err(Failure::usage)
+}
