@@ -2,10 +2,8 @@
 //! channel. With `batched`, its best form: what has gathered in the channel leaves in one write.
 //! Prints its port.
 
-#![expect(clippy::print_stdout, reason = "the port it listens at")]
-
 use bytes::Bytes;
-use futures_util::SinkExt;
+use futures_util::{SinkExt, StreamExt};
 use std::io;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast::{self, Receiver, Sender, error::RecvError};
@@ -13,8 +11,11 @@ use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 type Stream = Framed<TcpStream, LengthDelimitedCodec>;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> io::Result<()> {
+fn main() -> io::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_io().build()?.block_on(listen())
+}
+
+async fn listen() -> io::Result<()> {
     let batched = std::env::args().nth(1).is_some_and(|arg| arg == "batched");
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?.port());
@@ -28,7 +29,6 @@ async fn main() -> io::Result<()> {
 }
 
 async fn serve(mut stream: Stream, everyone: Sender<Bytes>, batched: bool) -> io::Result<()> {
-    use tokio_stream::StreamExt;
     while let Some(message) = stream.next().await {
         let message = message?.freeze();
         if &message[..] == b"subscribe" {

@@ -1,8 +1,6 @@
 //! The floor of a fan-out: whatever comes from one connection is sent, as it is, to all those that
 //! subscribed. No framing: bytes are read once and sent once to each. Prints its port.
 
-#![expect(clippy::print_stdout, reason = "the port it listens at")]
-
 use rustix::event::epoll;
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,8 +1,6 @@
 //! The fan-out as a user of Switchboard writes it: a group. With `senders`, the same with a sender
 //! for each subscriber. Prints its port.
 
-#![expect(clippy::print_stdout, reason = "the port it listens at")]
-
 use std::sync::{Arc, Mutex, PoisonError};
 use switchboard::server::{Bytes, Group, Sender, SlowPeer};
 use switchboard::{Dispatch, Error, Reply, Server};

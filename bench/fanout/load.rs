@@ -7,8 +7,6 @@
 //! Prints one JSON object. `--verify` holds each subscriber's bytes, in their order, against what
 //! was published; without it they are counted: all frames of one protocol have the same size.
 
-#![expect(clippy::print_stdout, reason = "what was measured")]
-
 mod protocol;
 
 use protocol::{BODY_BYTES, Protocol};
