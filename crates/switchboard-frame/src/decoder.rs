@@ -32,7 +32,7 @@ pub struct Decoder {
     /// Never use a fast form.
     interpreted: bool,
     /// For the fast forms: up to here no delimiter ends.
-    scanned: usize,
+    pub(crate) scanned: usize,
     /// The interpreter has looked at the frame at hand and must go on with it.
     pub(crate) busy: bool,
     /// The last frame came from the fast form.

@@ -33,6 +33,7 @@ mod step;
 mod take_over;
 #[cfg(feature = "tokio")]
 mod tokio;
+mod whole;
 
 pub use assembler::Assembler;
 pub use buffer::ReceiveBuffer;
@@ -47,6 +48,7 @@ pub use step::{Decode, Discarded, Frame, Skipped, Step};
 pub use take_over::Taken;
 #[cfg(feature = "tokio")]
 pub use tokio::{Codec, CodecError};
+pub use whole::Whole;
 
 /// Every bound of the engine, with its default.
 pub mod limits {

@@ -1,5 +1,6 @@
 //! `bench`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -31,7 +32,7 @@ use crate::units;
   swb bench localhost:7000 --frame lines --rate 10000 --duration 30s --slo p99.9=5ms
   swb bench localhost:6379 --frame redis --data '*1\\r\\n$4\\r\\nPING\\r\\n'
   swb bench unix:/run/app.sock --frame 'len:u32be id:u32be' --match field:id --verify
-  swb bench localhost:7000 --frame lines -r 5000 --json")]
+  swb bench localhost:7000 --frame lines -r 5000 --json --hgrm out.hgrm --svg out.svg")]
 pub(crate) struct BenchArgs {
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
@@ -69,15 +70,15 @@ pub(crate) struct BenchArgs {
     #[command(flatten)]
     pub(crate) fields: FieldArgs,
 
-    /// How long is measured
-    #[arg(long, value_name = "TIME", value_parser = units::patience, default_value = "10s")]
-    pub(crate) duration: Duration,
+    /// How long is measured [default: 10s, with --count as long as it takes]
+    #[arg(long, value_name = "TIME", value_parser = units::patience)]
+    pub(crate) duration: Option<Duration>,
 
     /// How long the load goes on before that [default: 1s, with --count 0s]
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) warm_up: Option<Duration>,
 
-    /// End after so many messages, if the time has not ended it before
+    /// End after so many messages, or after --duration
     #[arg(long, value_name = "N", value_parser = units::at_least_one_in_all)]
     #[arg(hide_short_help = true)]
     pub(crate) count: Option<u64>,
@@ -105,6 +106,14 @@ pub(crate) struct BenchArgs {
     /// One JSON object a line: one for each second, and the summary
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Write latencies by percentile, as HdrHistogram's plotters read them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hgrm: Option<PathBuf>,
+
+    /// Draw latencies by percentile
+    #[arg(long, value_name = "FILE")]
+    pub(crate) svg: Option<PathBuf>,
 }
 
 /// Which reply answers which request.

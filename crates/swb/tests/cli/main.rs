@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "the helpers of these tests stop a test as it does itself")]
 
+mod bench;
+mod bench_open;
 mod decode;
 mod decode_vectors;
 mod encode;

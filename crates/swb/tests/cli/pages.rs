@@ -19,11 +19,16 @@ fn commands(page: &str, word: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_flags_of_the_pages_are_flags_of_serve() {
+fn the_flags_of_the_pages_are_flags_of_their_verbs() {
     let book = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src");
-    for (page, least) in [("production.md", 6), ("recipes.md", 3)] {
+    let verbs = [
+        ("production.md", "swb serve ", 6),
+        ("recipes.md", "swb serve ", 3),
+        ("measuring.md", "swb bench ", 2),
+    ];
+    for (page, verb, least) in verbs {
         let text = std::fs::read_to_string(book.join(page)).unwrap();
-        let commands = commands(&text, "swb serve ");
+        let commands = commands(&text, verb);
         assert!(commands.len() >= least, "{page}: {commands:?}");
         for command in commands {
             let mut words: Vec<&str> = command.split(' ').skip(1).collect();

@@ -12,7 +12,7 @@ use memchr::{memchr, memchr_iter};
 use crate::framing::{Delimiter, Deliver, Options, Shape, Stage};
 use crate::record::{Counts, Integer, Item, Length, More};
 
-use super::number;
+use super::{Encoder, number};
 
 #[derive(Clone, Debug)]
 pub(super) enum Fast {
@@ -110,6 +110,19 @@ impl Fast {
     }
 }
 
+impl Encoder {
+    /// Appends `message`, framed, if nothing about it is special; whether it did.
+    ///
+    /// For loops over many small messages: the work of [`encode`](Self::encode) where the framing
+    /// is one binary length and a body, and the message within its limit. `false` says nothing but
+    /// that `encode` is to be called.
+    #[inline(always)]
+    #[must_use]
+    pub fn encode_simple(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        matches!(&self.fast, Fast::Prefix(prefix) if prefix.encode(message, out))
+    }
+}
+
 impl Prefix {
     fn of(stage: &Stage) -> Option<Prefix> {
         let Shape::Record(record) = &stage.shape else { return None };
@@ -130,8 +143,8 @@ impl Prefix {
         Some(Prefix { bytes: *bytes, little: *little, add, body_max })
     }
 
-    #[inline]
-    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
+    #[inline(always)]
+    pub(super) fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
         if message.len() > self.body_max {
             return false;
         }

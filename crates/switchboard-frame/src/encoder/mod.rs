@@ -171,7 +171,7 @@ impl Encoder {
     /// The message cannot be written so that it decodes to itself; `out` is as it was.
     #[inline]
     pub fn encode(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        if self.fast.encode(message, out) {
+        if self.encode_simple(message, out) {
             return Ok(());
         }
         self.encode_general(message, out)
@@ -245,6 +245,9 @@ impl Encoder {
 
     #[inline(never)]
     fn encode_general(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
+        if self.fast.encode(message, out) {
+            return Ok(());
+        }
         self.guarded(out, |encoder, out| match &mut encoder.custom {
             Some(custom) => custom.encode(message, out),
             None => encoder.message(message, out),

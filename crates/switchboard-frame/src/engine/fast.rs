@@ -245,8 +245,12 @@ impl Length {
         let Some(header) = bytes.get(..self.header) else {
             return Found::Need(self.header - bytes.len());
         };
-        let Some(value) = self.read(&header[self.at..]) else {
-            return Found::Unsure;
+        let value = match bytes.get(self.at..).and_then(|field| field.first_chunk()) {
+            Some(wide) => self.cut(*wide),
+            None => match self.read(&header[self.at..]) {
+                Some(value) => value,
+                None => return Found::Unsure,
+            },
         };
         if value < self.value_min || value > self.value_max {
             return Found::Unsure;
@@ -267,7 +271,17 @@ impl Length {
         })
     }
 
+    /// The field at the front of eight bytes: where there are so many, no width has to be asked
+    /// for.
     #[inline(always)]
+    fn cut(&self, wide: [u8; 8]) -> u64 {
+        let over = 64 - 8 * u32::from(self.width);
+        match self.little {
+            true => u64::from_le_bytes(wide) << over >> over,
+            false => u64::from_be_bytes(wide) >> over,
+        }
+    }
+
     fn read(&self, field: &[u8]) -> Option<u64> {
         Some(match (self.width, self.little) {
             (1, _) => u64::from(*field.first()?),

@@ -5,14 +5,15 @@ use super::drain::CutOff;
 use super::in_service::InService;
 use super::inbox::{Inbox, Post, Token};
 use super::limits::Limits;
-use super::line::{Line, Phase};
+use super::line::Line;
 use super::shared::Shared;
 use super::stats::{Count, Counters};
-use super::turn::Turn;
+use super::turn::{Short, Turn};
 use crate::session::{Buffers, Session, park};
 use crate::sys::Clock;
 use crate::transport::{Interest, Transport};
 use crate::{Ending, Error, Stopper};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -54,7 +55,11 @@ pub(super) struct Bench {
     pub(super) buffers: Buffers,
     /// For the mail of the conversation at hand; empty between turns.
     pub(super) posts: VecDeque<Post>,
-    /// Sessions at rest, for the next conversations whose own are.
+    /// Whether too much is queued in all; looked up once a turn, and only where it matters.
+    is_over_queued: Cell<Option<bool>>,
+    /// A session at rest that has the buffers, for the next conversation at rest.
+    resident: Option<Box<Session>>,
+    /// More such, without.
     #[expect(clippy::vec_box, reason = "they go to and from lines, which have them boxed")]
     residents: Vec<Box<Session>>,
 }
@@ -87,6 +92,8 @@ impl Bench {
             clock,
             buffers: Buffers::default(),
             posts: VecDeque::new(),
+            is_over_queued: Cell::new(None),
+            resident: None,
             residents: Vec::new(),
         };
         shared.enter(&bench.inbox, Some(&bench.counters));
@@ -108,57 +115,104 @@ impl Bench {
         token: Token,
         ready: Interest,
     ) -> Next {
-        let mut session = self.session_of(line);
-        session.lend(&mut self.buffers);
+        self.is_over_queued.set(None);
+        let own = line.session.take();
+        let rests = own.is_none();
+        let mut session = match own {
+            Some(session) => self.lend(session),
+            None => self.resident(line),
+        };
         let (received, sent) = (session.inbound.messages(), session.outbound.messages());
         let mut turn = Turn { line, session: &mut session, service, bench: self, token };
-        let mut again = turn.run(ready);
-        again &= !turn.cut_off();
-        let due = turn.due();
-        let queued = turn.queued();
-        let wanted = turn.wanted();
-        self.account(line, queued);
+        let short = if rests { turn.short(ready) } else { Short::Not };
+        let next = match short {
+            Short::Done(rest) => {
+                line.rest = rest;
+                Next::Wait
+            }
+            Short::Not => turn.long(ready),
+            Short::Begun => turn.long(Interest::NONE),
+        };
         self.counters.add(Count::MessagesReceived, session.inbound.messages() - received);
         self.counters.add(Count::MessagesSent, session.outbound.messages() - sent);
-        line.due = due;
-        if !again {
-            // Else what it waits for is only put off, and watching goes on as it was.
-            line.wanted = wanted;
+        match short {
+            Short::Done(_) => self.stay(session),
+            Short::Not | Short::Begun => self.put(session, line),
         }
-        session.give_back(&mut self.buffers);
-        match session.rest() {
-            Some(rest) => {
-                line.rest = rest;
-                // Its peer was slow once; that is no reason to be large for ever.
-                line.extras.take_if(|extras| extras.is_blank());
-                park(&mut self.residents, session);
-            }
-            None => line.session = Some(session),
-        }
-        match line.phase {
-            Phase::Over => Next::Over,
-            _ if again => Next::Again,
-            _ => Next::Wait,
-        }
+        next
     }
 
-    fn session_of(&mut self, line: &mut Line) -> Box<Session> {
-        if let Some(session) = line.session.take() {
-            return session;
+    /// Lends the loop's buffers to a session that a conversation has kept.
+    fn lend(&mut self, mut session: Box<Session>) -> Box<Session> {
+        if let Some(mut resident) = self.resident.take() {
+            resident.give_back(&mut self.buffers);
+            park(&mut self.residents, resident);
         }
+        session.lend(&mut self.buffers);
+        session
+    }
+
+    /// A session, with the loop's buffers, for a conversation that has none.
+    fn resident(&mut self, line: &Line) -> Box<Session> {
         let protocol = &self.setup.protocol;
         if !line.flags.opened && !self.setup.rests_at_start {
-            return Box::new(Session::new(protocol, Role::Server));
+            let session = Box::new(Session::new(protocol, Role::Server));
+            return self.lend(session);
+        }
+        if let Some(mut session) = self.resident.take() {
+            session.resume(&line.rest);
+            return session;
         }
         let resident = self.residents.pop();
         let mut session =
             resident.unwrap_or_else(|| Box::new(Session::resting(protocol, Role::Server)));
         session.resume(&line.rest);
+        session.lend(&mut self.buffers);
         session
     }
 
+    /// Takes a session at rest back, buffers and all: most often the next turn is one for it too.
+    fn stay(&mut self, mut session: Box<Session>) {
+        if session.has_usual(&self.buffers) {
+            self.resident = Some(session);
+        } else {
+            session.give_back(&mut self.buffers);
+            park(&mut self.residents, session);
+        }
+    }
+
+    /// Takes a session back whose conversation may have more to do with it.
+    fn put(&mut self, mut session: Box<Session>, line: &mut Line) {
+        if !session.has_usual(&self.buffers) {
+            // It may find there what was read past the end of its own.
+            session.give_back(&mut self.buffers);
+        }
+        match session.rest() {
+            Some(rest) => {
+                line.rest = rest;
+                // Its peer was slow once; that is no reason to be large for ever.
+                line.extras.take_if(|extras| extras.is_blank());
+                self.stay(session);
+            }
+            None => {
+                session.give_back(&mut self.buffers);
+                line.session = Some(session);
+            }
+        }
+    }
+
+    /// Whether too much is queued in all conversations together.
+    #[inline]
+    pub(super) fn is_over_queued(&self) -> bool {
+        self.is_over_queued.get().unwrap_or_else(|| {
+            let is_over = self.shared.is_over_queued();
+            self.is_over_queued.set(Some(is_over));
+            is_over
+        })
+    }
+
     /// Keeps the server's count of what is queued.
-    fn account(&self, line: &mut Line, queued: usize) {
+    pub(super) fn account(&self, line: &mut Line, queued: usize) {
         if queued == 0 && line.extras.is_none() {
             return;
         }

@@ -18,9 +18,25 @@ use switchboard_frame::{EncodeError, Fields, Protocol};
 /// given all messages that came together, so a flush cannot be forgotten.
 pub struct Reply<'a> {
     pub(super) sending: Sending<'a>,
-    pub(super) line: &'a mut Line,
-    pub(super) bench: &'a Bench,
-    pub(super) token: Token,
+    line: &'a mut Line,
+    bench: &'a Bench,
+    token: Token,
+    /// So many bytes can be sent without another question. Whatever might change that takes it
+    /// away.
+    room: usize,
+}
+
+impl<'a> Reply<'a> {
+    pub(super) fn new(
+        sending: Sending<'a>,
+        line: &'a mut Line,
+        bench: &'a Bench,
+        token: Token,
+    ) -> Reply<'a> {
+        let mut reply = Reply { sending, line, bench, token, room: 0 };
+        reply.room = reply.plain_room();
+        reply
+    }
 }
 
 impl Reply<'_> {
@@ -37,6 +53,15 @@ impl Reply<'_> {
     /// [`closed`](super::Service::closed) tells.
     #[inline]
     pub fn send(&mut self, message: &[u8]) -> Result<(), Error> {
+        if message.len() <= self.room && self.sending.outbound.queue_simple(message) {
+            self.room -= message.len();
+            return Ok(());
+        }
+        self.send_otherwise(message)
+    }
+
+    #[inline(never)]
+    fn send_otherwise(&mut self, message: &[u8]) -> Result<(), Error> {
         if !self.goes_at_once(message.len())? {
             return self.later_or_never(Held::Message(Bytes::copy_from_slice(message)));
         }
@@ -68,6 +93,31 @@ impl Reply<'_> {
         self.queued(queued)
     }
 
+    /// How many bytes can be sent without looking at anything again.
+    fn plain_room(&self) -> usize {
+        let flags = &self.line.flags;
+        let is_plain = self.line.phase == Phase::Open
+            && !flags.finishing
+            && !self.sending.is_coupled()
+            && (self.line.extras.is_none() || self.line.held() == 0 && !self.line.is_deaf());
+        if !is_plain || self.bench.is_over_queued() {
+            return 0;
+        }
+        let queued = self.sending.outbound.pending() + self.line.held_bytes();
+        self.bench.setup.limits.queued_bytes_max.saturating_sub(queued)
+    }
+
+    /// Whether the next message can be given to the service as the last one was.
+    #[inline]
+    pub(super) fn goes_on(&self) -> bool {
+        let flags = &self.line.flags;
+        self.line.phase == Phase::Open
+            && !flags.paused
+            && !flags.full
+            && self.line.held() == 0
+            && !self.sending.reframes()
+    }
+
     /// Whether a message can be framed now, or must wait for an answer that was promised, or comes
     /// to nothing.
     #[inline]
@@ -79,7 +129,7 @@ impl Reply<'_> {
         let queued = self.sending.outbound.pending() + self.line.held_bytes();
         let limits = &self.bench.setup.limits;
         if queued.saturating_add(bytes) > limits.queued_bytes_max
-            || queued > 0 && self.bench.shared.is_over_queued()
+            || queued > 0 && self.bench.is_over_queued()
         {
             return Err(self.over_limit(queued));
         }
@@ -146,6 +196,7 @@ impl Reply<'_> {
     /// # Ok::<(), switchboard::Error>(())
     /// ```
     pub fn later(&mut self) -> Pending {
+        self.room = 0;
         let mailbox = self.mailbox();
         let extras = self.line.extras();
         extras.promises += 1;
@@ -184,6 +235,7 @@ impl Reply<'_> {
     /// what still comes until the peer's end, for as long as [`linger`](super::Limits::linger)
     /// says.
     pub fn close(&mut self) {
+        self.room = 0;
         let ended = self.line.flags.told_finished;
         self.line.close(if ended { Ending::Finished } else { Ending::Stopped }, None);
     }
@@ -191,12 +243,14 @@ impl Reply<'_> {
     /// Says that this side is done sending, once what is queued or promised is delivered. Messages
     /// that come are still given to the service.
     pub fn finish(&mut self) {
+        self.room = 0;
         self.line.finish();
     }
 
     /// Switches to another framing, both ways: of what is sent from here on, and of what comes
     /// behind the message at hand. Bytes already received are framed anew; none is lost.
     pub fn set_framing(&mut self, protocol: &Protocol) {
+        self.room = 0;
         if self.line.held() > 0 {
             self.line.hold(Held::Framing(Box::new(protocol.clone())));
             self.sending.set_inbound(protocol);

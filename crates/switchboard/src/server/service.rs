@@ -117,7 +117,7 @@ where
     F: FnMut(&[u8], &mut Reply<'_>) -> R,
     R: Outcome,
 {
-    #[inline]
+    #[inline(always)]
     fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
         self(message.bytes(), reply).outcome()
     }

@@ -16,8 +16,11 @@ mod clocks;
 mod drain;
 mod mail;
 mod opening;
+mod short;
 
-use super::bench::Bench;
+pub(super) use short::Short;
+
+use super::bench::{Bench, Next};
 use super::in_service::InService;
 use super::inbox::Token;
 use super::line::{Line, Phase};
@@ -38,8 +41,26 @@ pub(super) struct Turn<'a, S> {
 }
 
 impl<S: Service> Turn<'_, S> {
+    /// A turn in which anything may be to be done.
+    pub(super) fn long(&mut self, ready: Interest) -> Next {
+        let mut again = self.run(ready);
+        again &= !self.cut_off();
+        self.line.due = self.due();
+        let (queued, wanted) = (self.queued(), self.wanted());
+        self.bench.account(self.line, queued);
+        if !again {
+            // Else what it waits for is only put off, and watching goes on as it was.
+            self.line.wanted = wanted;
+        }
+        match self.line.phase {
+            Phase::Over => Next::Over,
+            _ if again => Next::Again,
+            _ => Next::Wait,
+        }
+    }
+
     /// Whether it could go on at once.
-    pub(super) fn run(&mut self, ready: Interest) -> bool {
+    fn run(&mut self, ready: Interest) -> bool {
         if self.line.flags.opening && !self.open() {
             return false;
         }
@@ -111,9 +132,12 @@ impl<S: Service> Turn<'_, S> {
 
     /// Calls the service, and ends the conversation if it says so.
     fn call(&mut self, call: impl FnOnce(&mut S, &mut Reply<'_>) -> Result<(), Error>) {
-        let (line, bench, token) = (&mut *self.line, &*self.bench, self.token);
-        let mut reply = Reply { sending: self.session.sending(), line, bench, token };
-        if let Err(error) = call(self.service, &mut reply) {
+        let sending = self.session.sending();
+        let mut reply = Reply::new(sending, self.line, self.bench, self.token);
+        let called = call(self.service, &mut reply);
+        // It may have taken its time.
+        self.bench.tell_time();
+        if let Err(error) = called {
             self.fail(error);
         }
     }
@@ -192,25 +216,38 @@ impl<S: Service> Turn<'_, S> {
         let before = self.session.inbound.messages();
         self.deliver_some();
         if self.session.inbound.messages() > before {
-            // The service may have taken its time, and its peer has not been silent meanwhile.
-            self.line.heard = self.bench.tell_time();
-            self.line.flags.owes = true;
+            self.has_heard();
         }
     }
 
+    /// Messages have been given.
+    fn has_heard(&mut self) {
+        // The service may have taken its time, and its peer has not been silent meanwhile.
+        self.line.heard = self.bench.tell_time();
+        self.line.flags.owes = true;
+    }
+
+    /// So many bytes are gathered before they are written.
+    fn mark(&self) -> usize {
+        self.bench.setup.limits.queue_high_bytes.min(limits::QUEUE_MARK_BYTES)
+    }
+
     fn deliver_some(&mut self) {
-        let mark = self.bench.setup.limits.queue_high_bytes.min(limits::QUEUE_MARK_BYTES);
+        let mark = self.mark();
         let mut left = self.bench.setup.limits.messages_per_turn;
         self.line.flags.backlog = true;
+        let mut is_told = false;
         while self.wants_messages() && left > 0 {
+            left -= self.run_of_messages(is_told, left, mark);
+            is_told = false;
+            if self.session.outbound.pending() >= mark {
+                self.write();
+            }
+            if !self.wants_messages() || left == 0 {
+                return;
+            }
             match self.session.poll() {
-                Ok(Event::Message) => {
-                    left -= 1;
-                    self.message();
-                    if self.session.outbound.pending() >= mark {
-                        self.write();
-                    }
-                }
+                Ok(Event::Message) => is_told = true,
                 Ok(Event::Discarded(_)) => self.bench.counters.add(Count::MessagesDiscarded, 1),
                 Ok(Event::Need(_)) => {
                     if self.session.inbound.go_on(&mut self.bench.buffers) {
@@ -252,17 +289,27 @@ impl<S: Service> Turn<'_, S> {
         (!deaf.io_error().is_some_and(is_broken_pipe)).then_some(deaf)
     }
 
-    #[inline]
-    fn message(&mut self) {
-        let (message, sending) = self.session.message_and_sending();
-        let (line, bench, token) = (&mut *self.line, &*self.bench, self.token);
-        let mut reply = Reply { sending, line, bench, token };
-        if let Err(error) = self.service.message(message, &mut reply) {
-            self.fail(error);
+    /// Gives the messages that lie one behind the other, `most` at most, until `mark` bytes are
+    /// queued or something else is to be done than to give the next. How many.
+    fn run_of_messages(&mut self, is_told: bool, most: usize, mark: usize) -> usize {
+        let (mut run, sending) = self.session.run(is_told);
+        let mut reply = Reply::new(sending, self.line, self.bench, self.token);
+        let mut given = 0;
+        while given < most {
+            let Some(message) = run.next() else { break };
+            given += 1;
+            if let Err(error) = self.service.message(message, &mut reply) {
+                self.fail(error);
+                break;
+            }
+            if !reply.goes_on() || reply.sending.outbound.pending() >= mark {
+                break;
+            }
         }
-        if self.line.extras.is_some() {
+        if given > 0 && self.line.extras.is_some() {
             self.note_full();
         }
+        given
     }
 
     /// No whole message is left.
@@ -283,7 +330,7 @@ impl<S: Service> Turn<'_, S> {
 
     fn note_full(&mut self) {
         let (queued, limits) = (self.queued(), &self.bench.setup.limits);
-        if queued >= limits.queue_high_bytes || queued > 0 && self.bench.shared.is_over_queued() {
+        if queued >= limits.queue_high_bytes || queued > 0 && self.bench.is_over_queued() {
             self.line.flags.full = true;
         } else if queued <= limits.queue_low_bytes {
             self.line.flags.full = false;

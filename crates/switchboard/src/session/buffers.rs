@@ -36,6 +36,15 @@ impl Session {
         self.outbound.lend(buffers);
     }
 
+    /// Whether it has the buffers it was lent, and they are as they were: another session at rest
+    /// may find them in it.
+    pub(crate) fn has_usual(&self, buffers: &Buffers) -> bool {
+        let usual = limits::QUEUE_MARK_BYTES..=2 * limits::QUEUE_MARK_BYTES;
+        buffers.is_lent
+            && usual.contains(&self.inbound.buffer.capacity())
+            && self.outbound.out.capacity() <= 2 * limits::QUEUE_MARK_BYTES
+    }
+
     /// Gives them back, and keeps what is unfinished. The message given last is dropped.
     pub(crate) fn give_back(&mut self, buffers: &mut Buffers) {
         self.inbound.give_back(buffers);

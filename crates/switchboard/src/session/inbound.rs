@@ -1,13 +1,12 @@
 //! The receiving direction: bytes in, messages out.
 
-use super::Timeouts;
+use super::{Message, Timeouts};
 use crate::Error;
-use std::fmt;
 use std::num::NonZeroUsize;
-use std::ops::{Deref, Range};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 use switchboard_frame::{
-    Assembler, Decoder, Discarded, ErrorKind, Field, FrameError, Framing, ReceiveBuffer, Step,
+    Assembler, Decoder, Discarded, ErrorKind, FrameError, Framing, ReceiveBuffer, Step,
 };
 
 /// What a poll came to.
@@ -278,6 +277,33 @@ impl Inbound {
         }
     }
 
+    /// The messages that lie whole one behind the other: first the one that the last poll told, if
+    /// `is_told`; then, if they are `plain`, those behind it.
+    #[inline]
+    pub(super) fn run(&mut self, is_told: bool, plain: bool) -> Run<'_> {
+        if !is_told {
+            self.release();
+        }
+        let (frame, rest) = self.buffer.unread().split_at(self.held);
+        let told = match &self.given {
+            _ if !is_told => None,
+            Given::Buffer(range) => Some(&frame[range.clone()]),
+            Given::Assembled => Some(self.assembler.joined()),
+            Given::Nothing => None,
+        };
+        Run {
+            told,
+            frame,
+            // What has begun in fragments is not for here.
+            rest: if plain && !self.assembler.is_open() { rest } else { &[] },
+            decoder: &mut self.decoder,
+            held: &mut self.held,
+            messages: &mut self.messages,
+            message_offset: &mut self.message_offset,
+            waiting: &mut self.waiting,
+        }
+    }
+
     /// The message that the last poll told.
     #[must_use]
     #[inline]
@@ -419,82 +445,46 @@ impl Inbound {
     }
 }
 
-/// A whole message, borrowed from where it was received. Dereferences to its bytes.
-///
-/// ```
-/// # use std::sync::Arc;
-/// # use switchboard::{Conversation, transport};
-/// # let (a, b) = transport::pair()?;
-/// # let mut client = Conversation::over(Arc::new(a), &"u32be".parse()?);
-/// # let mut server = Conversation::over(Arc::new(b), &"u32be".parse()?);
-/// client.send(b"hello")?;
-/// let message = server.recv()?.expect("a message, not the end");
-/// assert_eq!(&*message, b"hello");
-/// assert_eq!((message.number(), message.offset(), message.frame_bytes()), (1, 0, 9));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy)]
-pub struct Message<'a> {
-    bytes: &'a [u8],
-    number: u64,
-    offset: u64,
-    frame_bytes: u64,
+/// Messages that are given without going back to the session for each.
+#[derive(Debug)]
+pub(crate) struct Run<'a> {
+    told: Option<&'a [u8]>,
     frame: &'a [u8],
-    decoder: &'a Decoder,
+    rest: &'a [u8],
+    decoder: &'a mut Decoder,
+    /// Of the session: what has been given is dropped by its next step.
+    held: &'a mut usize,
+    messages: &'a mut u64,
+    message_offset: &'a mut u64,
+    waiting: &'a mut Option<Waiting>,
 }
 
-impl<'a> Message<'a> {
-    /// The message's bytes; like `&*message`, but they live as long as the borrow does.
-    #[must_use]
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-
-    /// Its number in this direction of the conversation, from 1.
-    #[must_use]
-    pub fn number(&self) -> u64 {
-        self.number
-    }
-
-    /// The offset in the stream, in bytes, at which its first frame begins.
-    #[must_use]
-    pub fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    /// Bytes on the wire: headers, trailers and fragments included.
-    #[must_use]
-    pub fn frame_bytes(&self) -> u64 {
-        self.frame_bytes
-    }
-
-    /// The value of a field of its (last) frame's header or trailer.
-    #[must_use]
-    pub fn field(&self, name: &str) -> Option<Field<'a>> {
-        self.decoder.field(name, self.frame)
-    }
-
-    /// The names of the fields there are, in wire order.
-    #[must_use]
-    pub fn field_names(&self) -> Vec<&'a str> {
-        self.decoder.field_names()
-    }
-}
-
-impl Deref for Message<'_> {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        self.bytes
-    }
-}
-
-impl fmt::Debug for Message<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Message")
-            .field("number", &self.number)
-            .field("offset", &self.offset)
-            .field("bytes", &format_args!("{}", self.bytes.escape_ascii()))
-            .finish()
+impl Run<'_> {
+    /// The next message; `None` where the session has to look for itself.
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> Option<Message<'_>> {
+        let bytes = match self.told.take() {
+            Some(told) => told,
+            None => {
+                let offset = self.decoder.offset();
+                let whole = self.decoder.whole(self.rest)?;
+                (self.frame, self.rest) = self.rest.split_at(whole.end);
+                *self.held += whole.end;
+                *self.messages += 1;
+                *self.message_offset = offset;
+                *self.waiting = None;
+                &self.frame[whole.message]
+            }
+        };
+        let (number, offset) = (*self.messages, *self.message_offset);
+        let frame_bytes = self.decoder.offset() - offset;
+        Some(Message {
+            bytes,
+            number,
+            offset,
+            frame_bytes,
+            frame: self.frame,
+            decoder: self.decoder,
+        })
     }
 }

@@ -16,12 +16,15 @@
 
 mod buffers;
 mod inbound;
+mod message;
 mod outbound;
 mod rest;
 mod sending;
 
 pub(crate) use buffers::{Buffers, park};
-pub use inbound::{Event, Inbound, Message};
+pub(crate) use inbound::Run;
+pub use inbound::{Event, Inbound};
+pub use message::Message;
 pub use outbound::{Outbound, Unsent};
 pub(crate) use rest::Rest;
 pub(crate) use sending::Sending;
@@ -176,6 +179,18 @@ impl Session {
         let role = *role;
         let sending = Sending { role, outbound, coupler, next_inbound, switched, notice };
         (inbound.message(), sending)
+    }
+
+    /// The messages that lie one behind the other, and what can be sent meanwhile. The first is the
+    /// one that the last poll told, if `is_told`.
+    #[inline]
+    pub(crate) fn run(&mut self, is_told: bool) -> (Run<'_>, Sending<'_>) {
+        let Session { role, inbound, outbound, coupler, next_inbound, switched, notice } = self;
+        let role = *role;
+        // Else each message may change how the next is to be read.
+        let plain = coupler.is_none() && next_inbound.is_none();
+        let sending = Sending { role, outbound, coupler, next_inbound, switched, notice };
+        (inbound.run(is_told, plain), sending)
     }
 
     /// What can be sent.

@@ -100,6 +100,19 @@ impl Outbound {
         self.append(|encoder, out| encoder.encode(message, out))
     }
 
+    /// Frames a message if that is simple; else [`queue`](Self::queue) is to be called.
+    #[inline(always)]
+    pub(crate) fn queue_simple(&mut self, message: &[u8]) -> bool {
+        let Ok(encoder) = &self.encoder else { return false };
+        let start = self.out.len();
+        let is_simple = encoder.encode_simple(message, &mut self.out);
+        if is_simple {
+            self.last = start;
+            self.messages += 1;
+        }
+        is_simple
+    }
+
     pub(crate) fn queue_with(&mut self, fields: &Fields, body: &[u8]) -> Result<(), EncodeError> {
         self.append(|encoder, out| encoder.encode_with(fields, body, out))
     }
@@ -132,7 +145,10 @@ impl Outbound {
         &mut self,
         encode: impl FnOnce(&mut Encoder, &mut Vec<u8>) -> Result<(), EncodeError>,
     ) -> Result<(), EncodeError> {
-        let encoder = self.encoder.as_mut().map_err(|error| error.clone())?;
+        let encoder = match &mut self.encoder {
+            Ok(encoder) => encoder,
+            Err(error) => return Err(error.clone()),
+        };
         let start = self.out.len();
         encode(encoder, &mut self.out)?;
         self.last = start;

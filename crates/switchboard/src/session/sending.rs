@@ -35,6 +35,16 @@ impl Sending<'_> {
         Ok(())
     }
 
+    pub(crate) fn is_coupled(&self) -> bool {
+        self.coupler.is_some()
+    }
+
+    /// Whether what comes behind the message at hand has another framing.
+    #[inline]
+    pub(crate) fn reframes(&self) -> bool {
+        self.next_inbound.is_some()
+    }
+
     pub(crate) fn set_protocol(&mut self, protocol: &Protocol) {
         self.set_inbound(protocol);
         self.set_outbound(protocol);

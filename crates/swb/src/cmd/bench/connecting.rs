@@ -29,7 +29,11 @@ pub(super) fn connect(
     let began = deadline::now();
     let first = args.endpoint.connect(&options).map_err(not_connected)?;
     took(since(began));
-    let endpoint = first.remote().unwrap_or_else(|| args.endpoint.clone());
+    let endpoint = match (&args.endpoint, first.remote()) {
+        (Endpoint::Tls { .. }, Some(Endpoint::Tcp { host, port })) => Endpoint::Tls { host, port },
+        (_, Some(remote)) => remote,
+        (given, None) => given.clone(),
+    };
     made.push(first);
     match &args.endpoint {
         Endpoint::Tcp { .. } => at_once(&endpoint, &options, count, stopper, &mut made, took)?,

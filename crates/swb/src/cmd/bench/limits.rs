@@ -25,12 +25,22 @@ pub(super) const LATENCY_MAX: u64 = 3_600_000_000_000;
 /// run is invalid.
 pub(super) const LAG_P99_MAX: Duration = Duration::from_millis(1);
 
-/// The share of the messages due that must have been sent, or else waited for the server, before
-/// the run is invalid.
-pub(super) const SENT_SHARE_MIN: f64 = 0.99;
+/// The share of the messages due that this program must have seen to; and that must have been
+/// answered in time, where it was busy all the time.
+pub(super) const KEPT_SHARE_MIN: f64 = 0.99;
 
 /// The share of a processor at which this program counts as busy all the time.
 pub(super) const BUSY_SHARE: f64 = 0.95;
 
 /// How long replies that are outstanding at the end are waited for.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
+
+/// How long is measured, if nothing else was said.
+pub(super) const DURATION: Duration = Duration::from_secs(10);
+
+/// How long the load goes on before that.
+pub(super) const WARM_UP: Duration = Duration::from_secs(1);
+
+/// How long no reply may come, while some are outstanding, before a run that was to go on for as
+/// long as it takes is ended.
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(30);

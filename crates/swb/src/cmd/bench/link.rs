@@ -8,8 +8,11 @@ use std::sync::Arc;
 
 use switchboard::transport::Interest;
 use switchboard::{Error, Transport};
-use switchboard_frame::{Assembler, Decoder, Field, Frame, ReceiveBuffer, Role, Step};
+use switchboard_frame::{
+    Assembler, Decoder, ErrorKind, Field, Frame, FrameError, ReceiveBuffer, Role, Step,
+};
 
+use super::clock::Clock;
 use super::flight::Flight;
 use super::limits::READ_BYTES;
 use super::outgoing::Outgoing;
@@ -27,6 +30,15 @@ pub(super) struct Common<'a> {
     pub(super) buffer: Vec<u8>,
     /// How many may be in flight on a connection.
     pub(super) in_flight_max: u64,
+    pub(super) clock: Clock,
+    /// When the clock was last looked at.
+    pub(super) now: u64,
+}
+
+impl Common<'_> {
+    pub(super) fn look_at_the_clock(&mut self) {
+        self.now = self.clock.now();
+    }
 }
 
 /// A connection.
@@ -39,8 +51,9 @@ pub(super) struct Link {
     rest: ReceiveBuffer,
     /// How many bytes it wants more, at least.
     need: usize,
-    /// How many bytes are still to come of a reply that is not kept.
+    /// How many bytes are still to come of a reply that is not kept, and how many it has.
     passing: u64,
+    passing_whole: u64,
     outgoing: Outgoing,
     flight: Flight,
     /// How many are to be sent and have not begun to be.
@@ -66,6 +79,7 @@ impl Link {
             rest: ReceiveBuffer::new(),
             need: 1,
             passing: 0,
+            passing_whole: 0,
             outgoing: Outgoing::new(plan)?,
             flight: Flight::new(plan.message.number.is_some()),
             due: 0,
@@ -85,15 +99,11 @@ impl Link {
         self.transport.interest(Interest { read: true, write: self.is_blocked })
     }
 
-    /// Reads once, and takes the replies: how many there were. `now` is asked when bytes have come.
+    /// Reads once, and takes the replies: how many there were.
     ///
     /// # Errors
     /// The connection has ended, in whatever way.
-    pub(super) fn receive(
-        &mut self,
-        common: &mut Common<'_>,
-        now: &mut dyn FnMut() -> u64,
-    ) -> Result<u64, Error> {
+    pub(super) fn receive(&mut self, common: &mut Common<'_>) -> Result<u64, Error> {
         let before = self.answered;
         loop {
             let in_common = self.rest.is_empty();
@@ -109,10 +119,10 @@ impl Link {
                 Err(error) => return Err(self.broken("cannot receive from", error)),
             };
             common.tally.bytes_received += bytes as u64;
-            let now = now();
+            common.look_at_the_clock();
             if in_common {
                 let buffer = std::mem::take(&mut common.buffer);
-                let taken = self.take(&buffer[..bytes], common, now);
+                let taken = self.take(&buffer[..bytes], common);
                 if let Ok(taken) = taken {
                     self.rest.extend(&buffer[taken..bytes]);
                 }
@@ -121,7 +131,7 @@ impl Link {
             } else {
                 self.rest.filled(bytes);
                 let mut rest = std::mem::take(&mut self.rest);
-                let taken = self.take(rest.unread(), common, now)?;
+                let taken = self.take(rest.unread(), common)?;
                 rest.consume(taken);
                 rest.scanned();
                 self.rest = rest;
@@ -134,7 +144,7 @@ impl Link {
     }
 
     /// Takes the replies in `bytes`, and says how many bytes they were.
-    fn take(&mut self, bytes: &[u8], common: &mut Common<'_>, now: u64) -> Result<usize, Error> {
+    fn take(&mut self, bytes: &[u8], common: &mut Common<'_>) -> Result<usize, Error> {
         let mut at = usize::try_from(self.passing).unwrap_or(usize::MAX).min(bytes.len());
         let mut replies = u64::from(self.passing > 0 && self.passing == at as u64);
         self.passing -= at as u64;
@@ -145,7 +155,7 @@ impl Link {
                 Ok(Step::Frame(frame)) => {
                     at += frame.whole.end;
                     if looks {
-                        self.look(&frame, bytes, common, now)?;
+                        self.look(&frame, bytes, common)?;
                     } else {
                         replies += u64::from(!frame.more);
                     }
@@ -155,6 +165,7 @@ impl Link {
                     self.need = need.get();
                     if !looks && let Some(taken) = self.decoder.take_over(bytes) {
                         self.passing = taken.whole - bytes.len() as u64;
+                        self.passing_whole = taken.whole;
                         at += bytes.len();
                     }
                     break;
@@ -169,22 +180,18 @@ impl Link {
                 }
                 Ok(Step::End) => break,
                 Err(error) => {
+                    // What was whole before it has come.
+                    self.answer_oldest(replies, common);
                     return Err(Error::frame(error, self.transport.name(), self.answered + 1));
                 }
             }
         }
-        self.answer_oldest(replies, common, now);
+        self.answer_oldest(replies, common);
         Ok(at)
     }
 
     /// Looks at a reply, or a fragment of one.
-    fn look(
-        &mut self,
-        frame: &Frame,
-        bytes: &[u8],
-        common: &mut Common<'_>,
-        now: u64,
-    ) -> Result<(), Error> {
+    fn look(&mut self, frame: &Frame, bytes: &[u8], common: &mut Common<'_>) -> Result<(), Error> {
         let Some(reply) = self.assembler.push(&bytes[frame.message.clone()], frame.more) else {
             return Ok(());
         };
@@ -200,23 +207,22 @@ impl Link {
             }
             None => None,
         };
-        if plan.verify && common.tally.difference.is_none() {
-            let sent = self.outgoing.message(number.unwrap_or(self.answered), plan)?;
-            if let Some(what) = difference(&sent, reply) {
-                let connection = self.index + 1;
-                common.tally.difference =
-                    Some(format!("connection {connection}, message {n}: {what}"));
-            }
+        if common.tally.difference.is_none() {
+            let index = number.unwrap_or(self.answered);
+            common.tally.difference = plan
+                .expected
+                .differs(&plan.message, index, reply)
+                .map(|what| format!("connection {}, reply {n}: {what}", self.index + 1));
         }
         match number {
-            Some(number) => self.answer(number, common, now),
-            None => self.answer_oldest(1, common, now),
+            Some(number) => self.answer(number, common),
+            None => self.answer_oldest(1, common),
         }
         Ok(())
     }
 
     /// So many replies have come, in order.
-    fn answer_oldest(&mut self, replies: u64, common: &mut Common<'_>, now: u64) {
+    fn answer_oldest(&mut self, replies: u64, common: &mut Common<'_>) {
         let mut left = replies;
         while left > 0 {
             let Some((sent, together)) = self.flight.answer_oldest(left) else {
@@ -224,11 +230,11 @@ impl Link {
                 return;
             };
             match &common.schedule {
-                None => common.tally.answered(sent, now, together),
+                None => common.tally.answered(sent, common.now, together),
                 Some(schedule) => {
                     for index in self.answered..self.answered + together {
                         let due = schedule.due(self.index, index);
-                        common.tally.answered_due(due, sent, now);
+                        common.tally.answered_due(due, sent, common.now);
                     }
                 }
             }
@@ -239,14 +245,14 @@ impl Link {
     }
 
     /// The reply to the request of this number has come.
-    fn answer(&mut self, number: u64, common: &mut Common<'_>, now: u64) {
+    fn answer(&mut self, number: u64, common: &mut Common<'_>) {
         let Some((index, sent)) = self.flight.answer(number, self.outgoing.numbers()) else {
             return common.tally.error("unexpected", 1);
         };
         match &common.schedule {
-            None => common.tally.answered(sent, now, 1),
+            None => common.tally.answered(sent, common.now, 1),
             Some(schedule) => {
-                common.tally.answered_due(schedule.due(self.index, index), sent, now);
+                common.tally.answered_due(schedule.due(self.index, index), sent, common.now);
             }
         }
         self.answered += 1;
@@ -257,13 +263,13 @@ impl Link {
     ///
     /// # Errors
     /// The connection has ended.
-    pub(super) fn send(&mut self, common: &mut Common<'_>, now: u64) -> Result<(), Error> {
+    pub(super) fn send(&mut self, common: &mut Common<'_>) -> Result<(), Error> {
         let room = common.in_flight_max.saturating_sub(self.flight.count());
         let room = room.min(self.flight.room(self.outgoing.numbers()));
         let transport = &*self.transport;
         let sent = self.outgoing.send(transport, common.plan, self.due.min(room))?;
         self.due -= sent.messages;
-        self.flight.send(now, sent.messages);
+        self.flight.send(common.now, sent.messages);
         common.tally.sent += sent.messages;
         common.tally.bytes_sent += sent.bytes;
         let flushed = match transport.flush() {
@@ -277,16 +283,16 @@ impl Link {
 
     /// Those that are in flight or due have waited until now and are given up: they count with
     /// that time.
-    pub(super) fn give_up(&mut self, common: &mut Common<'_>, now: u64) {
+    pub(super) fn give_up(&mut self, common: &mut Common<'_>) {
         match &common.schedule {
             None => {
                 while let Some((sent, together)) = self.flight.give_up() {
-                    common.tally.answered(sent, now, together);
+                    common.tally.answered(sent, common.now, together);
                 }
             }
             Some(schedule) => {
                 for index in self.answered..self.answered + self.outstanding() {
-                    common.tally.answered(schedule.due(self.index, index), now, 1);
+                    common.tally.answered(schedule.due(self.index, index), common.now, 1);
                 }
             }
         }
@@ -296,8 +302,11 @@ impl Link {
     fn ended(&mut self) -> Error {
         let name = self.transport.name();
         if self.passing > 0 {
-            let cut = io::Error::from(io::ErrorKind::UnexpectedEof);
-            return Error::stream("the stream ended inside a reply from", cut).at_endpoint(name);
+            let (whole, end) = (self.passing_whole, self.decoder.offset() - self.passing);
+            let begin = self.decoder.offset() - whole;
+            let error = FrameError::new(ErrorKind::Truncated, begin, end);
+            let error = error.with_progress(end - begin, Some(whole));
+            return Error::frame(error, name, self.answered + 1);
         }
         match self.decoder.step(self.rest.unread(), true) {
             Err(error) => Error::frame(error, name, self.answered + 1),
@@ -320,19 +329,5 @@ fn number_of(field: Field<'_>) -> u64 {
     match field {
         Field::Integer(number) => number,
         Field::Bytes(bytes) => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
-    }
-}
-
-/// Where a reply first differs from what was sent.
-fn difference(sent: &[u8], reply: &[u8]) -> Option<String> {
-    if sent == reply {
-        return None;
-    }
-    match sent.iter().zip(reply).position(|(sent, got)| sent != got) {
-        Some(at) => Some(format!(
-            "byte {at} of the reply is 0x{:02x}, 0x{:02x} was sent",
-            reply[at], sent[at]
-        )),
-        None => Some(format!("the reply has {} bytes, {} were sent", reply.len(), sent.len())),
     }
 }

@@ -3,16 +3,16 @@
 //! A turn of a connection is one read, the replies in it, and one write of what they let go. The
 //! clock is read once a turn, so the messages of a turn share their times.
 
-use std::num::NonZeroU64;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use switchboard::transport::Interest;
-use switchboard::{Ending, Error, Stopper, Transport, deadline};
+use switchboard::{Ending, Error, Stopper, Transport};
 
+use super::clock::{Clock, nanoseconds};
 use super::cpu;
-use super::limits::{GRACE, IN_FLIGHT_MAX};
+use super::limits::{GRACE, IN_FLIGHT_MAX, SILENCE_MAX};
 use super::link::{self, Common, Link};
 use super::plan::{Plan, Rhythm};
 use super::ready::Ready;
@@ -34,13 +34,14 @@ pub(super) struct Load<'a> {
     ready: Ready,
     stopper: &'a Stopper,
     server: Option<&'a cpu::Server>,
-    began: Instant,
     /// Requests that are still to be made due, in the closed loop.
     left: u64,
     /// Requests that are due or in flight.
     outstanding: u64,
     is_measuring: bool,
     next_second: u64,
+    /// How many seconds no reply has come in, up to now.
+    silent_seconds: u64,
     used: Used,
 }
 
@@ -53,6 +54,8 @@ pub(super) struct Outcome {
     /// Connections that were still there at the end.
     pub(super) open: usize,
     pub(super) was_interrupted: bool,
+    /// No reply came for so long that the run was given up.
+    pub(super) was_silent: bool,
 }
 
 /// Nanoseconds of a processor, over the time that was measured; while it goes on, at its
@@ -73,17 +76,15 @@ impl<'a> Load<'a> {
         stopper: &'a Stopper,
         server: Option<&'a cpu::Server>,
     ) -> Result<Load<'a>, Failure> {
-        let ready = Ready::new().map_err(cannot_watch)?;
+        let mut ready = Ready::new().map_err(cannot_watch)?;
         ready.watch(stopper, STOPPER, Interest::READ).map_err(cannot_watch)?;
         let schedule = match plan.rhythm {
             Rhythm::Closed { .. } => None,
-            Rhythm::Open { rate } => Some(Schedule::new(rate, plan.connections, plan.count)),
+            Rhythm::Open { rate } => {
+                ready.be_punctual().map_err(cannot_watch)?;
+                Some(Schedule::new(rate, plan.connections, plan.count))
+            }
         };
-        if schedule.is_some() {
-            // Waits end when they should, and not 50 us later. Where that is refused, the lag
-            // shows it.
-            let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
-        }
         let in_flight_max = if schedule.is_some() { IN_FLIGHT_MAX } else { u64::MAX };
         let mut links = Vec::with_capacity(transports.len());
         for (index, transport) in transports.into_iter().enumerate() {
@@ -93,17 +94,25 @@ impl<'a> Load<'a> {
         let next_second = if tally.window.start == 0 { SECOND } else { tally.window.start };
         let buffer = link::buffer();
         Ok(Load {
-            common: Common { plan, schedule, tally, buffer, in_flight_max },
+            common: Common {
+                plan,
+                schedule,
+                tally,
+                buffer,
+                in_flight_max,
+                clock: Clock::begin(),
+                now: 0,
+            },
             open: links.len(),
             links,
             ready,
             stopper,
             server,
-            began: deadline::now(),
             left: plan.count,
             outstanding: 0,
             is_measuring: false,
             next_second,
+            silent_seconds: 0,
             used: Used::default(),
         })
     }
@@ -116,24 +125,19 @@ impl<'a> Load<'a> {
         mut self,
         each_second: &mut dyn FnMut(&Second) -> Result<(), Failure>,
     ) -> Result<Outcome, Failure> {
-        self.began = deadline::now();
+        self.common.clock = Clock::begin();
         self.begin()?;
         while !self.is_over() {
-            let timeout = self.timeout();
-            self.ready.wait(timeout).map_err(cannot_watch)?;
-            let now = self.now();
-            self.note_the_time(now, each_second)?;
-            self.hand_out(now)?;
+            self.ready.wait(self.timeout()).map_err(cannot_watch)?;
+            self.common.look_at_the_clock();
+            self.note_the_time(each_second)?;
+            self.hand_out()?;
             self.turns()?;
         }
-        let end = self.now().min(self.common.tally.window.end);
+        let end = self.common.now.min(self.common.tally.window.end);
         self.end_of_measuring(end, each_second)?;
         self.drain()?;
         Ok(self.outcome(end))
-    }
-
-    fn now(&self) -> u64 {
-        since(self.began)
     }
 
     fn is_over(&self) -> bool {
@@ -141,10 +145,16 @@ impl<'a> Load<'a> {
             None => self.left == 0,
             Some(schedule) => schedule.next_at().is_none(),
         };
-        self.now() >= self.common.tally.window.end
+        self.common.now >= self.common.tally.window.end
             || is_done && self.outstanding == 0
             || self.open == 0
+            || self.is_silent()
             || self.stopper.is_stopped()
+    }
+
+    /// Whether a run without another end than its last reply waits for it in vain.
+    fn is_silent(&self) -> bool {
+        self.common.plan.duration == Duration::MAX && self.silent_seconds > SILENCE_MAX.as_secs()
     }
 
     /// Registers the connections, and in the closed loop sends the first requests.
@@ -161,8 +171,8 @@ impl<'a> Load<'a> {
                 self.left -= due;
                 self.outstanding += due;
             }
-            let now = self.now();
-            self.turn(index, false, now)?;
+            self.common.look_at_the_clock();
+            self.turn(index, false)?;
         }
         Ok(())
     }
@@ -176,19 +186,21 @@ impl<'a> Load<'a> {
         let mark = self.next_second.min(window.end);
         let due = self.common.schedule.as_ref().and_then(Schedule::next_at);
         let next = due.map_or(mark, |due| due.min(mark));
-        Some(Duration::from_nanos(next.saturating_sub(self.now())))
+        Some(Duration::from_nanos(next.saturating_sub(self.common.now)))
     }
 
     fn note_the_time(
         &mut self,
-        now: u64,
         each_second: &mut dyn FnMut(&Second) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
+        let now = self.common.now;
         if now < self.next_second {
             return Ok(());
         }
         if self.is_measuring {
-            each_second(&self.common.tally.second(now))?;
+            let second = self.common.tally.second(now);
+            self.silent_seconds = if second.received > 0 { 0 } else { self.silent_seconds + 1 };
+            each_second(&second)?;
         } else {
             self.begin_measuring(now);
         }
@@ -204,7 +216,8 @@ impl<'a> Load<'a> {
     }
 
     /// In the open loop: what is due now is sent.
-    fn hand_out(&mut self, now: u64) -> Result<(), Failure> {
+    fn hand_out(&mut self) -> Result<(), Failure> {
+        let now = self.common.now;
         let Some(schedule) = &mut self.common.schedule else { return Ok(()) };
         let end = self.common.tally.window.end;
         let numbers = schedule.hand_out(now.min(end.saturating_sub(1)));
@@ -214,14 +227,14 @@ impl<'a> Load<'a> {
         for number in numbers.clone() {
             self.common.tally.seen_to(schedule.at(number), now);
         }
-        let shares: Vec<(usize, u64)> = schedule.shares(numbers).collect();
-        for (index, count) in shares {
+        let schedule = *schedule;
+        for (index, count) in schedule.shares(numbers) {
             match &mut self.links[index] {
                 Some(link) => {
                     link.due += count;
                     self.outstanding += count;
-                    let now = self.now();
-                    self.turn(index, false, now)?;
+                    self.common.look_at_the_clock();
+                    self.turn(index, false)?;
                 }
                 None => self.common.tally.error("not-sent", count),
             }
@@ -234,33 +247,24 @@ impl<'a> Load<'a> {
         for at in 0..self.ready.found() {
             let event = self.ready.event(at);
             let Ok(index) = usize::try_from(event.token) else { continue };
-            if event.token != STOPPER && self.links[index].is_some() {
-                let now = self.now();
-                self.turn(index, event.read, now)?;
-            }
+            // What is no connection has none of their numbers.
+            self.turn(index, event.read)?;
         }
         Ok(())
     }
 
     /// One read if there is something to be read, and one write of what is due.
-    fn turn(&mut self, index: usize, reads: bool, now: u64) -> Result<(), Failure> {
-        let Some(link) = &mut self.links[index] else { return Ok(()) };
-        let (began, before) = (self.began, link.outstanding());
-        let mut latest = now;
-        let received = match reads {
-            true => link.receive(&mut self.common, &mut || {
-                latest = since(began);
-                latest
-            }),
-            false => Ok(0),
-        };
+    fn turn(&mut self, index: usize, reads: bool) -> Result<(), Failure> {
+        let Some(Some(link)) = self.links.get_mut(index) else { return Ok(()) };
+        let before = link.outstanding();
+        let received = if reads { link.receive(&mut self.common) } else { Ok(0) };
         let done = received.and_then(|replies| {
             if self.common.schedule.is_none() {
                 let next = replies.min(self.left);
                 link.due += next;
                 self.left -= next;
             }
-            link.send(&mut self.common, latest)
+            link.send(&mut self.common)
         });
         self.outstanding = self.outstanding - before + link.outstanding();
         match done {
@@ -341,21 +345,21 @@ impl<'a> Load<'a> {
     fn drain(&mut self) -> Result<(), Failure> {
         let counted = self.common.tally.counts();
         self.left = 0;
-        let end = self.now() + nanoseconds(GRACE);
+        let end = self.common.now + nanoseconds(GRACE);
         while self.outstanding > 0 && self.open > 0 && !self.stopper.is_stopped() {
-            let left = end.saturating_sub(self.now());
+            let left = end.saturating_sub(self.common.now);
             if left == 0 {
                 break;
             }
             self.ready.wait(Some(Duration::from_nanos(left))).map_err(cannot_watch)?;
+            self.common.look_at_the_clock();
             self.turns()?;
         }
         self.common.tally.set_counts(counted);
         if !self.stopper.is_stopped() {
-            let now = self.now();
             self.common.tally.error("unanswered", self.outstanding);
             for link in self.links.iter_mut().flatten() {
-                link.give_up(&mut self.common, now);
+                link.give_up(&mut self.common);
             }
         }
         self.common.tally.add_up();
@@ -364,9 +368,11 @@ impl<'a> Load<'a> {
 
     fn outcome(self, end: u64) -> Outcome {
         let measured = end.saturating_sub(self.common.tally.window.start);
+        let was_silent = self.is_silent();
         Outcome {
             tally: self.common.tally,
             measured: Duration::from_nanos(measured),
+            was_silent,
             used: self.used,
             open: self.open,
             was_interrupted: self.stopper.is_stopped(),
@@ -378,14 +384,6 @@ impl<'a> Load<'a> {
         let server = self.server.and_then(|server| server.used().ok());
         Used { own: cpu::own(), server }
     }
-}
-
-pub(super) fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn since(then: Instant) -> u64 {
-    nanoseconds(deadline::now().saturating_duration_since(then))
 }
 
 fn cannot_watch(error: impl std::fmt::Display) -> Failure {

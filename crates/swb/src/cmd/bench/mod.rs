@@ -7,9 +7,12 @@
 //! **Invariant:** in the open loop a latency counts from when its message was due, and nothing that
 //! the server does makes a message due later.
 
+mod clock;
 mod connecting;
 mod cpu;
+mod expected;
 mod flight;
+mod hgrm;
 mod limits;
 mod link;
 mod load;
@@ -18,15 +21,20 @@ mod plan;
 mod ready;
 mod report;
 mod schedule;
+mod svg;
 mod tally;
 mod verdict;
+
+use switchboard::Ending;
 
 use crate::args::BenchArgs;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::printer::Printer;
 use crate::signals::Interrupts;
 
-use load::{Load, nanoseconds};
+use clock::nanoseconds;
+use limits::SILENCE_MAX;
+use load::Load;
 use plan::Plan;
 use report::Report;
 use tally::Tally;
@@ -35,6 +43,7 @@ use verdict::Verdict;
 pub(crate) fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
     let plan = Plan::new(args)?;
     let server = args.server_pid.map(cpu::Server::new).transpose()?;
+    let report = Report::new(args, &plan, printer)?;
     let interrupts = Interrupts::watch("ending the run", printer)?;
     let start = nanoseconds(plan.warm_up);
     let mut tally = Tally::new(start..start.saturating_add(nanoseconds(plan.duration)))?;
@@ -49,11 +58,11 @@ pub(crate) fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
         Err(failure) => return interrupts.outcome(Err(failure)),
         Ok(transports) => transports,
     };
-    let report = Report::new(args, &plan, printer);
     let load = Load::new(&plan, transports, tally, interrupts.stopper(), server.as_ref())?;
     let outcome = load.run(&mut |second| report.second(second))?;
     let verdict = Verdict::new(args, &plan, &outcome);
     report.end(&outcome, &verdict)?;
+    report.files(&outcome)?;
     exit(&outcome, &verdict, &interrupts)
 }
 
@@ -67,8 +76,16 @@ fn exit(outcome: &load::Outcome, verdict: &Verdict, interrupts: &Interrupts) -> 
     if outcome.open == 0
         && let Some(error) = &tally.last_error
     {
-        let exit = if error.ending().is_some() { Exit::of(error) } else { Exit::Usage };
+        let exit = match error.ending() {
+            // It ended between two messages, and owed replies.
+            Some(Ending::Finished) => Exit::BadFrame,
+            _ => Exit::of(error),
+        };
         return Err(Failure::new(exit, error));
+    }
+    if outcome.was_silent {
+        let text = format!("timed out: no reply came for {SILENCE_MAX:?}");
+        return Err(Failure::new(Exit::TimedOut, text));
     }
     if tally.received == 0 && tally.latency.is_empty() {
         return Err(Failure::new(Exit::TimedOut, "timed out: no reply came"));

@@ -1,11 +1,10 @@
 //! Requests on their way out of one connection: slices of the block of frames that all share, or
 //! frames of its own where each is another one.
 
-use std::borrow::Cow;
 use std::io;
 
 use switchboard::{Error, Transport};
-use switchboard_frame::{Decoder, Encoder, Role, Step};
+use switchboard_frame::{Encoder, Role};
 
 use super::plan::{Plan, Requests};
 use crate::exit::{Exit, Failure};
@@ -83,21 +82,6 @@ impl Outgoing {
             (Outgoing::Each(each), _) => each.send(transport, plan, due),
             // Both were made of one plan.
             (Outgoing::Same { .. }, Requests::Each { .. }) => Ok(Sent::default()),
-        }
-    }
-
-    /// The message of this number as a decoder gives it: what an echo has to be.
-    ///
-    /// # Errors
-    /// The framing cannot carry it, which was tried before.
-    pub(super) fn message<'a>(&self, number: u64, plan: &'a Plan) -> Result<Cow<'a, [u8]>, Error> {
-        let framing = plan.protocol.framing(Role::Client);
-        let unlike = |what: &dyn std::fmt::Display| Error::caller(what.to_string());
-        let (mut encoder, mut out) = (Encoder::new(framing).map_err(|e| unlike(&e))?, Vec::new());
-        plan.message.encode(number, &mut encoder, &mut out).map_err(|e| unlike(&e))?;
-        match Decoder::new(framing).step(&out, false) {
-            Ok(Step::Frame(frame)) => Ok(Cow::Owned(out[frame.message].to_vec())),
-            _ => Err(unlike(&"the message is no frame by itself")),
         }
     }
 }

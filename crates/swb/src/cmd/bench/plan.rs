@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use switchboard_frame::{Decoder, EncodeError, Encoder, Fields, Framing, Protocol, Role};
 
-use super::limits::BLOCK_BYTES;
+use super::expected::Expected;
+use super::limits::{BLOCK_BYTES, DURATION, WARM_UP};
 use crate::args::{BenchArgs, Matching};
 use crate::exit::{Exit, Failure};
 use crate::payload;
@@ -24,8 +25,7 @@ pub(super) struct Plan {
     pub(super) count: u64,
     pub(super) message: Message,
     pub(super) requests: Requests,
-    /// What an echo would give back, to be compared.
-    pub(super) verify: bool,
+    pub(super) expected: Expected,
     pub(super) spin: bool,
 }
 
@@ -66,7 +66,7 @@ impl Plan {
             Some(rate) => Rhythm::Open { rate },
             None => Rhythm::Closed { depth: args.depth as u64 },
         };
-        let requests = Requests::new(framing, &message, rhythm).map_err(|error| {
+        let refused = |error: EncodeError| {
             let advice = match args.data.is_none() && args.fields.fields.is_empty() {
                 true => {
                     ": --size SIZE says how large the message is, --data what it is, --field \
@@ -74,11 +74,14 @@ impl Plan {
                 }
                 false => "",
             };
-            Failure::new(
-                Exit::BadFrame,
-                format_args!("the message cannot be sent: {error}{advice}"),
-            )
-        })?;
+            let text = format_args!("the message cannot be sent: {error}{advice}");
+            Failure::new(Exit::BadFrame, text)
+        };
+        let requests = Requests::new(framing, &message, rhythm).map_err(refused)?;
+        let expected = match args.verify {
+            true => Expected::new(framing, &message).map_err(refused)?,
+            false => Expected::Anything,
+        };
         if let (Requests::Each { numbers }, Rhythm::Closed { depth }) = (&requests, rhythm)
             && depth > *numbers
         {
@@ -86,24 +89,27 @@ impl Plan {
                 "--depth {depth}: the field has only {numbers} numbers to tell replies apart by"
             )));
         }
-        let default = if args.count.is_some() { Duration::ZERO } else { Duration::from_secs(1) };
+        let (warm_up, duration) = match args.count {
+            Some(_) => (Duration::ZERO, Duration::MAX),
+            None => (WARM_UP, DURATION),
+        };
         Ok(Plan {
             protocol,
             connections: args.connections,
             rhythm,
-            warm_up: args.warm_up.unwrap_or(default),
-            duration: args.duration,
+            warm_up: args.warm_up.unwrap_or(warm_up),
+            duration: args.duration.unwrap_or(duration),
             count: args.count.unwrap_or(u64::MAX),
             message,
             requests,
-            verify: args.verify,
+            expected,
             spin: args.spin,
         })
     }
 
     /// Whether each reply is looked at, and not only counted.
     pub(super) fn looks_at_replies(&self) -> bool {
-        self.verify || self.message.number.is_some()
+        !matches!(self.expected, Expected::Anything) || self.message.number.is_some()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Which connections have something to read or room to write: epoll, told once what to watch.
 //!
-//! Level-triggered, so a connection is read once for each event and what is left is told again.
-//! A wait ends to the nanosecond that the kernel's timers have, which a schedule needs.
+//! Level-triggered, so a connection is read once for each event and what is left is told again. The
+//! time that a wait may take is in milliseconds, rounded up; a schedule needs a timer of its own
+//! among what is watched.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,14 +11,23 @@ use std::time::Duration;
 use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+};
 use switchboard::transport::Interest;
 
 use super::limits::EVENTS_MAX;
+
+/// The token of the timer.
+const TIMER: u64 = u64::MAX - 1;
+
+const NOW: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 /// The kernel's set of what is watched.
 pub(super) struct Ready {
     set: OwnedFd,
     events: Vec<epoll::Event>,
+    timer: Option<OwnedFd>,
 }
 
 /// Something is ready.
@@ -32,7 +42,15 @@ pub(super) struct Event {
 impl Ready {
     pub(super) fn new() -> io::Result<Ready> {
         let set = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Ready { set, events: Vec::with_capacity(EVENTS_MAX) })
+        Ok(Ready { set, events: Vec::with_capacity(EVENTS_MAX), timer: None })
+    }
+
+    /// From now on a wait ends to the nanosecond, at the price of a call more.
+    pub(super) fn be_punctual(&mut self) -> io::Result<()> {
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
+        self.watch(&timer, TIMER, Interest::READ)?;
+        self.timer = Some(timer);
+        Ok(())
     }
 
     pub(super) fn watch(
@@ -61,7 +79,15 @@ impl Ready {
     /// Waits until something is ready or the time has passed, or a signal came.
     pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         // A time that the kernel's type cannot hold is as good as for ever.
-        let timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
+        let mut timeout = timeout.and_then(|time| Timespec::try_from(time).ok());
+        if let (Some(timer), Some(it_value)) = (&self.timer, timeout)
+            && it_value != NOW
+        {
+            // Set anew it is not ready any more, so nobody has to read it.
+            let once = Itimerspec { it_interval: NOW, it_value };
+            timerfd_settime(timer, TimerfdTimerFlags::empty(), &once)?;
+            timeout = None;
+        }
         self.events.clear();
         match epoll::wait(&self.set, spare_capacity(&mut self.events), timeout.as_ref()) {
             Ok(_) | Err(Errno::INTR) => Ok(()),

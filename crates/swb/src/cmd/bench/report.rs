@@ -1,14 +1,18 @@
 //! How a run is told: as text for a person, or as lines of JSON.
 
-use std::io::{IsTerminal, stderr};
+use std::fs::File;
+use std::io::{IsTerminal, Write, stderr};
+use std::path::Path;
 
 use hdrhistogram::Histogram;
 
+use super::clock::nanoseconds;
 use super::limits::BUSY_SHARE;
 use super::load::Outcome;
 use super::plan::{Plan, Rhythm};
 use super::tally::Second;
-use super::verdict::{Verdict, busy_share};
+use super::verdict::{Answer, Verdict, busy_share};
+use super::{hgrm, svg};
 use crate::args::BenchArgs;
 use crate::exit::Failure;
 use crate::json::Object;
@@ -19,17 +23,29 @@ use crate::units;
 const PERCENTILES: [(&str, f64); 5] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
 
+/// The most seconds that stand in the text.
+const SECONDS_MAX: usize = 30;
+
 /// Tells of a run.
 pub(super) struct Report<'a> {
     args: &'a BenchArgs,
     plan: &'a Plan,
     printer: &'a Printer,
     has_terminal: bool,
+    hgrm: Option<File>,
+    svg: Option<File>,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(args: &'a BenchArgs, plan: &'a Plan, printer: &'a Printer) -> Report<'a> {
-        Report { args, plan, printer, has_terminal: stderr().is_terminal() }
+    /// # Errors
+    /// A file that was asked for cannot be written: better known now than after the run.
+    pub(super) fn new(
+        args: &'a BenchArgs,
+        plan: &'a Plan,
+        printer: &'a Printer,
+    ) -> Result<Report<'a>, Failure> {
+        let (hgrm, svg) = (create(args.hgrm.as_deref())?, create(args.svg.as_deref())?);
+        Ok(Report { args, plan, printer, has_terminal: stderr().is_terminal(), hgrm, svg })
     }
 
     /// A second is over.
@@ -62,6 +78,28 @@ impl<'a> Report<'a> {
             false => self.text(outcome, verdict),
         };
         self.printer.data_now(text.as_bytes())
+    }
+
+    /// The files that were asked for.
+    ///
+    /// # Errors
+    /// One cannot be written.
+    pub(super) fn files(&self, outcome: &Outcome) -> Result<(), Failure> {
+        let tally = &outcome.tally;
+        if let Some(file) = &self.hgrm {
+            write(file, &hgrm::text(&tally.latency))?;
+        }
+        if let Some(file) = &self.svg {
+            let mut curves = vec![("latency", &tally.latency)];
+            if matches!(self.plan.rhythm, Rhythm::Open { .. }) {
+                curves.push(("service", &tally.service));
+            }
+            let rate = per(tally.received as f64, outcome.measured.as_secs_f64());
+            let [what, load] = self.what();
+            let below = [what, format!("{load}; {rate:.0} replies a second")];
+            write(file, &svg::text("Latency by percentile", &below, &curves))?;
+        }
+        Ok(())
     }
 
     fn summary(&self, outcome: &Outcome, verdict: &Verdict) -> Object {
@@ -109,7 +147,7 @@ impl<'a> Report<'a> {
         let objectives = verdict.objectives.iter().map(|answer| {
             Object::plain()
                 .decimal("percentile", answer.objective.percentile)
-                .number("limit_ns", super::load::nanoseconds(answer.objective.limit))
+                .number("limit_ns", nanoseconds(answer.objective.limit))
                 .number("value_ns", answer.value)
                 .boolean("met", answer.is_met())
         });
@@ -133,8 +171,11 @@ impl<'a> Report<'a> {
             text.push_str(&line);
             text.push('\n');
         };
-        for second in &tally.seconds {
+        for second in tally.seconds.iter().take(SECONDS_MAX) {
             add(line(second));
+        }
+        if tally.seconds.len() > SECONDS_MAX {
+            add(format!("   .. and so on to {}; --json has all", tally.seconds.len()));
         }
         add(format!(
             "{} in {seconds:.2} s: {:.0} a second; {} out, {} in",
@@ -161,12 +202,7 @@ impl<'a> Report<'a> {
             add("this program was busy all the time: the rate may be its own limit".to_owned());
         }
         for answer in &verdict.objectives {
-            let what = if answer.is_met() { "met" } else { "MISSED" };
-            let (limit, percentile) = (answer.objective.limit, answer.objective.percentile);
-            add(format!(
-                "objective {what}: p{percentile} is {}, {limit:?} allowed",
-                time(answer.value)
-            ));
+            add(objective(answer));
         }
         if let Some(difference) = &verdict.difference {
             add(format!("DIFFERENT: {difference}"));
@@ -177,24 +213,35 @@ impl<'a> Report<'a> {
         text
     }
 
-    /// What is run.
+    /// What is run, and how its numbers are to be read.
     fn heading(&self) -> String {
+        let how = match self.plan.rhythm {
+            Rhythm::Closed { .. } => {
+                "what would have been sent while the server stalled is not in the latencies: \
+                 --rate R puts it there"
+            }
+            Rhythm::Open { .. } => {
+                "latency counts from when a message was due, service from when it was sent"
+            }
+        };
+        let [what, load] = self.what();
+        format!("{what}, {load}\n{how}\n")
+    }
+
+    /// What is run, and with which load.
+    fn what(&self) -> [String; 2] {
         let plan = self.plan;
         let (endpoint, frame) = (&self.args.connection.endpoint, &self.args.framing.frame);
-        let connections = units::count(plan.connections as u64, "connection");
         let size = units::bytes(plan.message.body_bytes() as u64);
-        let what = format!("{endpoint}, {frame}, {size} a message, {connections}");
-        match plan.rhythm {
-            Rhythm::Closed { depth } => format!(
-                "closed loop: {what}, {depth} in flight on each\n\
-                 what would have been sent while the server stalled is not in the latencies: \
-                 --rate R puts it there\n"
-            ),
-            Rhythm::Open { rate } => format!(
-                "open loop: {what}, {rate} messages a second in all\n\
-                 latency counts from when a message was due, service from when it was sent\n"
-            ),
-        }
+        let connections = units::count(plan.connections as u64, "connection");
+        let (mode, load) = match plan.rhythm {
+            Rhythm::Closed { depth } => ("closed", format!("{depth} in flight on each")),
+            Rhythm::Open { rate } => ("open", format!("{rate} messages a second in all")),
+        };
+        [
+            format!("{mode} loop: {endpoint}, {frame}, {size} a message"),
+            format!("{connections}, {load}"),
+        ]
     }
 }
 
@@ -206,6 +253,19 @@ pub(super) fn time(nanoseconds: u64) -> String {
         1_000..1_000_000 => format!("{:.1} us", value / 1e3),
         1_000_000..1_000_000_000 => format!("{:.2} ms", value / 1e6),
         _ => format!("{:.2} s", value / 1e9),
+    }
+}
+
+/// Whether an objective was met, and by how much not.
+fn objective(answer: &Answer) -> String {
+    let limit = nanoseconds(answer.objective.limit);
+    let (percentile, value) = (answer.objective.percentile, time(answer.value));
+    match answer.value.checked_sub(limit) {
+        None | Some(0) => format!("met: p{percentile} is {value}, {} allowed", time(limit)),
+        Some(over) => {
+            let (over, limit) = (time(over), time(limit));
+            format!("MISSED: p{percentile} is {value}, {over} more than the {limit} allowed")
+        }
     }
 }
 
@@ -257,6 +317,17 @@ fn processors(outcome: &Outcome) -> String {
     }
     text.push_str(&format!("; {:.0} % of one here", busy_share(outcome) * 100.0));
     text
+}
+
+fn create(path: Option<&Path>) -> Result<Option<File>, Failure> {
+    let Some(path) = path else { return Ok(None) };
+    let refused = |error| Failure::usage(format_args!("cannot write {}: {error}", path.display()));
+    File::create(path).map(Some).map_err(refused)
+}
+
+fn write(mut file: &File, text: &str) -> Result<(), Failure> {
+    let refused = |error| Failure::usage(format_args!("cannot write a file: {error}"));
+    file.write_all(text.as_bytes()).map_err(refused)
 }
 
 /// A quotient; of nothing it is nothing.

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 /// The schedule of all connections together; times in nanoseconds from the beginning of the load.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
     interval: f64,
     connections: u64,

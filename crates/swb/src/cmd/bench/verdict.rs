@@ -1,8 +1,10 @@
 //! What a run comes to: whether its numbers are the server's, and what was asked of them.
 
-use super::limits::{BUSY_SHARE, LAG_P99_MAX, SENT_SHARE_MIN};
-use super::load::{Outcome, nanoseconds};
+use super::clock::nanoseconds;
+use super::limits::{BUSY_SHARE, KEPT_SHARE_MIN, LAG_P99_MAX};
+use super::load::Outcome;
 use super::plan::{Plan, Rhythm};
+use super::report::time;
 use crate::args::{BenchArgs, Objective};
 
 /// The answers.
@@ -12,6 +14,8 @@ pub(super) struct Verdict {
     pub(super) objectives: Vec<Answer>,
     /// Where a reply differed from what was sent.
     pub(super) difference: Option<String>,
+    /// All replies were to be looked at, and some did not come.
+    pub(super) has_missed_some: bool,
 }
 
 /// What became of an objective.
@@ -35,12 +39,10 @@ impl Verdict {
             value: latency.value_at_quantile(objective.percentile / 100.0),
         };
         Verdict {
-            why_invalid: match plan.rhythm {
-                Rhythm::Open { .. } => why_invalid(plan, outcome),
-                Rhythm::Closed { .. } => Vec::new(),
-            },
+            why_invalid: why_invalid(plan, outcome),
             objectives: args.slo.iter().map(answer).collect(),
             difference: outcome.tally.difference.clone(),
+            has_missed_some: args.verify && !outcome.tally.errors.is_empty(),
         }
     }
 
@@ -48,6 +50,7 @@ impl Verdict {
         self.why_invalid.is_empty()
             && self.objectives.iter().all(Answer::is_met)
             && self.difference.is_none()
+            && !self.has_missed_some
     }
 }
 
@@ -56,29 +59,35 @@ pub(super) fn busy_share(outcome: &Outcome) -> f64 {
     outcome.used.own as f64 / (nanoseconds(outcome.measured) as f64).max(1.0)
 }
 
-/// What kept this program from its schedule.
+/// What kept this program from its schedule, or makes it unknown whether it did.
 fn why_invalid(plan: &Plan, outcome: &Outcome) -> Vec<String> {
+    let Rhythm::Open { rate } = plan.rhythm else { return Vec::new() };
     let tally = &outcome.tally;
     let mut why = Vec::new();
+    let is_busy = !plan.spin && busy_share(outcome) >= BUSY_SHARE;
     let lag = tally.lag.value_at_quantile(0.99);
     if lag > nanoseconds(LAG_P99_MAX) {
-        let busy = match busy_share(outcome) >= BUSY_SHARE && !plan.spin {
+        let advice = match is_busy || plan.spin {
             true => "it was busy all the time: lower --rate",
             false => "it was not woken in time: give it a processor of its own, or --spin",
         };
+        let (lag, most) = (time(lag), time(nanoseconds(LAG_P99_MAX)));
         why.push(format!(
-            "this program sent 1 % of the messages more than {} late, and {:?} are allowed; {busy}",
-            super::report::time(lag),
-            LAG_P99_MAX
+            "this program saw to 1 % of the messages {lag} or more after they were due, and {most} \
+             is the most; {advice}"
         ));
     }
-    let Rhythm::Open { rate } = plan.rhythm else { return why };
-    let wanted = (rate * outcome.measured.as_secs_f64()).min(plan.count as f64);
-    if (tally.due as f64) < wanted * SENT_SHARE_MIN {
+    let (due, received) = (tally.due as f64, tally.received as f64);
+    if is_busy && received < due * KEPT_SHARE_MIN {
+        let percent = received / due * 100.0;
         why.push(format!(
-            "this program saw to {} messages of the {wanted:.0} that were due: lower --rate",
-            tally.due
+            "replies to {percent:.1} % of the messages came in time, and this program was busy all \
+             the time: it may be what is too slow; lower --rate"
         ));
+    }
+    let wanted = (rate * outcome.measured.as_secs_f64()).min(plan.count as f64);
+    if due < wanted * KEPT_SHARE_MIN {
+        why.push(format!("this program saw to {due} messages, and {wanted:.0} were due"));
     }
     let lost = plan.connections - outcome.open;
     if lost > 0 {
@@ -88,4 +97,78 @@ fn why_invalid(plan: &Plan, outcome: &Outcome) -> Vec<String> {
         ));
     }
     why
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Verb};
+    use crate::cmd::bench::load::Used;
+    use crate::cmd::bench::tally::Tally;
+
+    /// A second of 1000 messages a second on two connections, a nanosecond of lag each, which used
+    /// half of a processor; `change` makes it another run.
+    fn check(more: &[&str], change: impl Fn(&mut Outcome), expected: &[&str]) {
+        let args = ["swb", "bench", "localhost:1", "-f", "u8", "-c", "2"];
+        let cli = Cli::try_parse_from(args.iter().chain(more)).unwrap();
+        let Verb::Bench(args) = cli.verb else { panic!("another verb") };
+        let mut tally = Tally::new(0..1_000_000_000).unwrap();
+        (tally.due, tally.received) = (1000, 1000);
+        tally.lag.record_n(1, 1000).unwrap();
+        let mut outcome = Outcome {
+            tally,
+            measured: Duration::from_secs(1),
+            used: Used { own: 500_000_000, server: None },
+            open: 2,
+            was_interrupted: false,
+            was_silent: false,
+        };
+        change(&mut outcome);
+        let verdict = Verdict::new(&args, &Plan::new(&args).unwrap(), &outcome);
+        assert_eq!(verdict.is_good(), expected.is_empty());
+        let why = verdict.why_invalid;
+        assert_eq!(why.len(), expected.len(), "{why:?}");
+        for (why, part) in why.iter().zip(expected) {
+            assert!(why.contains(part), "{part} in {why}");
+        }
+    }
+
+    #[test]
+    fn a_run_is_invalid_when_this_program_was_what_limited_it() {
+        let open = &["-r", "1000"][..];
+        let late = |outcome: &mut Outcome| outcome.tally.lag.record_n(2_000_000, 20).unwrap();
+        let busy = |outcome: &mut Outcome| outcome.used.own = 999_000_000;
+        let behind = |outcome: &mut Outcome| outcome.tally.received = 900;
+        check(open, |_| {}, &[]);
+        check(open, |outcome| outcome.tally.lag.record_n(2_000_000, 9).unwrap(), &[]);
+        check(open, late, &["it was not woken in time"]);
+        let late_and_busy = |outcome: &mut Outcome| {
+            late(outcome);
+            busy(outcome);
+        };
+        check(open, late_and_busy, &["it was busy all the time"]);
+        check(&["-r", "1000", "--spin"], late, &["it was busy all the time"]);
+        // A server that is behind is what is measured, unless it may not be the server.
+        check(open, behind, &[]);
+        check(open, busy, &[]);
+        let busy_and_behind = |outcome: &mut Outcome| {
+            busy(outcome);
+            behind(outcome);
+        };
+        check(open, busy_and_behind, &["replies to 90.0 % of the messages"]);
+        check(&["-r", "1000", "--spin"], busy_and_behind, &[]);
+        check(open, |outcome| outcome.tally.due = 980, &["saw to 980 messages, and 1000 were due"]);
+        check(open, |outcome| outcome.open = 1, &["1 of 2 connections ended"]);
+    }
+
+    #[test]
+    fn a_closed_loop_has_no_schedule_to_keep() {
+        let late = |outcome: &mut Outcome| outcome.tally.lag.record_n(2_000_000, 20).unwrap();
+        check(&[], late, &[]);
+        check(&[], |outcome| (outcome.open, outcome.tally.due) = (1, 0), &[]);
+    }
 }

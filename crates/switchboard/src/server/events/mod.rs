@@ -143,7 +143,8 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         let timeout = match self.ready.is_empty() {
             true => {
                 let due = deadline::earlier(self.wheel.next(), self.due());
-                due.map(|due| due.saturating_duration_since(self.bench.tell_time()))
+                // The time that the last turn told: what has passed since is far less than a slot.
+                due.map(|due| due.saturating_duration_since(self.bench.now))
             }
             false => Some(std::time::Duration::ZERO),
         };
@@ -305,6 +306,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             let _ = self.backend.watch(&line.transport, token, line.watched, Interest::NONE);
         }
         self.bench.close(line, service);
+        self.bench.tell_time();
     }
 
     /// One more turn for each conversation that could go on when the last round ended.

@@ -12,6 +12,7 @@
 //!
 //! **Invariant:** never early, and late by two slots at the most.
 
+use crate::deadline;
 use std::time::{Duration, Instant};
 
 const SLOTS: usize = 512;
@@ -20,11 +21,22 @@ const SLOT: Duration = Duration::from_millis(16);
 /// Entries for which a slot keeps its memory when it is empty.
 const SLOT_ENTRIES_KEPT: usize = 32;
 
+/// When the next entry is to be looked at.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    Unknown,
+    At(Option<Instant>),
+}
+
 #[derive(Debug)]
 pub(super) struct Wheel {
     start: Instant,
     /// Slots up to this tick have been looked at.
     done: u64,
+    /// When the one behind it will have passed: until then there is nothing to look at.
+    fresh_until: Instant,
+    /// The next entry, as far as it is known.
+    next: Next,
     slots: Vec<Vec<u32>>,
     /// A bit for each slot that is not empty.
     filled: [u64; SLOTS / 64],
@@ -33,7 +45,8 @@ pub(super) struct Wheel {
 impl Wheel {
     pub(super) fn new(now: Instant) -> Wheel {
         let slots = std::iter::repeat_with(Vec::new).take(SLOTS).collect();
-        Wheel { start: now, done: 0, slots, filled: [0; SLOTS / 64] }
+        let (fresh_until, next) = (now + SLOT, Next::At(None));
+        Wheel { start: now, done: 0, fresh_until, next, slots, filled: [0; SLOTS / 64] }
     }
 
     /// The tick at which `at` has passed.
@@ -50,7 +63,11 @@ impl Wheel {
         let slot = slot(tick);
         self.slots[slot].push(index);
         self.filled[slot / 64] |= 1 << (slot % 64);
-        self.time(tick)
+        let at = self.time(tick);
+        if let Next::At(next) = self.next {
+            self.next = Next::At(deadline::earlier(next, Some(at)));
+        }
+        at
     }
 
     fn time(&self, tick: u64) -> Instant {
@@ -58,7 +75,16 @@ impl Wheel {
     }
 
     /// When the next entry is to be looked at.
-    pub(super) fn next(&self) -> Option<Instant> {
+    pub(super) fn next(&mut self) -> Option<Instant> {
+        if let Next::At(next) = self.next {
+            return next;
+        }
+        let next = self.find_next();
+        self.next = Next::At(next);
+        next
+    }
+
+    fn find_next(&self) -> Option<Instant> {
         let first = slot(self.done + 1);
         // From the slot behind the last one looked at, round to itself.
         let mut words = (0..=SLOTS / 64).map(|word| {
@@ -75,6 +101,9 @@ impl Wheel {
     /// Takes out what is to be looked at by `now`.
     pub(super) fn expire(&mut self, now: Instant, into: &mut Vec<u32>) {
         into.clear();
+        if now < self.fresh_until {
+            return;
+        }
         let elapsed = now.saturating_duration_since(self.start).as_nanos();
         let tick = u64::try_from(elapsed / SLOT.as_nanos()).unwrap_or(u64::MAX);
         if tick <= self.done {
@@ -92,6 +121,8 @@ impl Wheel {
             }
         }
         self.done = tick;
+        self.fresh_until = self.time(tick + 1);
+        self.next = Next::Unknown;
     }
 }
 

@@ -1,0 +1,49 @@
+//! The common case of a step: a frame that is whole, and that is a message of its own.
+
+use core::ops::Range;
+
+use crate::Decoder;
+use crate::engine::fast::Found;
+
+/// A whole message at the front of the bytes given to [`Decoder::whole`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// Where the message lies.
+    pub message: Range<usize>,
+    /// Drop so many bytes from the front before the next call.
+    pub end: usize,
+}
+
+impl Decoder {
+    /// A message that lies whole at the front of `bytes`, if nothing about it is special.
+    ///
+    /// For loops over many small messages: it does the work of [`step`](Self::step) in the one case
+    /// that they nearly always meet, in half the time. `None` says nothing but that `step` is to be
+    /// called with the same bytes.
+    ///
+    /// ```
+    /// use switchboard_frame::{Decoder, Framing, Step};
+    ///
+    /// let mut decoder = Decoder::new(&Framing::parse("lines")?);
+    /// let bytes = b"one\ntwo\nthr";
+    /// let mut at = 0;
+    /// let mut lines = Vec::new();
+    /// while let Some(whole) = decoder.whole(&bytes[at..]) {
+    ///     lines.push(&bytes[at..][whole.message]);
+    ///     at += whole.end;
+    /// }
+    /// assert_eq!(lines, [b"one", b"two"]);
+    /// assert!(matches!(decoder.step(&bytes[at..], false)?, Step::Need(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn whole(&mut self, bytes: &[u8]) -> Option<Whole> {
+        if self.busy {
+            return None;
+        }
+        let Found::Frame(frame) = self.fast.step(bytes, &mut self.scanned) else { return None };
+        self.offset += frame.whole.end as u64;
+        self.was_fast = true;
+        Some(Whole { message: frame.message, end: frame.whole.end })
+    }
+}

@@ -1,0 +1,80 @@
+//! The turn that nearly all turns are: whole messages have come, the service answers them, and the
+//! transport takes it all.
+//!
+//! It does in a quarter of the time what the long way would do, by asking first and once whether
+//! anything else may have to be done. What turns out to be more is gone on with on the long way.
+
+use super::Turn;
+use crate::server::Service;
+use crate::server::in_service::InService;
+use crate::server::line::Phase;
+use crate::session::Rest;
+use crate::transport::Interest;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How far a conversation came on the short way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::server) enum Short {
+    /// Nothing has been done.
+    Not,
+    /// The long way goes on from here; it has been read.
+    Begun,
+    /// It rests again.
+    Done(Rest),
+}
+
+impl<S: Service> Turn<'_, S> {
+    /// Does what there is to be done, if that is the usual. For a conversation at rest.
+    pub(in crate::server) fn short(&mut self, ready: Interest) -> Short {
+        if ready != Interest::READ || !self.is_plain() {
+            return Short::Not;
+        }
+        if self.read() == 0 {
+            return Short::Begun;
+        }
+        let (most, mark) = (self.bench.setup.limits.messages_per_turn, self.mark());
+        let worked = {
+            let _in_service = InService::enter();
+            catch_unwind(AssertUnwindSafe(|| self.run_of_messages(false, most, mark)))
+        };
+        match worked {
+            Ok(0) => return Short::Begun,
+            Ok(_) => self.has_heard(),
+            Err(_) => {
+                self.panicked();
+                return Short::Begun;
+            }
+        }
+        self.write();
+        self.flush();
+        if !self.is_open() || self.line.transport.holds_input() {
+            return Short::Begun;
+        }
+        let Some(rest) = self.session.rest() else { return Short::Begun };
+        self.line.flags.owes = false;
+        let (heard, idle) = (self.line.heard, self.bench.setup.limits.timeouts.idle);
+        self.line.due = idle.and_then(|idle| heard.checked_add(idle));
+        self.line.wanted = self.line.transport.interest(Interest::READ);
+        Short::Done(rest)
+    }
+
+    /// Whether nothing but messages can be what the turn is about.
+    fn is_plain(&self) -> bool {
+        self.line.flags.opened
+            && !self.line.flags.mail
+            && !self.line.flags.backlog
+            && self.is_open()
+            && self.line.due.is_none_or(|due| due > self.bench.now)
+            && self.bench.setup.limits.heartbeat.is_none()
+            && !self.bench.shared.is_stopping()
+    }
+
+    /// Whether it is open both ways, and nothing is different from what it was when it began.
+    fn is_open(&self) -> bool {
+        let flags = &self.line.flags;
+        self.line.phase == Phase::Open
+            && self.line.extras.is_none()
+            && !(flags.opening || flags.holds || flags.paused || flags.full || flags.finishing)
+            && !flags.told_finished
+    }
+}
