@@ -20,22 +20,35 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 
 /// Names a conversation to the loop that has it.
 pub(crate) type Token = u64;
 
 /// Wakes a loop or a thread, and says which of its conversations have mail.
+///
+/// What a loop's own thread puts in wakes nobody: the loop looks for it by itself before it waits.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     tokens: Mutex<Vec<Token>>,
     /// Raised and lowered under the lock above.
     level: Level,
+    /// The thread of the loop whose inbox it is, if that is one that looks.
+    looks: OnceLock<ThreadId>,
+    /// That thread has put something in since it looked.
+    has_own: AtomicBool,
 }
 
 impl Inbox {
     pub(crate) fn new() -> io::Result<Inbox> {
-        Ok(Inbox { tokens: Mutex::default(), level: Level::new()? })
+        Ok(Inbox {
+            tokens: Mutex::default(),
+            level: Level::new()?,
+            looks: OnceLock::new(),
+            has_own: AtomicBool::new(false),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Token>> {
@@ -48,18 +61,43 @@ impl Inbox {
         self.level.raise();
     }
 
+    /// From here on this thread looks whether there [is mail](Self::has_own) before each wait.
+    pub(super) fn looks(&self) {
+        let _ = self.looks.set(thread::current().id());
+    }
+
     fn notify(&self, token: Token) {
         let mut tokens = self.lock();
         tokens.push(token);
-        self.level.raise();
+        if self.looks.get().is_some_and(|thread| *thread == thread::current().id()) {
+            self.has_own.store(true, Ordering::Relaxed);
+        } else {
+            self.level.raise();
+        }
+    }
+
+    /// Whether this thread has put something in that it has not taken.
+    pub(super) fn has_own(&self) -> bool {
+        self.has_own.load(Ordering::Relaxed)
     }
 
     /// Whose mail has come since the last call.
     pub(crate) fn take(&self, into: &mut Vec<Token>) {
+        let _tokens = self.take_tokens(into);
+        self.level.lower();
+    }
+
+    /// The same, while who looks at the level is still to be woken for what else it is raised for.
+    pub(super) fn take_own(&self, into: &mut Vec<Token>) {
+        drop(self.take_tokens(into));
+    }
+
+    fn take_tokens(&self, into: &mut Vec<Token>) -> MutexGuard<'_, Vec<Token>> {
         into.clear();
         let mut tokens = self.lock();
         std::mem::swap(&mut *tokens, into);
-        self.level.lower();
+        self.has_own.store(false, Ordering::Relaxed);
+        tokens
     }
 
     pub(crate) fn is_raised(&self) -> bool {
