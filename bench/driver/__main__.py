@@ -9,13 +9,12 @@ import build
 import machine
 import report
 from columns import COLUMNS
-from peers import PEERS, columns_named, peers_named
+from peers import PEERS, columns_named, floor_of, peers_named
 from rounds import Bench, Failed
 
 RESULTS = build.BENCH / "results.json"
 
 # Of the quick run: that everything works, not figures to quote.
-QUICK_SECONDS = 0.2
 QUICK_COLUMNS = [
     "50x1-64", "50x64-64", "50x1-64k", "lines-50x64-64", "unix-50x64-64", "tls-50x64-64"]
 
@@ -38,14 +37,14 @@ def arguments():
     parser.add_argument("--seed", type=int, help="of the order; printed when it is chosen")
     parser.add_argument("--append", action="store_true",
                         help="add the rounds to those in results.json")
-    parser.add_argument("--lock", metavar="FILE",
-                        help="hold a lock on FILE for each column of a round: for a machine that "
-                        "others use too, if they take it")
+    parser.add_argument("--lock", metavar="FILE[:FILE]",
+                        help="hold a lock on FILE, one after the other, for each column of a "
+                        "round: for a machine that others use too, if they take them")
     parser.add_argument("--report", action="store_true",
                         help="measure nothing: RESULTS.md again, from results.json")
     parser.add_argument("--quick", action="store_true",
-                        help="one short round of what needs only Rust and Python, every answer "
-                        "checked, nothing written")
+                        help="one round of a few messages, of what needs only Rust and Python, "
+                        "every answer checked, nothing written")
     parser.add_argument("--list", action="store_true", help="columns and peers")
     return parser.parse_args()
 
@@ -57,30 +56,37 @@ def main():
             print(f"{entry.key:<28}{entry.title}")
         return 0
     if asked.report:
-        report.write(json.loads(RESULTS.read_text()))
+        print(f"written: {report.write(json.loads(RESULTS.read_text()), build.BENCH)}")
         return 0
     machine.enter_namespace()
     machine.raise_limits()
-    columns = columns_named(asked.columns or (QUICK_COLUMNS if asked.quick else []))
-    peers = peers_named(asked.peers)
+    if asked.quick:
+        asked.rounds, asked.seconds, asked.warm_up = 1, None, 0
+        asked.columns = asked.columns or QUICK_COLUMNS
+    columns, peers = columns_named(asked.columns), peers_named(asked.peers)
     commands, skipped = build.commands(peers, asked.quick)
     for key, reason in skipped.items():
         print(f"skipped: {key}: {reason}")
     peers = [peer for peer in peers if peer.key in commands]
-    seconds = QUICK_SECONDS if asked.quick else asked.seconds
-    warm_up = 0 if asked.quick else asked.warm_up
-    bench = Bench(build.swb(asked.quick), commands, seconds, warm_up, asked.lock)
+    swb = build.swb(asked.quick)
+    bench = Bench(swb, commands, asked.seconds, asked.warm_up, asked.lock)
     try:
-        if bench.certificate is None:
-            columns = [column for column in columns if column.where != "tls"]
-        failures = check(bench, peers, columns)
-        if asked.quick:
-            return 1 if failures else 0
-        results = measured(bench, asked, peers, columns, skipped, failures)
+        return run(bench, asked, peers, columns, skipped)
     finally:
         bench.close()
-    report.write(results)
-    print(f"written: {report.RESULTS}")
+
+
+def run(bench, asked, peers, columns, skipped):
+    """Checks, measures, reports; the exit code."""
+    if bench.certificate is None:
+        columns = [column for column in columns if column.where != "tls"]
+    failures = check(bench, peers, columns)
+    if any((floor_of(column), column.key) in failures for column in columns):
+        raise SystemExit("the floor does not answer as it should: nothing to measure against")
+    # The quick run goes all the way too, and leaves nothing behind.
+    folder = bench.folder if asked.quick else build.BENCH
+    results = measured(bench, asked, peers, columns, skipped, failures, folder)
+    print(f"written: {report.write(results, folder)}")
     return 1 if failures else 0
 
 
@@ -90,8 +96,8 @@ def check(bench, peers, columns):
     failures = set()
     for column in columns:
         bench.set_congestion(column)
-        for peer in peers:
-            if peer.does(column):
+        with bench.alone():
+            for peer in [peer for peer in peers if peer.does(column)]:
                 try:
                     bench.measure(peer, column, verify=True)
                     print(f"right: {peer.key}, {column.key}", flush=True)
@@ -101,13 +107,13 @@ def check(bench, peers, columns):
     return failures
 
 
-def measured(bench, asked, peers, columns, skipped, failures):
+def measured(bench, asked, peers, columns, skipped, failures, folder):
     """The rounds, each column of a round by every peer in random order."""
     seed = asked.seed if asked.seed is not None else random.randrange(2**32)
     print(f"seed {seed}")
     order = random.Random(seed)
     results = begun(bench, asked, peers, skipped, seed)
-    [ping_pong] = build.rust(False)["ping_pong"]
+    [ping_pong] = build.rust(asked.quick)["ping_pong"]
     done = 1 + max((entry["round"] for entry in results["measures"]), default=-1)
     for number in range(done, done + asked.rounds):
         for column in order.sample(columns, len(columns)):
@@ -123,7 +129,7 @@ def measured(bench, asked, peers, columns, skipped, failures):
                 entry = {"round": number, "variant": variant, "where": where, **told}
                 results["ping_pong"].append(entry)
         # A run that is stopped keeps the rounds it has done.
-        RESULTS.write_text(json.dumps(results, indent=0) + "\n")
+        (folder / RESULTS.name).write_text(json.dumps(results, indent=0) + "\n")
         print(f"round {number + 1} done", flush=True)
     return results
 
@@ -152,7 +158,7 @@ def begun(bench, asked, peers, skipped, seed):
         "seconds": bench.seconds,
         "warm_up": bench.warm_up,
         "pinned": {"server": bench.server_core, "client": bench.client_core},
-        "machine": machine.described(),
+        "machine": machine.described(bench.system_congestion),
         "versions": machine.versions(peers),
         "skipped": skipped,
         "seeds": [seed],

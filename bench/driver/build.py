@@ -38,7 +38,8 @@ def cargo(folder, quick, *words):
     command = [tool("cargo"), "build", "--message-format", "json-render-diagnostics", *words]
     if quick:
         # Beside what the tests have built, of which most is the same.
-        command += ["--target-dir", os.environ.get("CARGO_TARGET_DIR", ROOT / "target")]
+        shared = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+        command += ["--target-dir", shared.resolve()]
     else:
         command += ["--release"]
     command = [str(word) for word in command]

@@ -7,9 +7,11 @@ from peers import FLOOR, FLOOR_TLS
 
 
 class Figures:
-    """The measures of a run by column, peer and round."""
+    """The measures of a run by column, peer and round; and what the drivers beside it have
+    written, by the name of the file."""
 
-    def __init__(self, results):
+    def __init__(self, results, beside):
+        self.beside = beside
         self.measures = {}
         for entry in results["measures"]:
             key = entry["column"], entry["peer"]
@@ -86,6 +88,9 @@ EVENTS = "switchboard-events"
 ECHO_LIMITS = {"50x1-64": 1.05, "50x64-64": 1.15, "50x64-1k": 1.08, "1000x1-64": 1.05,
                "50x1-64k": 1.10}
 TLS_LIMIT = 1.15
+SUBSCRIBERS = 100
+FANOUT_LIMITS = {"floor": 0.8, "redis": 2, "nats": 4}
+IDLE_BYTES = 300
 
 
 def targets(figures):
@@ -116,4 +121,20 @@ def targets(figures):
     for column in ["tls-50x1-64", "tls-50x64-64"]:
         ratios = figures.ratios((column, EVENTS), (column, FLOOR_TLS))
         add(f"events {column}", f"events, {column}, CPU to rustls unframed", ratios, TLS_LIMIT)
+    for rival, limit in FANOUT_LIMITS.items():
+        values = fanout_ratios(figures.beside.get("fanout.json"), rival)
+        title = f"fan-out to {SUBSCRIBERS}, deliveries/s to {rival}"
+        add(f"fanout {rival}", title, values, limit, least=True)
+    idle = [row["values"] for row in figures.beside.get("idle.json", {"rows": []})["rows"]
+            if row["target"]]
+    add("idle", "events, bytes of an idle connection", sum(idle, []), IDLE_BYTES)
     return found
+
+
+def fanout_ratios(told, rival):
+    """Ours, the row with a target, to a rival's, in the same round."""
+    rows = told["rows"] if told else []
+    rows = [row for row in rows if row["name"].endswith(f"1 to {SUBSCRIBERS}")]
+    ours = next((row["values"] for row in rows if row["target"]), [])
+    others = next((row["values"] for row in rows if row["name"].startswith(rival)), [])
+    return [one / other for one, other in zip(ours, others)]

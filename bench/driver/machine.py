@@ -66,7 +66,7 @@ def raise_limits():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def described():
+def described(congestion_control):
     """What decides about the figures and is not in the programs."""
     cpuinfo = pathlib.Path("/proc/cpuinfo").read_text()
     model = re.search(r"^model name\s*: (.*)$", cpuinfo, re.MULTILINE)
@@ -80,7 +80,7 @@ def described():
         "kernel": f"{platform.system()} {platform.release()}",
         "governor": governor.read_text().strip() if governor.exists() else "not told",
         "spectre_v2": mitigations.read_text().strip() if mitigations.exists() else "not told",
-        "congestion control": congestion(),
+        "congestion control": congestion_control,
         "namespace": os.environ.get(INSIDE, "none"),
     }
 

@@ -3,7 +3,7 @@
 The first peer of each transport is the floor, which every other is divided by.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from columns import COLUMNS, IN_FLIGHT
 
@@ -21,7 +21,9 @@ class Peer:
     # What it speaks: pairs of transport and framing.
     speaks: frozenset = frozenset({("tcp", "u32be")})
     # Only these columns, for a form that differs from another one of the same peer in these alone.
-    only: tuple = field(default=())
+    only: tuple = ()
+    # Seconds of load before the warm-up of every peer: until a virtual machine has compiled.
+    compiles: float = 0
 
     def does(self, column):
         if self.only and column.key not in self.only:
@@ -58,14 +60,18 @@ PEERS = [
          ("{tokio}", "batched"), speaks=ALL),
     Peer("tokio-framed", "tokio-util Framed, `next` + `send`", "rust", ("{tokio}", "framed"),
          speaks=ALL),
-    Peer("threads", "std threads, BufReader/BufWriter", "rust", ("{threads}",), speaks=PLAIN),
+    Peer("threads", "std threads, BufReader/BufWriter", "rust", ("{threads}", "default"),
+         speaks=PLAIN),
+    Peer("threads-large", "std threads, buffers of 64 KiB", "rust", ("{threads}", "large"),
+         only=IN_FLIGHT),
     Peer("asio", "Boost.Asio", "asio", ("{asio}",), speaks=PREFIXED),
     Peer("go", "Go, bufio", "go", ("{go}",), speaks=PLAIN),
+    Peer("go-large", "Go, bufio of 64 KiB", "go", ("{go}",), words=("large",), only=IN_FLIGHT),
     Peer("go-each", "Go, a flush a message", "go", ("{go}",), words=("each",), only=IN_FLIGHT),
     Peer("netty", "Netty NIO, flush at read complete", "netty", ("{java}", "Echo"),
-         words=("complete",)),
+         words=("complete",), compiles=3),
     Peer("netty-each", "Netty NIO, `writeAndFlush`", "netty", ("{java}", "Echo"),
-         words=("each",), only=IN_FLIGHT),
+         words=("each",), only=IN_FLIGHT, compiles=3),
     Peer("erlang", "Erlang gen_tcp {packet,4}", "erlang", ("{erl}",), words=("each",),
          speaks=speaks("tcp u32be", "tcp lines")),
     Peer("erlang-delayed", "Erlang, {delay_send,true}", "erlang", ("{erl}",),

@@ -9,8 +9,6 @@ from columns import COLUMNS, GROUPS
 from figures import Figures, median, quartiles, targets
 from peers import PEERS, floor_of
 
-RESULTS = build.BENCH / "RESULTS.md"
-PLOTS = build.BENCH / "plots"
 # What the other drivers of this folder have measured, if they have.
 BESIDE = ["fanout.json", "idle.json"]
 # Why a target is missed, by its key: what no driver can know.
@@ -18,8 +16,8 @@ REASONS = build.BENCH / "reasons.json"
 
 READING = """\
 - **CPU a message** is what the server's process, with its threads and children, has had of its
-  core, by the scheduler's account in nanoseconds, divided by the messages answered in the measured time.
-  It is the kernel's work too: at one message at a time that is nearly all of it.
+  core, by the scheduler's account in nanoseconds, divided by the messages answered in the measured
+  time. It is the kernel's work too: at one message at a time that is nearly all of it.
 - **Ratios** are to the floor in the same round, medians over the rounds. The machine's speed moves
   between rounds, and both with it. Absolute times are of this machine and this hour.
 - **The floor** echoes bytes and knows no messages: one buffer for all connections, one recv and one
@@ -34,21 +32,26 @@ READING = """\
 - Every answer of every peer in every column was compared byte for byte, once, before the rounds."""
 
 
-def write(results):
-    figures = Figures(results)
-    PLOTS.mkdir(exist_ok=True)
+def write(results, folder):
+    """RESULTS.md and the folder `plots`, in a folder; the path of the first."""
+    beside = {name: json.loads((build.BENCH / name).read_text()) for name in BESIDE
+              if (build.BENCH / name).exists()}
+    figures = Figures(results, beside)
+    path, drawn = folder / "RESULTS.md", folder / "plots"
+    drawn.mkdir(exist_ok=True)
     parts = ["# Side by side", preface(results, figures), target_table(figures)]
     for group, title in GROUPS.items():
         columns = [column for column in COLUMNS
                    if column.group == group and measured(figures, column)]
         if columns:
-            parts.append(section(title, columns, figures))
+            parts.append(section(title, columns, figures, drawn))
     if figures.ping_pong:
         parts.append(ping_pong(figures))
-    parts += [beside(name) for name in BESIDE if (build.BENCH / name).exists()]
+    parts += [another(told, drawn / name.replace(".json", ".svg")) for name, told in beside.items()]
     parts.append("## How to read it\n\n" + READING)
     parts.append("## Conditions\n\n" + conditions(results, figures))
-    RESULTS.write_text("\n\n".join(parts) + "\n")
+    path.write_text("\n\n".join(parts) + "\n")
+    return path
 
 
 def measured(figures, column):
@@ -88,13 +91,13 @@ def target_table(figures):
     return text + ("\n\nWhy those that are missed are missed:\n\n" + "\n".join(why) if why else "")
 
 
-def section(title, columns, figures):
+def section(title, columns, figures, drawn):
     rows = [peer for peer in PEERS
             if any(figures.has(column.key, peer.key) for column in columns)]
     titles = [column.title for column in columns]
     out = [f"## {title}", "Server CPU a message, as a ratio to the floor:"]
     out.append(table(["", *titles], ratio_rows(rows, columns, figures)))
-    images = [draw(column, figures) for column in columns]
+    images = [draw(column, figures, drawn) for column in columns]
     out.append("\n".join(images))
     out.append("Messages a second, medians:")
     out.append(table(["", *titles], [
@@ -154,7 +157,7 @@ def plain(title):
     return re.sub(r"[*`]", "", title)
 
 
-def draw(column, figures):
+def draw(column, figures, drawn):
     """The plot of one column, the best on top; its image for RESULTS.md."""
     rows = []
     for peer in PEERS:
@@ -166,7 +169,7 @@ def draw(column, figures):
                   if target.key == f"events {column.key}"), None)
     title = f"{column.title}: server CPU a message"
     svg = plots.bars(title, "ratio to the floor in the same round; medians, quartiles", rows, limit)
-    (PLOTS / f"{column.key}.svg").write_text(svg)
+    (drawn / f"{column.key}.svg").write_text(svg)
     return f"![{title}](plots/{column.key}.svg)"
 
 
@@ -188,20 +191,19 @@ def ping_pong(figures):
             "back what it reads are pinned on one core.\n\n" + table(head, rows))
 
 
-def beside(name):
+def another(told, drawing):
     """A table and a plot of what another driver has written."""
-    told = json.loads((build.BENCH / name).read_text())
     rows = [(row["name"], median(row["values"]), *quartiles(row["values"]))
             for row in told["rows"] if row["values"]]
-    svg = name.replace(".json", ".svg")
-    (PLOTS / svg).write_text(plots.bars(told["title"], told["unit"], rows))
+    bars = [(plain(name), *numbers) for name, *numbers in rows]
+    drawing.write_text(plots.bars(told["title"], told["unit"], bars))
     wanted = {row["name"]: row.get("target") or "" for row in told["rows"]}
     lines = table(["", told["unit"], "quartiles", "wanted"], [
         [row, plots.shown(middle), f"{plots.shown(low)} - {plots.shown(high)}", wanted[row]]
         for row, middle, low, high in rows])
     said = told.get("conditions", "")
     said = f"{said}\n\n" if said else ""
-    return f"## {told['title']}\n\n{said}{lines}\n\n![{told['title']}](plots/{svg})"
+    return f"## {told['title']}\n\n{said}{lines}\n\n![{told['title']}](plots/{drawing.name})"
 
 
 def conditions(results, figures):

@@ -15,6 +15,11 @@ import machine
 
 # Until a server says that it listens; a virtual machine has to be started for some.
 START_SECONDS = 30
+# So many messages at least, and so long at most, where messages are counted and not the time.
+LEAST_COUNT = 200
+COUNT_SECONDS = 20
+# Of a ping-pong in the quick run.
+QUICK_SECONDS = 0.1
 # Beyond what the load itself takes: connecting, and the last replies.
 SPARE_SECONDS = 30
 
@@ -27,6 +32,7 @@ class Bench:
     """What is the same for every measurement of a run."""
 
     def __init__(self, swb, commands, seconds, warm_up, lock=None):
+        # None: a few messages each, of the quick run.
         self.swb = swb
         self.commands = commands
         self.seconds = seconds
@@ -34,13 +40,12 @@ class Bench:
         self.lock = lock
         self.system_congestion = machine.congestion()
         self.server_core, self.client_core = machine.cores()
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bench-"))
+        self.temporary = tempfile.TemporaryDirectory(prefix="bench-")
+        self.folder = pathlib.Path(self.temporary.name)
         self.certificate = make_certificate(self.folder)
 
     def close(self):
-        for path in self.folder.iterdir():
-            path.unlink()
-        self.folder.rmdir()
+        self.temporary.cleanup()
 
     def set_congestion(self, column):
         """The column's congestion control, or the system's; gives what it is now."""
@@ -48,12 +53,11 @@ class Bench:
 
     @contextlib.contextmanager
     def alone(self):
-        """While nothing else that takes the same lock is at work on this machine."""
-        if self.lock is None:
-            yield
-            return
-        with open(self.lock, "a", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """While nothing else that takes the same locks is at work on this machine."""
+        with contextlib.ExitStack() as held:
+            for path in filter(None, (self.lock or "").split(":")):
+                file = held.enter_context(open(path, "a", encoding="utf-8"))
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def measure(self, peer, column, verify=False):
@@ -64,12 +68,15 @@ class Bench:
             words += ["--server-pid", pid]
             if column.where == "tls":
                 words += ["--tls-ca", self.certificate[0]]
-            if verify:
-                seconds, warm_up = 0.1, 0
-                words += ["--verify"]
+            words += ["--verify"] if verify else []
+            if verify or self.seconds is None:
+                # However slow it is: nothing that has to be right depends on a time.
+                count = max(LEAST_COUNT, 2 * column.connections * column.depth)
+                seconds, warm_up = COUNT_SECONDS, 0
+                words += ["--count", count]
             else:
-                seconds, warm_up = self.seconds, self.warm_up
-            words += ["--duration", f"{seconds}s", "--warm-up", f"{warm_up}s"]
+                seconds, warm_up = self.seconds, self.warm_up + peer.compiles
+            words += ["--duration", milliseconds(seconds), "--warm-up", milliseconds(warm_up)]
             core = self.server_core if column.one_core else self.client_core
             return self.load(words, core, seconds + warm_up, f"{peer.key}, {column.key}")
 
@@ -84,8 +91,9 @@ class Bench:
             what = done.stderr.strip()
             raise Failed(f"{who}: exit code {done.returncode} of {' '.join(words)}\n{what}")
         summary = json.loads(done.stdout.splitlines()[-1])
-        if any(summary.get("errors", {}).values()) or not summary["messages_received"]:
-            raise Failed(f"{who}: {summary}")
+        wrong = {name: count for name, count in summary["errors"].items() if count}
+        if wrong or not summary["messages_received"]:
+            raise Failed(f"{who}: {summary['messages_received']} messages received, {wrong}")
         return summary
 
     @contextlib.contextmanager
@@ -119,13 +127,18 @@ class Bench:
         path = self.folder / "socket"
         path.unlink(missing_ok=True)
         place = f"unix:{path}" if where == "unix" else "tcp"
-        words = [program, variant, place, str(self.seconds)]
+        seconds = self.seconds or QUICK_SECONDS
+        words = [program, variant, place, str(seconds)]
         done = subprocess.run(words, capture_output=True, text=True, check=False,
-                              timeout=self.seconds + SPARE_SECONDS,
+                              timeout=seconds + SPARE_SECONDS,
                               preexec_fn=pinned(self.server_core))
         if done.returncode != 0:
             raise Failed(f"{' '.join(words)}: {done.stderr.strip()}")
         return json.loads(done.stdout)
+
+
+def milliseconds(seconds):
+    return f"{round(seconds * 1000)}ms"
 
 
 def pinned(core):
@@ -137,6 +150,8 @@ def make_certificate(folder):
     try:
         openssl = build.tool("openssl")
     except build.Missing as reason:
+        if "SWITCHBOARD_NO_SKIP" in os.environ:
+            raise
         print(f"skipped: the columns with TLS, {reason}", file=sys.stderr)
         return None
     certificate, key = folder / "cert.pem", folder / "key.pem"

@@ -28,7 +28,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t read_bytes = 16 * 1024;
+    static constexpr std::size_t read_bytes = 64 * 1024;
 
     void answer() {
         output_.clear();

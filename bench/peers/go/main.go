@@ -1,5 +1,6 @@
 // A goroutine for each connection, bufio in both directions, flushed before a read that would wait;
-// after every message with a third word `each`.
+// after every message with a third word `each`. With a third word `large` the buffers are as large as
+// what the floor reads at a time.
 package main
 
 import (
@@ -13,9 +14,15 @@ import (
 	"strings"
 )
 
+// What bufio has if nothing is said.
+var bufferSize = 4096
+
 func main() {
 	place, framing := os.Args[1], os.Args[2]
 	each := len(os.Args) > 3 && os.Args[3] == "each"
+	if len(os.Args) > 3 && os.Args[3] == "large" {
+		bufferSize = 64 * 1024
+	}
 	listener, err := listen(place)
 	if err != nil {
 		log.Fatal(err)
@@ -51,8 +58,8 @@ func listen(place string) (net.Listener, error) {
 
 func echoMessages(connection net.Conn, each bool) {
 	defer connection.Close()
-	reader := bufio.NewReader(connection)
-	writer := bufio.NewWriter(connection)
+	reader := bufio.NewReaderSize(connection, bufferSize)
+	writer := bufio.NewWriterSize(connection, bufferSize)
 	var prefix [4]byte
 	var message []byte
 	for {
@@ -78,8 +85,8 @@ func echoMessages(connection net.Conn, each bool) {
 
 func echoLines(connection net.Conn) {
 	defer connection.Close()
-	reader := bufio.NewReader(connection)
-	writer := bufio.NewWriter(connection)
+	reader := bufio.NewReaderSize(connection, bufferSize)
+	writer := bufio.NewWriterSize(connection, bufferSize)
 	for {
 		if reader.Buffered() == 0 && writer.Flush() != nil {
 			return

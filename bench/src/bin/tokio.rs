@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::codec::{Decoder, Encoder, Framed, LengthDelimitedCodec, LinesCodec};
 
 /// What a read has room for at least, and the size of a buffer at rest.
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 64 * 1024;
 
 #[derive(Clone, Copy)]
 enum Form {
