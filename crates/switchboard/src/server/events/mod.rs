@@ -157,12 +157,12 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             self.found(*one)?;
         }
         self.found = found;
-        self.go_on();
-        self.expire();
         if self.bench.inbox.has_own() {
             self.bench.inbox.take_own(&mut self.turns);
             self.turns_for_mail();
         }
+        self.go_on();
+        self.expire();
         self.own_clocks()
     }
 
