@@ -2,7 +2,8 @@
 
 use super::Service;
 use super::drain::CutOff;
-use super::inbox::{InService, Inbox, Token};
+use super::in_service::InService;
+use super::inbox::{Inbox, Post, Token};
 use super::limits::Limits;
 use super::line::Line;
 use super::shared::Shared;
@@ -13,6 +14,7 @@ use crate::sys::Clock;
 use crate::transport::{Interest, Patience, Transport};
 use crate::{Ending, Error, Stopper, limits};
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -60,6 +62,8 @@ pub(super) struct Bench {
     /// How long the next read may wait, where the thread has nothing else to do.
     pub(super) read_within: Option<Duration>,
     pub(super) patience: Patience,
+    /// For the mail of the conversation at hand; empty between turns.
+    pub(super) posts: VecDeque<Post>,
     /// Whether too much is queued in all; looked up once a turn, and only where it matters.
     is_over_queued: Cell<Option<bool>>,
     /// A session at rest that has the buffers, for the next conversation at rest.
@@ -98,6 +102,7 @@ impl Bench {
             buffers: Buffers::default(),
             read_within: None,
             patience: Patience::default(),
+            posts: VecDeque::new(),
             is_over_queued: Cell::new(None),
             resident: None,
             residents: Vec::new(),

@@ -269,7 +269,7 @@ impl Reply<'_> {
     fn mailbox(&mut self) -> Arc<Mailbox> {
         let Reply { line, bench, token, .. } = self;
         let is_closing = line.phase != Phase::Open || line.flags.finishing;
-        let make = || Arc::new(Mailbox::new(&bench.inbox, *token, &bench.shared));
+        let make = || Arc::new(Mailbox::new(bench, *token));
         let mailbox = line.extras().mailbox.get_or_insert_with(make);
         if is_closing {
             mailbox.close_to_messages();

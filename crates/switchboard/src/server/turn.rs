@@ -21,7 +21,8 @@ mod short;
 pub(super) use short::Short;
 
 use super::bench::{Bench, Next};
-use super::inbox::{InService, Token};
+use super::in_service::InService;
+use super::inbox::Token;
 use super::line::{Line, Phase};
 use super::stats::Count;
 use super::{Reply, Service};

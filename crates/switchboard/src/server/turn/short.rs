@@ -6,7 +6,7 @@
 
 use super::Turn;
 use crate::server::Service;
-use crate::server::inbox::InService;
+use crate::server::in_service::InService;
 use crate::server::line::Phase;
 use crate::session::Rest;
 use crate::transport::Interest;
