@@ -82,13 +82,18 @@ def target_table(figures):
     rows, why = [], []
     for target in targets(figures):
         low, high = quartiles(target.values)
-        met = "yes" if target.met else f"**no**, by {target.missed_by:.0%}"
+        met = "yes" if target.met else f"**no**, by {missed(target)}"
         rows.append([target.title, target.wanted, number(target.reached),
                      f"{number(low)} - {number(high)}", met])
         if not target.met and target.key in reasons:
             why.append(f"- *{target.title}*: {reasons[target.key]}")
     text = "## Targets\n\n" + table(["target", "wanted", "reached", "quartiles", "met"], rows)
     return text + ("\n\nWhy those that are missed are missed:\n\n" + "\n".join(why) if why else "")
+
+
+def missed(target):
+    by = target.missed_by
+    return f"{by:.0%}" if by >= 0.01 else "less than 1%"
 
 
 def section(title, columns, figures, drawn):
@@ -129,7 +134,7 @@ def ratio_rows(peers, columns, figures):
     if any(wanted):
         rows.append(["*events: wanted*"] + [target.wanted if target else "" for target in wanted])
         rows.append(["*events: met*"] + [
-            "" if not target else "yes" if target.met else f"no, by {target.missed_by:.0%}"
+            "" if not target else "yes" if target.met else f"no, by {missed(target)}"
             for target in wanted])
     return rows
 
