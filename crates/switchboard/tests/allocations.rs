@@ -9,7 +9,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
-use switchboard::{Dispatch, Endpoint, Reply, Server};
+use std::sync::{Arc, Mutex};
+use switchboard::server::{Bytes, Group, Sender, SlowPeer};
+use switchboard::{Dispatch, Endpoint, Error, Reply, Server};
 
 #[global_allocator]
 static ALLOCATOR: dhat::Alloc = dhat::Alloc;
@@ -124,6 +126,68 @@ fn allocations(case: Case, dispatch: Dispatch, rounds: usize) -> u64 {
     allocations
 }
 
+/// How one message reaches many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Group,
+    /// A sender each, and one message that is shared.
+    Senders,
+}
+
+const SUBSCRIBERS: usize = 20;
+
+/// Allocations of so many rounds, in which one publishes so many messages and each subscriber has
+/// them delivered.
+fn allocations_of_fan_out(way: Way, dispatch: Dispatch, rounds: usize, in_flight: usize) -> u64 {
+    let (group, senders) = (Group::new(), Arc::new(Mutex::new(Vec::<Sender>::new())));
+    let server = Server::new("u32be").unwrap().listen(CASE.endpoint).unwrap();
+    let serve = move || {
+        let (group, senders) = (group.clone(), Arc::clone(&senders));
+        move |message: &[u8], reply: &mut Reply<'_>| {
+            if message == b"subscribe" {
+                let sender = reply.sender(SlowPeer::Disconnect)?;
+                senders.lock().unwrap().push(sender.clone());
+                group.join(sender)?;
+                return reply.send(message);
+            }
+            if way == Way::Group {
+                group.send(message);
+            } else {
+                let message = Bytes::copy_from_slice(message);
+                senders.lock().unwrap().retain(|one| one.send(message.clone()).is_ok());
+            }
+            Ok::<(), Error>(())
+        }
+    };
+    let running = server.with_dispatch(dispatch).start(serve).unwrap();
+    let endpoint = &running.endpoints()[0];
+    let subscribe = frame("u32be", b"subscribe");
+    let mut subscribed = vec![0; subscribe.len()];
+    let mut subscribers: Vec<_> = (0..SUBSCRIBERS).map(|_| connect(endpoint)).collect();
+    for subscriber in &mut subscribers {
+        subscriber.write_all(&subscribe).unwrap();
+        subscriber.read_exact(&mut subscribed).unwrap();
+    }
+    let mut publisher = connect(endpoint);
+    let published = frame("u32be", &[b'm'; 64]).repeat(in_flight);
+    let mut received = vec![0; published.len()];
+    let mut round = || {
+        publisher.write_all(&published).unwrap();
+        for subscriber in &mut subscribers {
+            subscriber.read_exact(&mut received).unwrap();
+            assert!(received == published, "{way:?}: something else was delivered");
+        }
+    };
+    // Every mailbox has had the memory that its queue needs, and every thread its buffers.
+    (0..3 * SUBSCRIBERS).for_each(|_| round());
+    let before = dhat::HeapStats::get().total_blocks;
+    (0..rounds).for_each(|_| round());
+    let allocations = dhat::HeapStats::get().total_blocks - before;
+    drop((subscribers, publisher));
+    running.stop().unwrap();
+    allocations
+}
+
 fn cases() -> Vec<Case> {
     let name: &str = format!("unix:@switchboard-allocations-{}", std::process::id()).leak();
     let mut cases = Vec::new();
@@ -159,6 +223,19 @@ fn a_message_served_costs_no_allocation() {
     }
     let first = wrong.iter().take(20).map(String::as_str).collect::<Vec<_>>().join("\n");
     assert!(wrong.is_empty(), "{} cases, the first of them:\n{first}", wrong.len());
+
+    for dispatch in dispatchers() {
+        for in_flight in [1, 64] {
+            let (rounds, messages) = (50, 50 * in_flight as u64);
+            let counted = allocations_of_fan_out(Way::Group, dispatch.clone(), rounds, in_flight);
+            assert_eq!(counted, 0, "{dispatch}: {messages} messages to a group");
+            // The message that is shared is one, and its count of owners another; none is for
+            // whom it is delivered to.
+            let way = Way::Senders;
+            let counted = allocations_of_fan_out(way, dispatch.clone(), rounds, in_flight);
+            assert!(counted <= 2 * messages, "{dispatch}: {counted}, {messages} to senders");
+        }
+    }
 
     for cut_bytes in [0, 3, 100_000] {
         for dispatch in dispatchers() {

@@ -117,6 +117,31 @@ fn what_one_says_all_hear() {
 }
 
 #[test]
+fn what_is_published_all_subscribers_are_sent() {
+    for dispatcher in ["threads", "events"] {
+        let served = Listening::start("publish", &["127.0.0.1:0", dispatcher]);
+        let connect = || Conversation::connect(&served.endpoint, "lines").unwrap();
+        let mut subscribers = [connect(), connect()];
+        for subscriber in &mut subscribers {
+            assert_eq!(&*subscriber.request(b"subscribe").unwrap(), b"subscribed");
+        }
+        let mut publisher = connect();
+        publisher.send_many(["one", "two", "three"]).unwrap();
+        for subscriber in &mut subscribers {
+            for line in ["one", "two", "three"] {
+                assert_eq!(&*subscriber.recv().unwrap().unwrap(), line.as_bytes());
+            }
+        }
+        let [left, stayed] = &mut subscribers;
+        assert_eq!(&*left.request(b"unsubscribe").unwrap(), b"unsubscribed");
+        left.send(b"from one that has left").unwrap();
+        assert_eq!(&*stayed.recv().unwrap().unwrap(), b"from one that has left");
+        left.finish().unwrap();
+        assert!(left.recv().unwrap().is_none());
+    }
+}
+
+#[test]
 fn slow_work_holds_nobody_up() {
     let server = Listening::start("slow_work", &["127.0.0.1:0", "2"]);
     let connect = || Conversation::connect(&server.endpoint, "lines").unwrap();

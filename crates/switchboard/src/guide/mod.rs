@@ -49,8 +49,8 @@
 //! Not here yet: servers of processes (H3).
 //!
 //! Programs to start from are in `examples/`: `echo`, `request`, `chat`, `chat_room`,
-//! `select_chat`, `slow_work`, `fetch` and `larger_than_memory`, each under sixty lines. Tests
-//! named `tests/..` are those of this crate.
+//! `publish`, `select_chat`, `slow_work`, `fetch` and `larger_than_memory`, each under sixty lines.
+//! Tests named `tests/..` are those of this crate.
 
 pub mod batching;
 pub mod byte_order;

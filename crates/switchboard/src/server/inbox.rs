@@ -8,36 +8,47 @@
 //! **Invariant:** a mailbox with something in it has its token in the inbox, or the conversation
 //! takes what it holds without being told. What a mailbox holds is bounded.
 
+use super::bench::{Bench, Setup};
+use super::group::Batch;
+use super::in_service::{self, InService};
 use super::sender::SlowPeer;
 use super::shared::Shared;
 use crate::sys::Level;
 use crate::{Error, limits};
 use bytes::Bytes;
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 
 /// Names a conversation to the loop that has it.
 pub(crate) type Token = u64;
 
-thread_local! {
-    static IN_SERVICE: Cell<bool> = const { Cell::new(false) };
-}
-
 /// Wakes a loop or a thread, and says which of its conversations have mail.
+///
+/// What a loop's own thread puts in wakes nobody: the loop looks for it by itself before it waits.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     tokens: Mutex<Vec<Token>>,
     /// Raised and lowered under the lock above.
     level: Level,
+    /// The thread of the loop whose inbox it is, if that is one that looks.
+    looks: OnceLock<ThreadId>,
+    /// That thread has put something in since it looked.
+    has_own: AtomicBool,
 }
 
 impl Inbox {
     pub(crate) fn new() -> io::Result<Inbox> {
-        Ok(Inbox { tokens: Mutex::default(), level: Level::new()? })
+        Ok(Inbox {
+            tokens: Mutex::default(),
+            level: Level::new()?,
+            looks: OnceLock::new(),
+            has_own: AtomicBool::new(false),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Token>> {
@@ -50,18 +61,43 @@ impl Inbox {
         self.level.raise();
     }
 
+    /// From here on this thread looks whether there [is mail](Self::has_own) before each wait.
+    pub(super) fn looks(&self) {
+        let _ = self.looks.set(thread::current().id());
+    }
+
     fn notify(&self, token: Token) {
         let mut tokens = self.lock();
         tokens.push(token);
-        self.level.raise();
+        if self.looks.get().is_some_and(|thread| *thread == thread::current().id()) {
+            self.has_own.store(true, Ordering::Relaxed);
+        } else {
+            self.level.raise();
+        }
+    }
+
+    /// Whether this thread has put something in that it has not taken.
+    pub(super) fn has_own(&self) -> bool {
+        self.has_own.load(Ordering::Relaxed)
     }
 
     /// Whose mail has come since the last call.
     pub(crate) fn take(&self, into: &mut Vec<Token>) {
+        let _tokens = self.take_tokens(into);
+        self.level.lower();
+    }
+
+    /// The same, while who looks at the level is still to be woken for what else it is raised for.
+    pub(super) fn take_own(&self, into: &mut Vec<Token>) {
+        drop(self.take_tokens(into));
+    }
+
+    fn take_tokens(&self, into: &mut Vec<Token>) -> MutexGuard<'_, Vec<Token>> {
         into.clear();
         let mut tokens = self.lock();
         std::mem::swap(&mut *tokens, into);
-        self.level.lower();
+        self.has_own.store(false, Ordering::Relaxed);
+        tokens
     }
 
     pub(crate) fn is_raised(&self) -> bool {
@@ -79,6 +115,8 @@ impl AsFd for Inbox {
 #[derive(Debug)]
 pub(super) enum Post {
     Message(Bytes),
+    /// What a group has been sent.
+    Batch(Arc<Batch>),
     /// What was promised with this number; `None` is the word that nothing will come of it, well
     /// or not.
     Answer {
@@ -103,6 +141,15 @@ impl Post {
             Post::Message(message) | Post::Answer { answer: Ok(Some(message)), .. } => {
                 message.len()
             }
+            Post::Batch(batch) => batch.bytes(),
+            _ => 0,
+        }
+    }
+
+    fn messages(&self) -> usize {
+        match self {
+            Post::Message(_) => 1,
+            Post::Batch(batch) => batch.len(),
             _ => 0,
         }
     }
@@ -116,6 +163,7 @@ pub(super) struct Mailbox {
     inbox: Arc<Inbox>,
     token: Token,
     shared: Arc<Shared>,
+    setup: Arc<Setup>,
 }
 
 #[derive(Debug, Default)]
@@ -138,9 +186,15 @@ struct Mail {
 }
 
 impl Mailbox {
-    pub(super) fn new(inbox: &Arc<Inbox>, token: Token, shared: &Arc<Shared>) -> Mailbox {
-        let (inbox, shared) = (Arc::clone(inbox), Arc::clone(shared));
-        Mailbox { state: Mutex::default(), room: Condvar::new(), inbox, token, shared }
+    /// The mailbox of the conversation that has this token at this bench.
+    pub(super) fn new(bench: &Bench, token: Token) -> Mailbox {
+        let inbox = Arc::clone(&bench.inbox);
+        let (shared, setup) = (Arc::clone(&bench.shared), Arc::clone(&bench.setup));
+        Mailbox { state: Mutex::default(), room: Condvar::new(), inbox, token, shared, setup }
+    }
+
+    pub(super) fn setup(&self) -> &Arc<Setup> {
+        &self.setup
     }
 
     fn lock(&self) -> MutexGuard<'_, Mail> {
@@ -149,6 +203,7 @@ impl Mailbox {
 
     /// Puts something in that is bounded by its nature: answers promised, requests.
     pub(super) fn post(&self, post: Post) -> Result<(), Error> {
+        in_service::post_gathered();
         let mut mail = self.lock();
         if mail.is_closed {
             return Err(over());
@@ -160,7 +215,7 @@ impl Mailbox {
     fn put(&self, mail: &mut Mail, post: Post) {
         let bytes = post.bytes();
         mail.bytes += bytes;
-        mail.messages += usize::from(matches!(post, Post::Message(_)));
+        mail.messages += post.messages();
         mail.urgent += usize::from(post.is_urgent());
         self.shared.queued_more(bytes);
         if !mail.is_told || mail.is_put_off && post.is_urgent() {
@@ -171,19 +226,20 @@ impl Mailbox {
         mail.posts.push_back(post);
     }
 
-    /// Puts a message in, as the policy says when there is no room for it.
-    pub(super) fn send(&self, message: Bytes, policy: SlowPeer) -> Result<(), Error> {
+    /// Puts messages in, as the policy says when there is no room for them.
+    pub(super) fn send(&self, post: Post, policy: SlowPeer) -> Result<(), Error> {
+        let (bytes, messages) = (post.bytes(), post.messages());
         let mut mail = self.lock();
         loop {
             if mail.is_closed || mail.is_closing {
                 return Err(over());
             }
-            if mail.has_room(message.len()) && !self.shared.is_over_queued() {
-                self.put(&mut mail, Post::Message(message));
+            if mail.has_room(bytes, messages) && !self.shared.is_over_queued() {
+                self.put(&mut mail, post);
                 return Ok(());
             }
             match policy {
-                SlowPeer::Wait if IN_SERVICE.get() => {
+                SlowPeer::Wait if InService::is_here() => {
                     return Err(Error::limit("the peer is slow and its queue is full")
                         .with_advice("a service must not wait for it: choose another policy"));
                 }
@@ -195,13 +251,13 @@ impl Mailbox {
                     mail.waiting -= 1;
                 }
                 SlowPeer::DropNewest => {
-                    mail.dropped += 1;
+                    mail.dropped += messages as u64;
                     return Ok(());
                 }
                 SlowPeer::DropOldest if mail.drop_oldest(&self.shared) => {}
                 SlowPeer::DropOldest => {
                     // Larger than the whole queue, or others have filled the server's.
-                    mail.dropped += 1;
+                    mail.dropped += messages as u64;
                     return Ok(());
                 }
                 SlowPeer::Disconnect => {
@@ -214,21 +270,35 @@ impl Mailbox {
         }
     }
 
-    /// The next post; without room, the next of those that need none. `None` until another token
-    /// is in the inbox, or there is room.
-    pub(super) fn take(&self, has_room: bool) -> Option<Post> {
+    /// Moves what there is room for into `taken`, which is empty: posts until they have so many
+    /// bytes together, and of the others those that need no room. Whether that was all: else there
+    /// is no token for the rest until something that needs no room is put in.
+    pub(super) fn take(&self, room_bytes: usize, taken: &mut VecDeque<Post>) -> bool {
         let mut mail = self.lock();
-        let taken = if has_room { mail.posts.pop_front() } else { mail.take_urgent() };
-        let Some(post) = taken else {
-            mail.is_told = !mail.posts.is_empty();
-            mail.is_put_off = mail.is_told;
-            return None;
-        };
-        mail.account(&post, &self.shared);
+        if mail.bytes < room_bytes {
+            std::mem::swap(&mut mail.posts, taken);
+            self.shared.queued_less(mail.bytes);
+            (mail.bytes, mail.messages, mail.urgent) = (0, 0, 0);
+        } else {
+            let rest_max = mail.bytes - room_bytes;
+            while room_bytes > 0
+                && mail.bytes > rest_max
+                && let Some(post) = mail.posts.pop_front()
+            {
+                mail.account(&post, &self.shared);
+                taken.push_back(post);
+            }
+            while let Some(post) = mail.take_urgent() {
+                mail.account(&post, &self.shared);
+                taken.push_back(post);
+            }
+        }
         if mail.waiting > 0 {
             self.room.notify_all();
         }
-        Some(post)
+        mail.is_told = !mail.posts.is_empty();
+        mail.is_put_off = mail.is_told;
+        !mail.is_told
     }
 
     /// The conversation is over: nothing is taken any more, and nobody waits.
@@ -266,15 +336,16 @@ impl Mailbox {
 }
 
 impl Mail {
-    fn has_room(&self, bytes: usize) -> bool {
-        self.messages < limits::SENDER_MESSAGES_MAX
-            && (self.messages == 0 || self.bytes.saturating_add(bytes) <= limits::SENDER_BYTES_MAX)
+    fn has_room(&self, bytes: usize, messages: usize) -> bool {
+        self.messages == 0
+            || self.messages + messages <= limits::SENDER_MESSAGES_MAX
+                && self.bytes.saturating_add(bytes) <= limits::SENDER_BYTES_MAX
     }
 
     /// A post has left.
     fn account(&mut self, post: &Post, shared: &Shared) {
         self.bytes -= post.bytes();
-        self.messages -= usize::from(matches!(post, Post::Message(_)));
+        self.messages -= post.messages();
         self.urgent -= usize::from(post.is_urgent());
         shared.queued_less(post.bytes());
     }
@@ -288,10 +359,10 @@ impl Mail {
     }
 
     fn drop_oldest(&mut self, shared: &Shared) -> bool {
-        let oldest = self.posts.iter().position(|post| matches!(post, Post::Message(_)));
+        let oldest = self.posts.iter().position(|post| post.messages() > 0);
         let Some(post) = oldest.and_then(|oldest| self.posts.remove(oldest)) else { return false };
         self.account(&post, shared);
-        self.dropped += 1;
+        self.dropped += post.messages() as u64;
         true
     }
 }
@@ -304,20 +375,4 @@ impl fmt::Debug for Mailbox {
 
 fn over() -> Error {
     Error::finished("nothing can be sent any more: the conversation is over")
-}
-
-/// While it lives, this thread runs a service.
-pub(super) struct InService(());
-
-impl InService {
-    pub(super) fn enter() -> InService {
-        IN_SERVICE.set(true);
-        InService(())
-    }
-}
-
-impl Drop for InService {
-    fn drop(&mut self) {
-        IN_SERVICE.set(false);
-    }
 }

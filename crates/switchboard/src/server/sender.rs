@@ -1,6 +1,8 @@
 //! Reaching a conversation from elsewhere: [`Sender`] for messages of its own accord, [`Pending`]
 //! for an answer that was promised.
 
+use super::bench::Setup;
+use super::in_service;
 use super::inbox::{Mailbox, Post};
 use crate::Error;
 use bytes::Bytes;
@@ -79,7 +81,25 @@ impl Sender {
     /// policy is to wait, inside a service, or to disconnect. A message that the framing cannot
     /// carry ends the conversation: it is found out there.
     pub fn send(&self, message: impl Into<Bytes>) -> Result<(), Error> {
-        self.mailbox.send(message.into(), self.policy)
+        in_service::post_gathered();
+        self.post(Post::Message(message.into()))
+    }
+
+    /// Has messages delivered, as the policy says.
+    pub(super) fn post(&self, post: Post) -> Result<(), Error> {
+        self.mailbox.send(post, self.policy)
+    }
+
+    pub(super) fn policy(&self) -> SlowPeer {
+        self.policy
+    }
+
+    pub(super) fn setup(&self) -> &Arc<Setup> {
+        self.mailbox.setup()
+    }
+
+    pub(super) fn reaches_same(&self, other: &Sender) -> bool {
+        Arc::ptr_eq(&self.mailbox, &other.mailbox)
     }
 
     /// Goes on reading after [`Reply::pause`](super::Reply::pause).

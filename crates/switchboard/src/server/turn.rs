@@ -21,7 +21,8 @@ mod short;
 pub(super) use short::Short;
 
 use super::bench::{Bench, Next};
-use super::inbox::{InService, Token};
+use super::in_service::InService;
+use super::inbox::Token;
 use super::line::{Line, Phase};
 use super::stats::Count;
 use super::{Reply, Service};
@@ -132,7 +133,7 @@ impl<S: Service> Turn<'_, S> {
     /// Calls the service, and ends the conversation if it says so.
     fn call(&mut self, call: impl FnOnce(&mut S, &mut Reply<'_>) -> Result<(), Error>) {
         let sending = self.session.sending();
-        let mut reply = Reply::new(sending, self.line, self.bench, self.token);
+        let mut reply = Reply::new(sending, self.line, self.bench, self.token, 0);
         let called = call(self.service, &mut reply);
         // It may have taken its time.
         self.bench.tell_time();
@@ -181,9 +182,16 @@ impl<S: Service> Turn<'_, S> {
     /// Reads once. How many bytes: none is the end, or that there are none yet.
     fn read(&mut self) -> usize {
         let need = self.session.inbound.needed();
+        let within = self.bench.read_within.take();
         loop {
             let inbound = &mut self.session.inbound;
-            match inbound.read_from(&*self.line.transport, need, &mut self.bench.buffers) {
+            let buffers = &mut self.bench.buffers;
+            let read = inbound.read_from(&*self.line.transport, need, buffers, within);
+            if within.is_some() {
+                self.bench.tell_time();
+            }
+            match read {
+                Err(error) if within.is_some() && self.bench.patience.failed(&error) => return 0,
                 Ok(bytes) => {
                     self.bench.counters.add(Count::BytesReceived, bytes as u64);
                     return bytes;
@@ -221,18 +229,13 @@ impl<S: Service> Turn<'_, S> {
         self.line.flags.owes = true;
     }
 
-    /// So many bytes are gathered before they are written.
-    fn mark(&self) -> usize {
-        self.bench.setup.limits.queue_high_bytes.min(limits::QUEUE_MARK_BYTES)
-    }
-
     fn deliver_some(&mut self) {
-        let mark = self.mark();
+        let mark = self.bench.setup.mark;
         let mut left = self.bench.setup.limits.messages_per_turn;
         self.line.flags.backlog = true;
         let mut is_told = false;
         while self.wants_messages() && left > 0 {
-            left -= self.run_of_messages(is_told, left, mark);
+            left -= self.run_of_messages(is_told, left, 0);
             is_told = false;
             if self.session.outbound.pending() >= mark {
                 self.write();
@@ -283,11 +286,13 @@ impl<S: Service> Turn<'_, S> {
         (!deaf.io_error().is_some_and(is_broken_pipe)).then_some(deaf)
     }
 
-    /// Gives the messages that lie one behind the other, `most` at most, until `mark` bytes are
-    /// queued or something else is to be done than to give the next. How many.
-    fn run_of_messages(&mut self, is_told: bool, most: usize, mark: usize) -> usize {
+    /// Gives the messages that lie one behind the other, `most` at most, until so much is queued
+    /// that it is to be written, or something else is to be done than to give the next. How many.
+    /// So many bytes as there is `room` for can be sent without another look.
+    fn run_of_messages(&mut self, is_told: bool, most: usize, room: usize) -> usize {
+        let mark = self.bench.setup.mark;
         let (mut run, sending) = self.session.run(is_told);
-        let mut reply = Reply::new(sending, self.line, self.bench, self.token);
+        let mut reply = Reply::new(sending, self.line, self.bench, self.token, room);
         let mut given = 0;
         while given < most {
             let Some(message) = run.next() else { break };
@@ -296,7 +301,7 @@ impl<S: Service> Turn<'_, S> {
                 self.fail(error);
                 break;
             }
-            if !reply.goes_on() || reply.sending.outbound.pending() >= mark {
+            if !reply.goes_on(mark) {
                 break;
             }
         }

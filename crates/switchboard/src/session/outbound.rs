@@ -145,6 +145,14 @@ impl Outbound {
         self.out.extend_from_slice(bytes);
     }
 
+    /// Puts messages behind what is to be sent that have been framed elsewhere, and leave the
+    /// encoder as it is. `last` is where among the bytes the last one begins.
+    pub(crate) fn queue_framed(&mut self, frames: &[u8], last: usize, messages: usize) {
+        self.last = self.out.len() + last;
+        self.out.extend_from_slice(frames);
+        self.messages += messages as u64;
+    }
+
     #[inline]
     fn append(
         &mut self,

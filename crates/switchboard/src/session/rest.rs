@@ -41,6 +41,12 @@ impl Session {
         })
     }
 
+    /// Whether it frames what is sent as every session of its protocol does that is at rest.
+    pub(crate) fn frames_as_at_rest(&self) -> bool {
+        let is_settled = self.outbound.encoder.as_ref().is_ok_and(Encoder::is_settled);
+        !self.switched && self.coupler.is_none() && is_settled
+    }
+
     /// Goes on where another session of the same protocol came to rest. Only for a session at rest.
     pub(crate) fn resume(&mut self, rest: &Rest) {
         self.inbound.resume(rest.offset, rest.messages_received, rest.discarded);

@@ -27,6 +27,7 @@ mod drain;
 mod endings;
 mod fairness;
 mod faults;
+mod groups;
 mod half_close;
 mod help;
 mod later;

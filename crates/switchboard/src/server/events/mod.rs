@@ -128,6 +128,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
 
     /// To be called once, before the first round.
     pub(super) fn begin_rounds(&mut self) -> Result<(), Error> {
+        self.bench.inbox.looks();
         self.look_around()
     }
 
@@ -140,7 +141,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
 
     /// Waits once, and gives everyone who can do something a turn.
     pub(super) fn round(&mut self) -> Result<(), Error> {
-        let timeout = match self.ready.is_empty() {
+        let timeout = match self.ready.is_empty() && !self.bench.inbox.has_own() {
             true => {
                 let due = deadline::earlier(self.wheel.next(), self.due());
                 // The time that the last turn told: what has passed since is far less than a slot.
@@ -156,6 +157,10 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             self.found(*one)?;
         }
         self.found = found;
+        if self.bench.inbox.has_own() {
+            self.bench.inbox.take_own(&mut self.turns);
+            self.turns_for_mail();
+        }
         self.go_on();
         self.expire();
         self.own_clocks()
@@ -187,16 +192,8 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
     fn found(&mut self, found: Readiness) -> Result<(), Error> {
         match found.key {
             INBOX => {
-                let mut tokens = std::mem::take(&mut self.turns);
-                self.bench.inbox.take(&mut tokens);
-                for &token in &tokens {
-                    if let Some(served) = self.lines.value(token) {
-                        served.line.flags.mail = true;
-                        self.turn(token, Interest::NONE);
-                    }
-                }
-                tokens.clear();
-                self.turns = tokens;
+                self.bench.inbox.take(&mut self.turns);
+                self.turns_for_mail();
                 self.look_around()?;
             }
             STOPPER => {
@@ -215,6 +212,18 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             token => self.turn(token, found.ready),
         }
         Ok(())
+    }
+
+    /// Turns of those who have mail.
+    fn turns_for_mail(&mut self) {
+        let mut tokens = std::mem::take(&mut self.turns);
+        for token in tokens.drain(..) {
+            if let Some(served) = self.lines.value(token) {
+                served.line.flags.mail = true;
+                self.turn(token, Interest::NONE);
+            }
+        }
+        self.turns = tokens;
     }
 
     /// Looks at what all loops share: a stop, streams to adopt, a place that is free.

@@ -5,6 +5,7 @@
 
 use super::Turn;
 use crate::server::Service;
+use crate::server::group::Batch;
 use crate::server::inbox::Post;
 use crate::server::line::{Held, Phase};
 use crate::session::Sending;
@@ -15,17 +16,17 @@ impl<S: Service> Turn<'_, S> {
     /// What others have sent to this conversation, as far as there is room for it. An answer that
     /// was promised needs none: what waits behind it may be all that fills the queue.
     pub(super) fn take_mail(&mut self) {
-        let Some(mailbox) = self.line.extras().mailbox.clone() else { return };
-        loop {
-            self.note_full();
-            let has_room = !self.line.flags.full;
-            let Some(post) = mailbox.take(has_room) else {
-                // What is put off is looked at again once there is room.
-                self.line.flags.mail = !has_room;
-                return;
-            };
+        self.note_full();
+        let high = self.bench.setup.limits.queue_high_bytes;
+        let room = if self.line.flags.full { 0 } else { high.saturating_sub(self.queued()).max(1) };
+        let Some(mailbox) = &self.line.extras().mailbox else { return };
+        // What is put off is looked at again once there is room.
+        self.line.flags.mail = !mailbox.take(room, &mut self.bench.posts);
+        let mut posts = std::mem::take(&mut self.bench.posts);
+        for post in posts.drain(..) {
             match post {
                 Post::Message(message) => self.send_of_its_own(&message),
+                Post::Batch(batch) => self.send_batch(&batch),
                 Post::Answer { number, answer } => self.keep_promise(number, answer),
                 Post::Resume => self.call(|_, reply| {
                     reply.resume();
@@ -44,12 +45,25 @@ impl<S: Service> Turn<'_, S> {
                 }
             }
         }
+        self.bench.posts = posts;
+        self.note_full();
     }
 
     fn send_of_its_own(&mut self, message: &[u8]) {
         // What was put in before the conversation began to close still goes out.
         if !self.line.flags.half_closed && !self.line.is_deaf() {
             self.queue(message);
+        }
+    }
+
+    /// Messages of a group, as they have been framed for all who frame alike.
+    fn send_batch(&mut self, batch: &Batch) {
+        let is_plain = self.session.frames_as_at_rest();
+        match is_plain.then(|| batch.framed(&self.bench.setup)).flatten() {
+            Some((frames, last)) if !self.line.flags.half_closed && !self.line.is_deaf() => {
+                self.session.outbound.queue_framed(frames, last, batch.len());
+            }
+            _ => batch.messages().for_each(|message| self.send_of_its_own(message)),
         }
     }
 

@@ -6,7 +6,7 @@
 
 use super::Turn;
 use crate::server::Service;
-use crate::server::inbox::InService;
+use crate::server::in_service::InService;
 use crate::server::line::Phase;
 use crate::session::Rest;
 use crate::transport::Interest;
@@ -32,10 +32,12 @@ impl<S: Service> Turn<'_, S> {
         if self.read() == 0 {
             return Short::Begun;
         }
-        let (most, mark) = (self.bench.setup.limits.messages_per_turn, self.mark());
+        let most = self.bench.setup.limits.messages_per_turn;
+        // Nothing is queued, nothing promised, and nothing couples the directions of one at rest.
+        let room = self.bench.room();
         let worked = {
             let _in_service = InService::enter();
-            catch_unwind(AssertUnwindSafe(|| self.run_of_messages(false, most, mark)))
+            catch_unwind(AssertUnwindSafe(|| self.run_of_messages(false, most, room)))
         };
         match worked {
             Ok(0) => return Short::Begun,

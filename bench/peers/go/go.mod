@@ -1,0 +1,3 @@
+module switchboard/peers
+
+go 1.19
