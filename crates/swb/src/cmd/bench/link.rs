@@ -395,7 +395,9 @@ impl Link {
                 }
             }
             Some(schedule) => {
-                for index in self.answered..self.answered + self.outstanding() {
+                let sent = self.answered + self.flight.count();
+                let unanswered = self.flight.unanswered(self.answered);
+                for index in unanswered.into_iter().chain(sent..sent + self.due) {
                     common.tally.answered(schedule.due(self.index, index), common.now, 1);
                 }
             }
