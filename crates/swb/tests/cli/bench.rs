@@ -137,6 +137,7 @@ fn messages_larger_than_any_buffer_come_back() {
         assert_eq!(summary["messages_received"], 20);
         assert_eq!(summary["bytes_received"], 20 * ((3 << 20) + 4));
     }
+    stop(server);
 }
 
 #[test]
