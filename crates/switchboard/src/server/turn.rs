@@ -102,6 +102,7 @@ impl<S: Service> Turn<'_, S> {
             self.line.heard = self.bench.now;
             self.session.inbound.restart_clock();
         }
+        self.put_off_silence();
         if late {
             self.expire(looked);
         }

@@ -438,6 +438,14 @@ impl Inbound {
         self.waiting = None;
     }
 
+    /// The clock of the message at hand stood still for so long.
+    pub(crate) fn put_off(&mut self, time: Duration) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.since += time;
+            waiting.moved += time;
+        }
+    }
+
     /// Takes what is unread, for whoever goes on with the bare stream.
     pub(crate) fn into_unread(mut self) -> Vec<u8> {
         self.release();
