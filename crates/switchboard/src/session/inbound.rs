@@ -320,6 +320,11 @@ impl Inbound {
         Message { bytes, number, offset, frame_bytes, frame, decoder: &self.decoder }
     }
 
+    /// Whether nothing is here that a poll could look at, the end of the stream included.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.unread().is_empty() && !self.at_end
+    }
+
     /// Whether more of a message already begun is waited for.
     #[must_use]
     pub fn has_begun(&self) -> bool {
