@@ -38,8 +38,8 @@ def arguments():
     parser.add_argument("--append", action="store_true",
                         help="add the rounds to those in results.json")
     parser.add_argument("--lock", metavar="FILE[:FILE]",
-                        help="hold a lock on FILE, one after the other, for each column of a "
-                        "round: for a machine that others use too, if they take them")
+                        help="hold a lock on FILE, one after the other, in each round: "
+                        "for a machine that others use too, if they take them")
     parser.add_argument("--report", action="store_true",
                         help="measure nothing: RESULTS.md again, from results.json")
     parser.add_argument("--quick", action="store_true",
@@ -94,16 +94,17 @@ def check(bench, peers, columns):
     """Every peer in every column of it, each answer compared with what was sent. The pairs that
     failed: they are not measured."""
     failures = set()
-    for column in columns:
-        bench.set_congestion(column)
-        with bench.alone():
-            for peer in [peer for peer in peers if peer.does(column)]:
-                try:
-                    bench.measure(peer, column, verify=True)
-                    print(f"right: {peer.key}, {column.key}", flush=True)
-                except Failed as failure:
-                    failures.add((peer.key, column.key))
-                    print(f"wrong: {failure}", file=sys.stderr)
+    with bench.alone():
+        for column, peer in [(column, peer) for column in columns for peer in peers]:
+            if not peer.does(column):
+                continue
+            bench.set_congestion(column)
+            try:
+                bench.measure(peer, column, verify=True)
+                print(f"right: {peer.key}, {column.key}", flush=True)
+            except Failed as failure:
+                failures.add((peer.key, column.key))
+                print(f"wrong: {failure}", file=sys.stderr)
     return failures
 
 
@@ -116,14 +117,13 @@ def measured(bench, asked, peers, columns, skipped, failures, folder):
     [ping_pong] = build.rust(asked.quick)["ping_pong"]
     done = 1 + max((entry["round"] for entry in results["measures"]), default=-1)
     for number in range(done, done + asked.rounds):
-        for column in order.sample(columns, len(columns)):
-            results["congestion"][column.key] = bench.set_congestion(column)
-            able = [peer for peer in peers
-                    if peer.does(column) and (peer.key, column.key) not in failures]
-            with bench.alone():
+        with bench.alone():
+            for column in order.sample(columns, len(columns)):
+                results["congestion"][column.key] = bench.set_congestion(column)
+                able = [peer for peer in peers
+                        if peer.does(column) and (peer.key, column.key) not in failures]
                 for peer in order.sample(able, len(able)):
                     note(results, failures, bench, peer, column, number)
-        with bench.alone():
             for variant, where in order.sample(PING_PONGS, len(PING_PONGS)):
                 told = bench.ping_pong(variant, where, ping_pong)
                 entry = {"round": number, "variant": variant, "where": where, **told}

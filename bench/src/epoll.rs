@@ -4,8 +4,9 @@ use crate::Listener;
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::net::{AddressFamily, SocketFlags, accept_with, sockopt};
-use std::io;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags};
+use rustix::net::{accept_with, recv, send, sockopt};
+use std::io::{self, ErrorKind};
 
 /// So many events are taken from the kernel at a time.
 const EVENTS_MAX: usize = 1024;
@@ -20,6 +21,45 @@ pub trait Peer {
 pub enum Wait {
     Input,
     Room,
+}
+
+/// Receives once; 0 at the end of the stream.
+pub fn received(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    Ok(recv(socket, buffer, RecvFlags::empty())?.1)
+}
+
+/// What the kernel did not take; empty almost always.
+#[derive(Default)]
+pub struct Rest(Vec<u8>);
+
+impl Rest {
+    /// Sends once, and keeps what is not taken.
+    pub fn send(&mut self, socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<Wait> {
+        let sent = sent(socket, bytes)?;
+        self.0.extend_from_slice(&bytes[sent..]);
+        Ok(self.wait())
+    }
+
+    /// Sends what was kept; `None` if nothing was.
+    pub fn send_kept(&mut self, socket: BorrowedFd<'_>) -> io::Result<Option<Wait>> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let sent = sent(socket, &self.0)?;
+        self.0.drain(..sent);
+        Ok(Some(self.wait()))
+    }
+
+    fn wait(&self) -> Wait {
+        if self.0.is_empty() { Wait::Input } else { Wait::Room }
+    }
+}
+
+fn sent(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    match send(socket, bytes, SendFlags::NOSIGNAL) {
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(0),
+        other => Ok(other?),
+    }
 }
 
 struct Slot<P> {
@@ -58,12 +98,18 @@ pub fn serve<P: Peer>(listener: Listener, make: impl Fn() -> io::Result<P>) -> i
                             flags(wait),
                         )?;
                     }
+                    // A signal, or an event that was none.
+                    Err(error) if is_passing(&error) => {}
                     // Closing takes it off the queue.
                     Ok(None) | Err(_) => slots[at] = None,
                 }
             }
         }
     }
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 fn accept<P: Peer>(

@@ -32,15 +32,15 @@ impl Asked {
     pub fn with_variant() -> Asked {
         let mut words = std::env::args().skip(1);
         let variant = words.next().unwrap_or_default();
-        Asked { variant, ..Asked::from(words) }
+        Asked { variant, ..Asked::read(words) }
     }
 
     /// Reads `WHERE FRAMING [CERT KEY]`.
-    pub fn new() -> Asked {
-        Asked::from(std::env::args().skip(1))
+    pub fn plain() -> Asked {
+        Asked::read(std::env::args().skip(1))
     }
 
-    fn from(mut words: impl Iterator<Item = String>) -> Asked {
+    fn read(mut words: impl Iterator<Item = String>) -> Asked {
         Asked {
             place: words.next().unwrap_or("tcp".to_owned()),
             framing: words.next().unwrap_or("u32be".to_owned()),
@@ -75,12 +75,6 @@ impl Asked {
         let key = PrivateKeyDer::from_pem_file(key)?;
         let config = rustls::ServerConfig::builder().with_no_client_auth();
         Ok(Arc::new(config.with_single_cert(vec![certificate], key)?))
-    }
-}
-
-impl Default for Asked {
-    fn default() -> Asked {
-        Asked::new()
     }
 }
 

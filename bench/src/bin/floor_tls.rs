@@ -2,24 +2,22 @@
 //! encrypted again and sent, one recv and one send an event.
 
 use rustix::fd::BorrowedFd;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustls::{ServerConfig, ServerConnection};
 use std::cell::RefCell;
 use std::io::{self, Read as _, Write as _};
 use std::rc::Rc;
 use std::sync::Arc;
-use switchboard_peers::epoll::{Peer, Wait, serve};
+use switchboard_peers::epoll::{Peer, Rest, Wait, received, serve};
 use switchboard_peers::{Asked, Outcome};
 
-/// TLS, and what the kernel did not take.
 struct Echo {
     tls: ServerConnection,
-    rest: Vec<u8>,
+    rest: Rest,
     scratch: Rc<RefCell<Scratch>>,
 }
 
 /// What one event needs and none keeps.
+#[derive(Default)]
 struct Scratch {
     plain: Vec<u8>,
     sealed: Vec<u8>,
@@ -27,39 +25,29 @@ struct Scratch {
 
 impl Peer for Echo {
     fn ready(&mut self, socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<Option<Wait>> {
-        if !self.rest.is_empty() {
-            let sent = sent(socket, &self.rest)?;
-            self.rest.drain(..sent);
-            return Ok(Some(self.wait()));
+        if let Some(wait) = self.rest.send_kept(socket)? {
+            return Ok(Some(wait));
         }
-        let received = match recv(socket, &mut *buffer, RecvFlags::empty()) {
-            Ok((0, _)) => return Ok(None),
-            Ok((received, _)) => received,
-            Err(Errno::AGAIN | Errno::INTR) => return Ok(Some(Wait::Input)),
-            Err(error) => return Err(error.into()),
+        let mut input = match received(socket, buffer)? {
+            0 => return Ok(None),
+            count => &buffer[..count],
         };
-        let scratch = Rc::clone(&self.scratch);
-        let Scratch { plain, sealed } = &mut *scratch.borrow_mut();
-        sealed.clear();
-        let mut input = &buffer[..received];
+        let Scratch { plain, sealed } = &mut *self.scratch.borrow_mut();
         while !input.is_empty() {
             self.tls.read_tls(&mut input)?;
             let state = self.tls.process_new_packets().map_err(io::Error::other)?;
-            let came = state.plaintext_bytes_to_read();
-            if came > 0 {
-                plain.resize(came, 0);
-                self.tls.reader().read_exact(plain)?;
-                self.tls.writer().write_all(plain)?;
-            }
+            plain.resize(state.plaintext_bytes_to_read(), 0);
+            self.tls.reader().read_exact(plain)?;
+            self.tls.writer().write_all(plain)?;
         }
+        sealed.clear();
         while self.tls.wants_write() {
             self.tls.write_tls(sealed)?;
         }
-        if !sealed.is_empty() {
-            let sent = sent(socket, sealed)?;
-            self.rest.extend_from_slice(&sealed[sent..]);
+        if sealed.is_empty() {
+            return Ok(Some(Wait::Input));
         }
-        Ok(Some(self.wait()))
+        self.rest.send(socket, sealed).map(Some)
     }
 }
 
@@ -67,24 +55,13 @@ impl Echo {
     fn new(config: &Arc<ServerConfig>, scratch: &Rc<RefCell<Scratch>>) -> io::Result<Echo> {
         let mut tls = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
         tls.set_buffer_limit(None);
-        Ok(Echo { tls, rest: Vec::new(), scratch: Rc::clone(scratch) })
-    }
-
-    fn wait(&self) -> Wait {
-        if self.rest.is_empty() { Wait::Input } else { Wait::Room }
-    }
-}
-
-fn sent(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    match send(socket, bytes, SendFlags::NOSIGNAL) {
-        Err(Errno::AGAIN | Errno::INTR) => Ok(0),
-        other => Ok(other?),
+        Ok(Echo { tls, rest: Rest::default(), scratch: Rc::clone(scratch) })
     }
 }
 
 fn main() -> Outcome {
-    let asked = Asked::new();
+    let asked = Asked::plain();
     let config = asked.tls_config()?;
-    let scratch = Rc::new(RefCell::new(Scratch { plain: Vec::new(), sealed: Vec::new() }));
+    let scratch = Rc::default();
     Ok(serve(asked.listen()?, || Echo::new(&config, &scratch))?)
 }

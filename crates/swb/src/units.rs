@@ -188,6 +188,9 @@ mod tests {
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(duration("5s"), Ok(Duration::from_secs(5)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(fine("250us"), Ok(Duration::from_micros(250)));
+        assert_eq!(fine("5ms"), duration("5ms"));
+        assert!(fine("us").is_err() && fine("5").is_err());
         assert_eq!(duration("5").unwrap_err(), "a unit is missing: 5ms, 5s");
         for wrong in ["", "s", "5 s", "5d", "-5s", "99999999999999999999s", "18446744073709551615h"]
         {

@@ -9,6 +9,7 @@
 //! buffer grows with the bytes received, never with the bytes announced: it is at most 64 KiB, or
 //! twice what is unread, whichever is more, and 1 KiB for a header.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -18,11 +19,9 @@ const CAPACITY_MIN: usize = 4 * 1024;
 /// What the memory for a few bytes from elsewhere is a multiple of, in bytes.
 const CAPACITY_STEP: usize = 64;
 
-/// What a buffer grows to without a larger message, in bytes.
-const CAPACITY_MAX: usize = 64 * 1024;
-
-/// Allocated beyond that, so that a frame of a round size and its header need no other memory.
-const SLACK: usize = 1024;
+/// What a buffer grows to without a larger message, in bytes: 64 KiB, and a header before them, so
+/// that a frame of a round size comes in one read.
+const CAPACITY_MAX: usize = 65 * 1024;
 
 /// Holds what has been received and not yet consumed.
 ///
@@ -65,9 +64,7 @@ impl ReceiveBuffer {
     /// for a loop that reads for many streams in turn.
     #[must_use]
     pub fn grown() -> ReceiveBuffer {
-        let mut bytes = Vec::with_capacity(CAPACITY_MAX + SLACK);
-        bytes.resize(CAPACITY_MAX, 0);
-        ReceiveBuffer { bytes, ..ReceiveBuffer::new() }
+        ReceiveBuffer { bytes: vec![0; CAPACITY_MAX], ..ReceiveBuffer::new() }
     }
 
     /// What has been received and not consumed.
@@ -179,14 +176,16 @@ impl ReceiveBuffer {
         if shrinks {
             // A large message has passed; its memory is not kept for the next small one.
             self.bytes.truncate(capacity_max);
-            self.bytes.shrink_to(capacity_max + SLACK);
+            self.bytes.shrink_to(capacity_max);
         }
         let wanted = unread.saturating_add(need);
         let target = match len {
             // A first read is small, so that a connection that only announces costs little.
             _ if len < CAPACITY_MIN => CAPACITY_MIN,
-            // Reads that fill the buffer want a larger one.
-            _ if was_full => wanted.max(len.saturating_mul(2)),
+            // Reads that fill the buffer want a larger one; how much larger, when nobody knows how
+            // much is still to come.
+            _ if was_full && need == 1 => len.saturating_mul(2),
+            _ if was_full => wanted,
             _ if unread == len || unread >= CAPACITY_MIN => wanted,
             _ => len,
         };

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use crate::Decoder;
-use crate::engine::fast::Found;
+use crate::engine::fast::{Fast, Found};
 
 /// A whole message at the front of the bytes given to [`Decoder::whole`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,12 @@ impl Decoder {
         if self.busy {
             return None;
         }
-        let Found::Frame(frame) = self.fast.step(bytes, &mut self.scanned) else { return None };
+        let found = match &self.fast {
+            // The commonest of all needs no table to be found by.
+            Fast::Length(length) => length.step(bytes),
+            fast => fast.step(bytes, &mut self.scanned),
+        };
+        let Found::Frame(frame) = found else { return None };
         self.offset += frame.whole.end as u64;
         self.was_fast = true;
         Some(Whole { message: frame.message, end: frame.whole.end })

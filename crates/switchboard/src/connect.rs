@@ -227,7 +227,7 @@ fn connect_unix(endpoint: &Endpoint, until: &Wait<'_>) -> Result<Unix, Error> {
 
 fn unix_done(socket: Socket) -> io::Result<Unix> {
     socket.set_nonblocking(false)?;
-    Ok(Unix::from(UnixStream::from(socket)))
+    Ok(Unix::connected(UnixStream::from(socket)))
 }
 
 /// The error of a Unix socket, with what to do.

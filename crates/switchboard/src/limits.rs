@@ -77,6 +77,10 @@ pub const MESSAGE_RATE_MIN: u32 = 1024;
 /// How long the next message is waited for.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
+/// How long a wait may overlook that it was stopped or has mail: so long it may stay in one call of
+/// the system that sees nothing but the stream, which saves another call.
+pub const BLIND_WAIT: Duration = Duration::from_millis(64);
+
 /// How long sending waits for a peer that takes nothing.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -85,8 +89,9 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// and does not begin anew.
 pub const OPENING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The most bytes that TLS takes and holds, while the peer takes none of what is encrypted already.
-pub const TLS_HELD_BYTES_MAX: usize = 64 * 1024;
+/// The most bytes that TLS takes and holds, while the peer takes none of what is encrypted already:
+/// enough for a message of 64 KiB with its header and what encryption adds.
+pub const TLS_HELD_BYTES_MAX: usize = 66 * 1024;
 
 /// How often a peer that takes nothing is offered bytes again. The system says that there is room
 /// only once much of it is free; a peer that takes little at a time would look like one that takes
@@ -95,6 +100,10 @@ pub const STALL_LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Queued bytes at which a queue is flushed by itself.
 pub const QUEUE_MARK_BYTES: usize = 64 * 1024;
+
+/// A reply of so many bytes is offered to the transport from where it lies, not copied behind what
+/// is queued: by then a copy costs more than a call.
+pub const WRITE_THROUGH_BYTES: usize = 32 * 1024;
 
 /// The most bytes of an unfinished message, or of replies not yet taken, that are copied out of a
 /// loop's buffer when the turn of their conversation ends; more stays where it is, and the buffer

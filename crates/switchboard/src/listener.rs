@@ -409,7 +409,7 @@ impl Listener {
                 }
             }
             Family::Unix => {
-                let unix = Unix::from(std::os::unix::net::UnixStream::from(socket));
+                let unix = Unix::connected(std::os::unix::net::UnixStream::from(socket));
                 match proxy.is_some_and(ProxyFrom::has_unix) {
                     true => Arc::new(Proxied::over(unix)),
                     false => Arc::new(unix),

@@ -1,7 +1,7 @@
-//! System calls of a server a message, counted by strace: one receive, one send and one wait for a
-//! message at a time; next to none for many in flight; one send to each member of a group for all
-//! that came together. The server is this program again, since what
-//! is counted is the whole process: what two runs differ by is what their messages took.
+//! System calls of a server a message, counted by strace. For a message at a time: one receive and
+//! one send, and one wait where a loop has others to wait for; next to none for many in flight; for
+//! many that listen one send to each. The server is this program again, since what is counted is
+//! the whole process: what two runs differ by is what their messages took.
 
 #![expect(clippy::print_stdout, reason = "a count is shown, not only held against its bound")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -11,9 +11,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
 use switchboard::server::{Group, SlowPeer};
-use switchboard::{Dispatch, Error, Reply, Server};
+use switchboard::{Dispatch, Error, Listener, Reply, Server};
 
 const SERVES: &str = "SWITCHBOARD_CALLS_SERVES";
+/// A blocking conversation, and no dispatcher.
+const BLOCKING: &str = "blocking";
 const BODY_BYTES: usize = 64;
 
 /// Calls by name.
@@ -32,6 +34,9 @@ struct Load {
 #[test]
 fn serves() {
     let Ok(dispatch) = std::env::var(SERVES) else { return };
+    if dispatch == BLOCKING {
+        return converse_blocking();
+    }
     let server = Server::new("u32be").unwrap().listen("127.0.0.1:0").unwrap();
     let dispatch = dispatch.parse::<Dispatch>().unwrap().with_loops(1);
     let group = Group::new();
@@ -51,6 +56,20 @@ fn serves() {
     println!("\nport {}", running.endpoints()[0].port().unwrap());
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     running.stop().unwrap();
+}
+
+/// Without a server: one conversation, to its end.
+fn converse_blocking() {
+    let listener = Listener::listen("127.0.0.1:0").unwrap();
+    println!("\nport {}", listener.endpoints()[0].port().unwrap());
+    let mut conversation = listener.accept_conversation(&"u32be".parse().unwrap()).unwrap();
+    let mut copy = Vec::new();
+    while let Some(message) = conversation.recv().unwrap() {
+        copy.clear();
+        copy.extend_from_slice(&message);
+        conversation.send(&copy).unwrap();
+    }
+    conversation.close().unwrap();
 }
 
 /// What a server calls from its beginning to its end, with so many rounds in between.
@@ -151,25 +170,33 @@ fn can_trace() -> bool {
 }
 
 #[test]
-fn a_message_at_a_time_takes_a_receive_a_send_and_a_wait() {
+fn a_message_at_a_time_takes_a_receive_and_a_send_and_a_loop_a_wait() {
     if !can_trace() {
         return;
     }
     // A process for each conversation takes the calls of a thread, in a process that this harness
     // cannot be forked for.
-    for dispatch in ["threads", "events"] {
+    for dispatch in [BLOCKING, "threads", "events"] {
         let rounds = 1000;
         let load = Load { dispatch, conversations: 1, in_flight: 1, is_echoed: true };
         let calls = calls_of_rounds(load, rounds);
         println!("{dispatch}, {rounds} messages, 1 in flight: {calls:?}");
         let rounds = i64::try_from(rounds).unwrap();
-        assert_eq!(sum(&calls, &["recvfrom", "recvmsg"]), rounds, "{calls:?}");
-        assert_eq!(sum(&calls, &["sendto", "sendmsg"]), rounds, "{calls:?}");
+        // A thread that has waited for long looks at everything, and this machine may be busy.
+        let looks = if dispatch == "threads" { rounds / 10 } else { 0 };
+        let receives = sum(&calls, &["recvfrom", "recvmsg"]);
+        assert!((rounds..=rounds + looks).contains(&receives), "{dispatch}: {calls:?}");
+        assert_eq!(sum(&calls, &["sendto", "sendmsg"]), rounds, "{dispatch}: {calls:?}");
         // Without epoll an event costs one call more, which makes a level of an edge.
-        let each = if cfg!(feature = "portable") && dispatch == "events" { 4 } else { 3 };
+        let each = match dispatch {
+            "events" if cfg!(feature = "portable") => 4,
+            "events" => 3,
+            _ => 2,
+        };
         // Threads that start and stop meet each other or do not, and clocks run out.
         let all = calls.values().sum::<i64>();
-        assert!((all - each * rounds).abs() <= rounds / 100, "{dispatch}: {calls:?}");
+        let more = rounds / 100 + 2 * looks;
+        assert!((all - each * rounds).abs() <= more, "{dispatch}: {calls:?}");
     }
 }
 

@@ -31,6 +31,7 @@ use crate::units;
   swb bench localhost:7000 --frame u32be -c 50 --depth 64 --size 1k --server-pid $(pidof app)
   swb bench localhost:7000 --frame lines --rate 10000 --duration 30s --slo p99.9=5ms
   swb bench localhost:6379 --frame redis --data '*1\\r\\n$4\\r\\nPING\\r\\n'
+  swb bench localhost:8080 --frame http1 --data 'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'
   swb bench unix:/run/app.sock --frame 'len:u32be id:u32be' --match field:id --verify
   swb bench localhost:7000 --frame lines -r 5000 --json --hgrm out.hgrm --svg out.svg")]
 pub(crate) struct BenchArgs {
@@ -59,7 +60,7 @@ pub(crate) struct BenchArgs {
     #[arg(conflicts_with = "data")]
     pub(crate) size: u64,
 
-    /// The message: text with escapes, or @FILE
+    /// That message itself: text with escapes, or @FILE
     #[arg(long, value_name = "MESSAGE", allow_hyphen_values = true)]
     pub(crate) data: Option<String>,
 
@@ -83,7 +84,10 @@ pub(crate) struct BenchArgs {
     #[arg(hide_short_help = true)]
     pub(crate) count: Option<u64>,
 
-    /// Replies answer in 'order', or by a number in the header: 'field:NAME'
+    /// Replies come in 'order', or have a number: 'field:NAME'
+    ///
+    /// With field:NAME each message has its number in that field of its header, and so has its
+    /// reply.
     #[arg(long = "match", value_name = "HOW", value_parser = matching, default_value = "order")]
     pub(crate) matching: Matching,
 

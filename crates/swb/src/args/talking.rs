@@ -118,7 +118,7 @@ pub(crate) struct SendArgs {
 #[command(after_long_help = "Examples:
   swb tap :5433 localhost:5432 --frame postgres
   swb tap 127.0.0.1:0 unix:/run/app.sock --frame u32be --hex
-  swb tap :8080 tls://example.org:443 --frame http
+  swb tap :8080 tls://example.org:443 --frame http1
   swb tap tls://:7443 localhost:7000 --frame lines --tls-cert cert.pem --tls-key key.pem
   swb tap :6380 localhost:6379 --frame redis --json | jq .text")]
 pub(crate) struct TapArgs {

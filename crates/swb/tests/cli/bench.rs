@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Barrier};
 use std::thread::{self, JoinHandle};
 
 use serde_json::Value;
@@ -115,16 +116,20 @@ fn over_a_unix_socket_a_program_and_tls() {
     }
     stop(server);
 
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
     let (cert, key) = (dir.path.join("cert.pem"), dir.path.join("key.pem"));
     std::fs::write(&cert, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let (cert, key) = (cert.display().to_string(), key.display().to_string());
     let args = ["serve", "tls://127.0.0.1:0", "echo", "-f", "lines", "--tls-cert", &cert];
     let server = Running::start(&[&args[..], &["--tls-key", &key]].concat());
-    for (size, count) in [("64", "5000"), ("100k", "200")] {
+    // The certificate is looked at by the name also where a connection is made to the address.
+    let by_name = server.endpoint.replace("127.0.0.1", "localhost");
+    let by_address = server.endpoint.clone();
+    for (endpoint, size, count) in [(&by_address, "64", "5000"), (&by_name, "100k", "200")] {
         let args = ["-c", "20", "--depth", "10", "--verify", "--size", size, "--count", count];
-        let ran = bench(&server.endpoint, "lines", &[&args[..], &["--tls-ca", &cert]].concat());
+        let ran = bench(endpoint, "lines", &[&args[..], &["--tls-ca", &cert]].concat());
         assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""), "{size}");
         assert_eq!(summary(&ran)["messages_received"].to_string(), count, "{size}");
     }
@@ -196,17 +201,22 @@ fn what_cannot_be_measured_is_refused_before_anybody_is_connected_to() {
 #[test]
 fn how_connections_end_is_counted_and_the_others_go_on() {
     // The first is reset while it owes a reply; the second goes on.
-    let service = |number, mut stream: TcpStream| {
-        for n in 0.. {
-            let Some(message) = read_message(&mut stream) else { return };
-            if number == 0 && n == 5 {
-                return reset(stream);
-            }
-            let _ = stream.write_all(&message);
-        }
-    };
     for (verify, exit) in [(&[][..], 0), (&["--verify"], 1)] {
-        let (address, server) = serve(2, service);
+        let was_reset = Arc::new(Barrier::new(2));
+        let (address, server) = serve(2, move |number, mut stream| {
+            if number > 0 {
+                was_reset.wait();
+            }
+            for n in 0.. {
+                let Some(message) = read_message(&mut stream) else { return };
+                if number == 0 && n == 5 {
+                    reset(stream);
+                    was_reset.wait();
+                    return;
+                }
+                let _ = stream.write_all(&message);
+            }
+        });
         let ran = bench(&address, "u8", &[&["-c", "2", "--count", "100"], verify].concat());
         let told = summary(&ran);
         assert_eq!((ran.exit, ran.stderr.as_str()), (exit, ""));
@@ -259,10 +269,13 @@ fn with_no_connection_left_the_run_ends_as_the_last_one_did() {
 #[test]
 fn a_server_that_does_not_answer_is_a_timeout() {
     let (address, server) = serve(1, |_, stream| read_to_end(stream).unwrap().len());
-    let ran = bench(&address, "u8", &["-c", "1", "--duration", "100ms", "--depth", "3"]);
+    let args = ["-c", "1", "--depth", "3", "--duration", "100ms", "--warm-up", "0s"];
+    let ran = bench(&address, "u8", &args);
     assert_eq!((ran.exit, ran.stderr.as_str()), (4, "swb: timed out: no reply came\n"));
     let told = summary(&ran);
     assert_eq!(told["errors"], serde_json::json!({"unanswered": 3}));
+    assert_eq!((&told["messages_sent"], &told["messages_received"]), (&3.into(), &0.into()));
+    assert_eq!(told["latency_ns"]["count"], 3);
     assert_eq!(server.join().unwrap(), [3 * 65], "each was sent once");
 }
 

@@ -84,6 +84,20 @@ fn messages_are_sent_when_they_are_due() {
 }
 
 #[test]
+fn what_is_due_before_the_measuring_begins_is_sent_and_does_not_count() {
+    let count = Arc::new(Count::default());
+    let counted = Arc::clone(&count);
+    let (address, server) = serve(1, move |_, stream| {
+        echo(stream, |bytes| counted.add(bytes as u64));
+    });
+    let args = ["-c", "1", "-r", "1000", "--warm-up", "100ms", "--duration", "100ms", "--spin"];
+    let told = summary(&bench(&address, "u8", &args));
+    server.join().unwrap();
+    assert_eq!(told["latency_ns"]["count"], 100);
+    assert_eq!(*count.messages.lock().unwrap(), 200 * 65);
+}
+
+#[test]
 fn a_run_that_lost_a_part_of_its_rate_is_invalid() {
     let (address, server) = serve(2, |number, stream| match number {
         0 => drop(stream),
@@ -141,7 +155,7 @@ fn objectives_decide_the_exit_code() {
     assert!(lines[1].contains("is not in the latencies: --rate R puts it there"), "{lines:?}");
     let missed = lines.iter().find(|line| line.starts_with("MISSED: p99.9 is ")).unwrap();
     assert!(missed.ends_with(" more than the 0 ns allowed"), "{missed}");
-    for part in ["100 replies in ", "p99.99", "latency ", "connect ", "a reply: "] {
+    for part in ["100 replies in ", "p99.99", "\nlatency ", "\nconnect ", "\ncpu       here "] {
         assert!(text.text().contains(part), "{part}: {}", text.text());
     }
     stop(server);

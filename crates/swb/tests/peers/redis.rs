@@ -90,3 +90,18 @@ fn redis_benchmark_counts_the_same_requests() {
     assert_eq!(seen.count(CLIENT, sets), 2048);
     server.process.stop().ok();
 }
+
+#[test]
+fn swb_bench_counts_the_same_requests() {
+    let Some(server) = start() else { return };
+    let before = commands(&server);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_swb"));
+    let endpoint = format!("127.0.0.1:{}", server.port);
+    command.args(["bench", &endpoint, "--frame", "redis", "--data", "*1\\r\\n$4\\r\\nPING\\r\\n"]);
+    let report = run(command.args(["-c", "8", "--depth", "16", "--count", "20000"])).ok();
+    // The first count is itself a command that the second one sees.
+    assert_eq!(commands(&server) - before - 1, 20_000);
+    assert!(report.contains("20000 replies in "), "{report}");
+    assert!(!report.contains("errors"), "{report}");
+    server.process.stop().ok();
+}

@@ -148,21 +148,28 @@ impl Prefix {
         if message.len() > self.body_max {
             return false;
         }
-        let bytes = usize::from(self.bytes);
         let value = message.len() as u64 + self.add;
-        // All eight bytes are written and those too many given back: a copy of a fixed size is two
-        // instructions, one of a size only known when running is a call.
-        let wide = if self.little {
-            value.to_le_bytes()
+        if self.bytes == 4 && !self.little {
+            // Its value has been held against what four bytes can say.
+            let [_, _, _, _, field @ ..] = value.to_be_bytes();
+            out.extend_from_slice(&field);
         } else {
-            (value << (64 - 8 * u32::from(self.bytes))).to_be_bytes()
-        };
-        out.reserve(message.len() + wide.len());
-        let start = out.len();
-        out.extend_from_slice(&wide);
-        out.truncate(start + bytes);
+            self.append_field(value, out);
+        }
         out.extend_from_slice(message);
         true
+    }
+
+    fn append_field(&self, value: u64, out: &mut Vec<u8>) {
+        // All eight bytes are written and those too many given back: a copy of a fixed size is two
+        // instructions, one of a size only known when running is a call.
+        let wide = match self.little {
+            true => value.to_le_bytes(),
+            false => (value << (64 - 8 * u32::from(self.bytes))).to_be_bytes(),
+        };
+        let start = out.len();
+        out.extend_from_slice(&wide);
+        out.truncate(start + usize::from(self.bytes));
     }
 }
 

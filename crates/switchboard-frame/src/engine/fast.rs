@@ -47,6 +47,8 @@ pub(crate) struct Length {
     at: usize,
     width: u8,
     little: bool,
+    /// The bits of eight bytes that are not of the field.
+    over: u8,
     /// The frame has so many bytes more than the field says; may be negative.
     add: i64,
     /// The values that are right lie between these two.
@@ -237,11 +239,12 @@ impl Length {
         if i128::from(value_min) + i128::from(add) < i128::try_from(header).ok()? {
             return None;
         }
-        Some(Length { header, at, width, little: *little, add, value_min, value_max, whole })
+        let (little, over) = (*little, 64 - 8 * width);
+        Some(Length { header, at, width, little, over, add, value_min, value_max, whole })
     }
 
     #[inline(always)]
-    fn step(&self, bytes: &[u8]) -> Found {
+    pub(crate) fn step(&self, bytes: &[u8]) -> Found {
         let Some(header) = bytes.get(..self.header) else {
             return Found::Need(self.header - bytes.len());
         };
@@ -275,10 +278,9 @@ impl Length {
     /// for.
     #[inline(always)]
     fn cut(&self, wide: [u8; 8]) -> u64 {
-        let over = 64 - 8 * u32::from(self.width);
         match self.little {
-            true => u64::from_le_bytes(wide) << over >> over,
-            false => u64::from_be_bytes(wide) >> over,
+            true => u64::from_le_bytes(wide) << self.over >> self.over,
+            false => u64::from_be_bytes(wide) >> self.over,
         }
     }
 

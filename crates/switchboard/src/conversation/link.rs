@@ -1,7 +1,7 @@
 //! The transport of a conversation, and how it is waited on.
 
 use crate::session::{Inbound, Outbound, Session, Timeouts};
-use crate::transport::{Interest, Interrupt, Transport, Wait, Woken, open};
+use crate::transport::{Interest, Interrupt, Patience, Transport, Wait, Woken, open};
 use crate::{Error, Stopper, deadline, limits};
 use std::fmt;
 use std::io;
@@ -16,6 +16,11 @@ pub(super) struct Link {
     /// When a transport that has to open first is given up.
     pub(super) opens_until: Option<Instant>,
     pub(super) on_interrupt: Option<Arc<dyn Fn() -> Interrupt + Send + Sync>>,
+    /// The last read took all that there was: another one would be told so, or be too early.
+    pub(super) drained: bool,
+    pub(super) patience: Patience,
+    /// The transport may hold something that it has taken, or have to open.
+    holds: bool,
 }
 
 /// What a read that does not wait came to.
@@ -31,32 +36,82 @@ impl Link {
         let opening = transport.opening();
         let opens_until = opening.and_then(|_| deadline::after(limits::OPENING_TIMEOUT));
         let timeouts = Timeouts::default();
-        Link { transport, timeouts, stopper: None, opens_until, on_interrupt: None }
+        Link {
+            transport,
+            timeouts,
+            stopper: None,
+            opens_until,
+            on_interrupt: None,
+            drained: true,
+            patience: Patience::default(),
+            holds: true,
+        }
     }
 
     /// Reads once into the session's buffer.
-    pub(super) fn read(&self, inbound: &mut Inbound, need: usize) -> io::Result<Read> {
+    pub(super) fn read(&mut self, inbound: &mut Inbound, need: usize) -> io::Result<Read> {
         loop {
-            match self.transport.read(inbound.space(need)) {
-                Ok(0) => {
-                    inbound.handle_end();
-                    return Ok(Read::End);
-                }
-                Ok(bytes) => {
-                    inbound.handle_received(bytes);
-                    return Ok(Read::Some);
-                }
+            let space = inbound.space(need);
+            let room = space.len();
+            match self.transport.read(space) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Ok(Read::Nothing);
-                }
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    inbound.handle_cut();
-                    return Ok(Read::End);
-                }
-                Err(error) => return Err(error),
+                read => return self.note(inbound, read, room),
             }
         }
+    }
+
+    /// Waits until the deadline and reads, where one call does both; with other things to look at,
+    /// it waits for less.
+    pub(super) fn read_within(
+        &mut self,
+        inbound: &mut Inbound,
+        need: usize,
+        (now, deadline): (Option<Instant>, Option<Instant>),
+    ) -> io::Result<Read> {
+        if !self.patience.reads() || self.on_interrupt.is_some() {
+            return Ok(Read::Nothing);
+        }
+        let time = match &self.stopper {
+            None => deadline.zip(now).map(|(at, now)| at.saturating_duration_since(now)),
+            Some(stopper) => {
+                let now = now.unwrap_or_else(deadline::now);
+                match self.patience.reads_blindly(now, deadline) {
+                    Some(time) if !stopper.is_stopped() => Some(time),
+                    _ => return Ok(Read::Nothing),
+                }
+            }
+        };
+        let space = inbound.space(need);
+        let room = space.len();
+        let read = self.transport.read_within(space, time);
+        match &read {
+            Err(error) if self.patience.failed(error) => Ok(Read::Nothing),
+            _ => self.note(inbound, read, room),
+        }
+    }
+
+    /// Tells the session what a read came to.
+    fn note(
+        &mut self,
+        inbound: &mut Inbound,
+        read: io::Result<usize>,
+        room: usize,
+    ) -> io::Result<Read> {
+        match read {
+            Ok(0) => inbound.handle_end(),
+            Ok(bytes) => {
+                inbound.handle_received(bytes);
+                self.drained = bytes < room && !self.transport.holds_input();
+                return Ok(Read::Some);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.drained = true;
+                return Ok(Read::Nothing);
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => inbound.handle_cut(),
+            Err(error) => return Err(error),
+        }
+        Ok(Read::End)
     }
 
     /// Waits until the transport is open.
@@ -73,18 +128,27 @@ impl Link {
     }
 
     /// Has the transport hand on what it has taken. Whether it holds nothing any more.
-    pub(super) fn flush(&self) -> io::Result<bool> {
+    pub(super) fn flush(&mut self) -> io::Result<bool> {
         loop {
             match self.transport.flush() {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                done => return done,
+                done => {
+                    self.holds = !matches!(done, Ok(true));
+                    return done;
+                }
             }
         }
     }
 
+    /// Whether nothing is left to be written or flushed.
+    pub(super) fn owes_nothing(&self, outbound: &Outbound) -> bool {
+        outbound.pending() == 0 && !self.holds
+    }
+
     /// Writes as much of what is pending as goes without waiting.
-    pub(super) fn write(&self, outbound: &mut Outbound) -> io::Result<()> {
+    pub(super) fn write(&mut self, outbound: &mut Outbound) -> io::Result<()> {
         while outbound.pending() > 0 {
+            self.holds = true;
             match self.transport.write(outbound.poll_transmit()) {
                 Ok(bytes) => outbound.handle_sent(bytes),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -5,7 +5,9 @@ use super::link::Read;
 use crate::session::{Event, Message};
 use crate::transport::Interest;
 use crate::{Error, deadline};
+use std::io;
 use std::num::NonZeroUsize;
+use std::time::Instant;
 use switchboard_frame::FrameError;
 
 /// What [`Conversation::try_recv`] found.
@@ -106,50 +108,101 @@ impl Conversation {
         }
     }
 
-    /// Reads once more; flushes what is pending before it waits.
+    /// Reads once more, or waits until that can be; flushes what is pending before it waits.
     pub(super) fn fill(
         &mut self,
         need: NonZeroUsize,
         waits: bool,
     ) -> Result<Option<Outcome>, Error> {
-        if self.send_error.is_none() {
+        if self.send_error.is_none() && !self.link.owes_nothing(&self.session.outbound) {
             // Should the peer read no more: what it sent before is still to be received.
             let _ = self.write_now();
         }
-        let read = match self.broken.take() {
-            Some(error) => Err(error),
-            None => {
-                let read = self.link.read(&mut self.session.inbound, need.get());
-                read.map_err(|error| self.link.error("cannot receive from", error))
-            }
-        };
-        match read {
-            Ok(Read::Some | Read::End) => return Ok(None),
-            Ok(Read::Nothing) if !waits => return Ok(Some(Outcome::Pending)),
-            Ok(Read::Nothing) => {}
-            Err(error) => {
-                let error = error
-                    .at_message(self.session.inbound.messages() + 1)
-                    .with_partial(self.session.inbound.partial());
-                return Err(self.ended(error));
+        if let Some(error) = self.broken.take() {
+            return Err(self.unreadable(error));
+        }
+        // Where the last read left nothing, whoever may wait begins with that.
+        if !(waits && self.link.drained) {
+            let read = self.link.read(&mut self.session.inbound, need.get());
+            match self.readable(read)? {
+                Read::Some | Read::End => return Ok(None),
+                Read::Nothing if !waits => return Ok(Some(Outcome::Pending)),
+                Read::Nothing => {}
             }
         }
+        // For who waits for ever the clock need not be looked at.
+        let now = self.has_deadline().then(deadline::now);
+        let deadline = now.and_then(|now| self.session.poll_deadline(&self.link.timeouts, now));
         let sends = self.send_error.is_none() && self.session.outbound.pending() > 0;
+        if !sends {
+            let inbound = &mut self.session.inbound;
+            let read = self.link.read_within(inbound, need.get(), (now, deadline));
+            if self.readable(read)? != Read::Nothing {
+                return Ok(None);
+            }
+        }
+        let now = now.unwrap_or_else(deadline::now);
         let interest = if sends { Interest::BOTH } else { Interest::READ };
-        let now = deadline::now();
-        let deadline = self.session.poll_deadline(&self.link.timeouts, now);
+        if let Err(error) = self.wait(interest, deadline, now) {
+            // What has come till then is given first.
+            let read = self.link.read(&mut self.session.inbound, need.get());
+            return match self.readable(read)? {
+                Read::Some | Read::End => Ok(None),
+                Read::Nothing => Err(self.untimely(error, now)),
+            };
+        }
+        Ok(None)
+    }
+
+    fn has_deadline(&mut self) -> bool {
+        let inbound = &mut self.session.inbound;
+        if inbound.has_begun() || self.link.timeouts.idle.is_some() {
+            return true;
+        }
+        inbound.restart_clock();
+        false
+    }
+
+    /// Waits until there may be something to read.
+    fn wait(
+        &mut self,
+        interest: Interest,
+        deadline: Option<Instant>,
+        now: Instant,
+    ) -> Result<(), Error> {
         let what = match self.session.inbound.unread().is_empty() {
             true => "waiting for a message from",
             false => "waiting for the rest of a message from",
         };
-        if let Err(error) = self.link.wait(interest, deadline, what) {
-            // Nothing is lost: the next call goes on with what is there, and with a new clock.
-            let since = self.session.inbound.waits_since().unwrap_or(now);
-            self.session.inbound.restart_clock();
-            let error = error.since(Some(since), deadline::now());
-            return Err(error.at_message(self.session.inbound.messages() + 1));
-        }
-        Ok(None)
+        let ready = self.link.wait(interest, deadline, what)?;
+        self.link.drained = !ready.read;
+        self.link.patience.looked(now, deadline::now());
+        Ok(())
+    }
+
+    /// Nothing is lost: the next call goes on with what is there, and with a new clock.
+    #[cold]
+    fn untimely(&mut self, error: Error, now: Instant) -> Error {
+        let since = self.session.inbound.waits_since().unwrap_or(now);
+        self.session.inbound.restart_clock();
+        let error = error.since(Some(since), deadline::now());
+        error.at_message(self.session.inbound.messages() + 1)
+    }
+
+    fn readable(&mut self, read: io::Result<Read>) -> Result<Read, Error> {
+        read.map_err(|error| {
+            let error = self.link.error("cannot receive from", error);
+            self.unreadable(error)
+        })
+    }
+
+    /// The stream is broken behind what was received.
+    #[cold]
+    fn unreadable(&mut self, error: Error) -> Error {
+        let error = error
+            .at_message(self.session.inbound.messages() + 1)
+            .with_partial(self.session.inbound.partial());
+        self.ended(error)
     }
 
     /// The framing is broken at the message with that number; told again at every later call.

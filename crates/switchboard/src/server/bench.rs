@@ -11,13 +11,13 @@ use super::stats::{Count, Counters};
 use super::turn::{Short, Turn};
 use crate::session::{Buffers, Session, park};
 use crate::sys::Clock;
-use crate::transport::{Interest, Transport};
-use crate::{Ending, Error, Stopper};
+use crate::transport::{Interest, Patience, Transport};
+use crate::{Ending, Error, Stopper, limits};
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use switchboard_frame::{Protocol, Role};
 
 /// What is the same for every conversation of a server.
@@ -25,6 +25,10 @@ use switchboard_frame::{Protocol, Role};
 pub(super) struct Setup {
     pub(super) protocol: Protocol,
     pub(super) limits: Limits,
+    /// So many bytes are gathered before they are written.
+    pub(super) mark: usize,
+    /// So many bytes can be sent to a peer to whom nothing is queued, before another look.
+    pub(super) room: usize,
     /// A new session is at rest: the protocol has one stage each way, and no coupling.
     rests_at_start: bool,
 }
@@ -36,7 +40,9 @@ impl Setup {
             None => protocol.clone(),
         };
         let rests_at_start = Session::new(&protocol, Role::Server).rest().is_some();
-        Setup { protocol, limits: limits.clone(), rests_at_start }
+        let mark = limits.queue_high_bytes.min(limits::QUEUE_MARK_BYTES);
+        let room = mark.min(limits.queued_bytes_max).min(limits::WRITE_THROUGH_BYTES);
+        Setup { protocol, limits: limits.clone(), mark, room, rests_at_start }
     }
 }
 
@@ -55,6 +61,9 @@ pub(super) struct Bench {
     pub(super) buffers: Buffers,
     /// For the mail of the conversation at hand; empty between turns.
     pub(super) posts: VecDeque<Post>,
+    /// How long the next read may wait, where the thread has nothing else to do.
+    pub(super) read_within: Option<Duration>,
+    pub(super) patience: Patience,
     /// Whether too much is queued in all; looked up once a turn, and only where it matters.
     is_over_queued: Cell<Option<bool>>,
     /// A session at rest that has the buffers, for the next conversation at rest.
@@ -92,6 +101,8 @@ impl Bench {
             clock,
             buffers: Buffers::default(),
             posts: VecDeque::new(),
+            read_within: None,
+            patience: Patience::default(),
             is_over_queued: Cell::new(None),
             resident: None,
             residents: Vec::new(),
@@ -209,6 +220,13 @@ impl Bench {
             self.is_over_queued.set(Some(is_over));
             is_over
         })
+    }
+
+    /// How many bytes can be sent to a peer to whom nothing is queued, before another look.
+    pub(super) fn room(&self) -> usize {
+        // To add up what all processes have queued is worth it only where it matters.
+        let may_be_over = self.shared.is_of_child() || self.is_over_queued();
+        if may_be_over { 0 } else { self.setup.room }
     }
 
     /// Keeps the server's count of what is queued.

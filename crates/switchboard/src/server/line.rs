@@ -10,6 +10,7 @@ use crate::{Ending, Error};
 use bytes::Bytes;
 use std::any::Any;
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 use switchboard_frame::{Fields, Protocol};
@@ -169,6 +170,28 @@ impl Line {
         extras.held.push_back(held);
     }
 
+    pub(super) fn drop_held(&mut self) {
+        if let Some(extras) = &mut self.extras {
+            extras.held.clear();
+            extras.held_bytes = 0;
+        }
+    }
+
+    /// The peer takes nothing any more. What it sent before is still to be received.
+    #[cold]
+    pub(super) fn deafened(&mut self, what: &str, error: io::Error) {
+        let error = self.io(what, error);
+        self.extras().deaf.get_or_insert(error);
+        self.flags.holds = false;
+        self.drop_held();
+    }
+
+    /// An error of the transport.
+    pub(super) fn io(&self, what: &str, error: io::Error) -> Error {
+        let transport = &self.transport;
+        Error::stream(what, error).with_silence(&**transport).at_endpoint(transport.name())
+    }
+
     /// This side is done sending, once everything before is delivered.
     pub(super) fn finish(&mut self) {
         self.flags.finishing = true;
@@ -207,6 +230,11 @@ impl Line {
 }
 
 impl Extras {
+    /// Whether all that can happen by it is that mail comes.
+    pub(super) fn only_has_mail(&self) -> bool {
+        self.held.is_empty() && self.deaf.is_none() && self.broken.is_none()
+    }
+
     /// Whether there is nothing in it that a new one would not have.
     pub(super) fn is_blank(&self) -> bool {
         let Extras { held, held_bytes, mailbox, data, broken, deaf, ending, counted, .. } = self;

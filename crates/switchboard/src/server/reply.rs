@@ -4,10 +4,12 @@ use super::bench::Bench;
 use super::inbox::{Mailbox, Token};
 use super::line::{Held, Line, Phase};
 use super::sender::{Pending, Sender, SlowPeer};
+use super::stats::Count;
 use crate::session::Sending;
-use crate::{Ending, Endpoint, Error};
+use crate::{Ending, Endpoint, Error, limits};
 use bytes::Bytes;
 use std::any::Any;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use switchboard_frame::{EncodeError, Fields, Protocol};
 
@@ -21,21 +23,21 @@ pub struct Reply<'a> {
     line: &'a mut Line,
     bench: &'a Bench,
     token: Token,
-    /// So many bytes can be sent without another question. Whatever might change that takes it
-    /// away.
+    /// So many bytes can be sent, and the next message be given, without another question. Whatever
+    /// might change that takes it away.
     room: usize,
 }
 
 impl<'a> Reply<'a> {
+    #[inline]
     pub(super) fn new(
         sending: Sending<'a>,
         line: &'a mut Line,
         bench: &'a Bench,
         token: Token,
+        room: usize,
     ) -> Reply<'a> {
-        let mut reply = Reply { sending, line, bench, token, room: 0 };
-        reply.room = reply.plain_room();
-        reply
+        Reply { sending, line, bench, token, room }
     }
 }
 
@@ -62,11 +64,45 @@ impl Reply<'_> {
 
     #[inline(never)]
     fn send_otherwise(&mut self, message: &[u8]) -> Result<(), Error> {
+        if message.len() > limits::WRITE_THROUGH_BYTES
+            && self.room() >= message.len()
+            && self.sent_through(message)
+        {
+            return Ok(());
+        }
         if !self.goes_at_once(message.len())? {
             return self.later_or_never(Held::Message(Bytes::copy_from_slice(message)));
         }
         let queued = self.sending.queue(message);
         self.queued(queued)
+    }
+
+    /// Offers a large message to the transport as it lies, behind what is queued; what the transport
+    /// does not take is queued. `false` where the framing has to see a message before its head.
+    fn sent_through(&mut self, message: &[u8]) -> bool {
+        self.room = 0;
+        let (outbound, line) = (&mut *self.sending.outbound, &mut *self.line);
+        let Ok(mut through) = outbound.begin_through(message) else { return false };
+        loop {
+            match line.transport.write_vectored(&through.parts()) {
+                Ok(sent) => {
+                    through.handle_sent(sent);
+                    line.said = self.bench.now;
+                    self.bench.counters.add(Count::BytesSent, sent as u64);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    through.end();
+                    line.deafened("cannot send to", error);
+                    outbound.discard();
+                    return true;
+                }
+            }
+            // A write that takes less than all says as much as the next one would.
+            through.end();
+            return true;
+        }
     }
 
     /// Sends a message that is shared: where it has to wait it is held, not copied.
@@ -93,29 +129,40 @@ impl Reply<'_> {
         self.queued(queued)
     }
 
-    /// How many bytes can be sent without looking at anything again.
-    fn plain_room(&self) -> usize {
+    /// How many bytes may be sent, where nothing but their number is in the way of that.
+    fn room(&self) -> usize {
         let flags = &self.line.flags;
         let is_plain = self.line.phase == Phase::Open
             && !flags.finishing
             && !self.sending.is_coupled()
             && (self.line.extras.is_none() || self.line.held() == 0 && !self.line.is_deaf());
-        if !is_plain || self.bench.is_over_queued() {
+        let queued = self.queued_bytes();
+        if !is_plain || queued > 0 && self.bench.is_over_queued() {
             return 0;
         }
-        let queued = self.sending.outbound.pending() + self.line.held_bytes();
         self.bench.setup.limits.queued_bytes_max.saturating_sub(queued)
     }
 
-    /// Whether the next message can be given to the service as the last one was.
+    /// Whether the next message can be given to the service as the last one was: with less than
+    /// `mark` bytes queued, and nothing changed.
     #[inline]
-    pub(super) fn goes_on(&self) -> bool {
-        let flags = &self.line.flags;
-        self.line.phase == Phase::Open
+    pub(super) fn goes_on(&mut self, mark: usize) -> bool {
+        self.room > 0 || self.looks_whether_it_goes_on(mark)
+    }
+
+    #[inline(never)]
+    fn looks_whether_it_goes_on(&mut self, mark: usize) -> bool {
+        let (flags, queued) = (&self.line.flags, self.sending.outbound.pending());
+        let goes_on = self.line.phase == Phase::Open
             && !flags.paused
             && !flags.full
             && self.line.held() == 0
             && !self.sending.reframes()
+            && queued < mark;
+        if goes_on {
+            self.room = self.room().min(mark - queued).min(limits::WRITE_THROUGH_BYTES);
+        }
+        goes_on
     }
 
     /// Whether a message can be framed now, or must wait for an answer that was promised, or comes
@@ -262,6 +309,7 @@ impl Reply<'_> {
     /// Reads nothing more from the peer until [`resume`](Self::resume) or
     /// [`Sender::resume`]: what it sends fills the system's buffers, and then it has to wait.
     pub fn pause(&mut self) {
+        self.room = 0;
         self.line.flags.paused = true;
     }
 

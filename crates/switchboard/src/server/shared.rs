@@ -364,7 +364,8 @@ impl Handle {
     /// [`Stats::cut_off`] counts it and [`cut_off`](Self::cut_off) names it. A second call can only
     /// make the time shorter.
     ///
-    /// The time is kept to within two slots of a loop's clock (32 ms). What cannot be cut off is
+    /// The time is kept to within two slots of a loop's clock (32 ms), or else to within
+    /// [`BLIND_WAIT`](crate::limits::BLIND_WAIT). What cannot be cut off is
     /// code: a method of a service, or a handler of
     /// [`serve_conversations`](super::Server::serve_conversations), that waits for something else
     /// than its conversation is waited for; under *processes* it is killed.

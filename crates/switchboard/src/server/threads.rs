@@ -11,15 +11,16 @@ use super::acceptor::{Acceptor, Entrant, Hands};
 use super::bench::{Bench, Next, Setup};
 use super::handover::Handover;
 use super::inbox::Inbox;
-use super::line::Line;
+use super::line::{Line, Phase};
 use super::shared::Shared;
 use super::succession::Succession;
-use crate::transport::{Interest, Transport, Wait, Woken, wait_beside};
+use crate::transport::{Interest, Patience, Transport, Wait, Woken, wait_beside};
 use crate::{Error, Stopper, deadline, limits};
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// Hands connections to threads that are free.
 pub(super) struct Pool<'a, F> {
@@ -159,10 +160,21 @@ pub(super) fn converse<S: Service>(
     let mut line = Line::new(bench.number, transport, bench.now);
     let mut ready = Interest::NONE;
     let mut tokens = Vec::new();
+    bench.patience = Patience::default();
     loop {
-        match bench.turn(&mut line, &mut service, token, ready) {
+        let next = bench.turn(&mut line, &mut service, token, ready);
+        bench.read_within = may_read(&line, bench, next);
+        match next {
             Next::Over => break,
-            Next::Again => ready = Interest::NONE,
+            Next::Again => {
+                bench.tell_time();
+                ready = Interest::NONE;
+            }
+            // The turn waits, and takes the time then.
+            Next::Wait if bench.read_within.is_some() => {
+                ready = Interest::READ;
+                continue;
+            }
             Next::Wait => match wait(&line, bench) {
                 Ok(found) => ready = found,
                 Err(error) => {
@@ -173,7 +185,6 @@ pub(super) fn converse<S: Service>(
                 }
             },
         }
-        bench.tell_time();
         if bench.inbox.is_raised() {
             bench.inbox.take(&mut tokens);
             // Late mail of the thread's last conversation has another token.
@@ -183,8 +194,27 @@ pub(super) fn converse<S: Service>(
     bench.close(line, service);
 }
 
+/// For how long the next turn may wait by reading, if at all: there is no mailbox then, and that
+/// the server stops is found in time.
+fn may_read(line: &Line, bench: &Bench, next: Next) -> Option<Duration> {
+    let waits = next == Next::Wait && line.wanted == Interest::READ && line.phase == Phase::Open;
+    let has_mailbox = line.extras.as_ref().is_some_and(|extras| extras.mailbox.is_some());
+    if !waits || has_mailbox || line.flags.opening || bench.shared.is_stopping() {
+        return None;
+    }
+    bench.patience.reads_blindly(bench.now, line.due)
+}
+
 /// Waits for the transport, the clock or the mail.
-fn wait(line: &Line, bench: &Bench) -> std::io::Result<Interest> {
+fn wait(line: &Line, bench: &mut Bench) -> std::io::Result<Interest> {
+    let since = bench.now;
+    let found = poll(line, bench);
+    let now = bench.tell_time();
+    bench.patience.looked(since, now);
+    found
+}
+
+fn poll(line: &Line, bench: &Bench) -> std::io::Result<Interest> {
     let transport = &*line.transport;
     let (read, write) = (transport.read_descriptor(), transport.write_descriptor());
     let (mut stopper, mut due) = (bench.lifeline.as_ref(), line.due);

@@ -133,7 +133,7 @@ impl<S: Service> Turn<'_, S> {
     /// Calls the service, and ends the conversation if it says so.
     fn call(&mut self, call: impl FnOnce(&mut S, &mut Reply<'_>) -> Result<(), Error>) {
         let sending = self.session.sending();
-        let mut reply = Reply::new(sending, self.line, self.bench, self.token);
+        let mut reply = Reply::new(sending, self.line, self.bench, self.token, 0);
         let called = call(self.service, &mut reply);
         // It may have taken its time.
         self.bench.tell_time();
@@ -182,9 +182,16 @@ impl<S: Service> Turn<'_, S> {
     /// Reads once. How many bytes: none is the end, or that there are none yet.
     fn read(&mut self) -> usize {
         let need = self.session.inbound.needed();
+        let within = self.bench.read_within.take();
         loop {
             let inbound = &mut self.session.inbound;
-            match inbound.read_from(&*self.line.transport, need, &mut self.bench.buffers) {
+            let buffers = &mut self.bench.buffers;
+            let read = inbound.read_from(&*self.line.transport, need, buffers, within);
+            if within.is_some() {
+                self.bench.tell_time();
+            }
+            match read {
+                Err(error) if within.is_some() && self.bench.patience.failed(&error) => return 0,
                 Ok(bytes) => {
                     self.bench.counters.add(Count::BytesReceived, bytes as u64);
                     return bytes;
@@ -197,18 +204,13 @@ impl<S: Service> Turn<'_, S> {
                 }
                 Err(error) => {
                     let number = self.session.inbound.messages() + 1;
-                    let error = self.io("cannot receive from", error).at_message(number);
+                    let error = self.line.io("cannot receive from", error).at_message(number);
                     let partial = self.session.inbound.partial();
                     self.line.extras().broken = Some(error.with_partial(partial));
                     return 0;
                 }
             }
         }
-    }
-
-    fn io(&self, what: &str, error: io::Error) -> Error {
-        let transport = &self.line.transport;
-        Error::stream(what, error).with_silence(&**transport).at_endpoint(transport.name())
     }
 
     /// Gives the service the messages that are there, within the bounds of a turn.
@@ -227,18 +229,13 @@ impl<S: Service> Turn<'_, S> {
         self.line.flags.owes = true;
     }
 
-    /// So many bytes are gathered before they are written.
-    fn mark(&self) -> usize {
-        self.bench.setup.limits.queue_high_bytes.min(limits::QUEUE_MARK_BYTES)
-    }
-
     fn deliver_some(&mut self) {
-        let mark = self.mark();
+        let mark = self.bench.setup.mark;
         let mut left = self.bench.setup.limits.messages_per_turn;
         self.line.flags.backlog = true;
         let mut is_told = false;
         while self.wants_messages() && left > 0 {
-            left -= self.run_of_messages(is_told, left, mark);
+            left -= self.run_of_messages(is_told, left, 0);
             is_told = false;
             if self.session.outbound.pending() >= mark {
                 self.write();
@@ -289,11 +286,13 @@ impl<S: Service> Turn<'_, S> {
         (!deaf.io_error().is_some_and(is_broken_pipe)).then_some(deaf)
     }
 
-    /// Gives the messages that lie one behind the other, `most` at most, until `mark` bytes are
-    /// queued or something else is to be done than to give the next. How many.
-    fn run_of_messages(&mut self, is_told: bool, most: usize, mark: usize) -> usize {
+    /// Gives the messages that lie one behind the other, `most` at most, until so much is queued
+    /// that it is to be written, or something else is to be done than to give the next. How many.
+    /// So many bytes as there is `room` for can be sent without another look.
+    fn run_of_messages(&mut self, is_told: bool, most: usize, room: usize) -> usize {
+        let mark = self.bench.setup.mark;
         let (mut run, sending) = self.session.run(is_told);
-        let mut reply = Reply::new(sending, self.line, self.bench, self.token);
+        let mut reply = Reply::new(sending, self.line, self.bench, self.token, room);
         let mut given = 0;
         while given < most {
             let Some(message) = run.next() else { break };
@@ -302,7 +301,7 @@ impl<S: Service> Turn<'_, S> {
                 self.fail(error);
                 break;
             }
-            if !reply.goes_on() || reply.sending.outbound.pending() >= mark {
+            if !reply.goes_on(mark) {
                 break;
             }
         }
@@ -318,7 +317,7 @@ impl<S: Service> Turn<'_, S> {
         let broken = self.line.extras.as_ref().and_then(|extras| extras.broken.clone());
         if let Some(error) = broken {
             // Nobody is there to be answered any more.
-            self.drop_held();
+            self.line.drop_held();
             self.line.close(error.ending().unwrap_or(Ending::Reset), Some(error));
         }
     }
@@ -377,14 +376,10 @@ impl<S: Service> Turn<'_, S> {
         }
     }
 
-    /// The peer takes nothing any more. What it sent before is still to be received.
     #[cold]
     fn deafened(&mut self, what: &str, error: io::Error) {
-        let error = self.io(what, error);
-        self.line.extras().deaf.get_or_insert(error);
-        self.line.flags.holds = false;
+        self.line.deafened(what, error);
         self.session.outbound.discard();
-        self.drop_held();
     }
 
     /// Moves on to the next phase once everything is delivered.

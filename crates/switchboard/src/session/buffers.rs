@@ -12,6 +12,7 @@ use crate::limits;
 use crate::transport::Transport;
 use std::io::{self, IoSliceMut};
 use std::mem;
+use std::time::Duration;
 use switchboard_frame::ReceiveBuffer;
 
 /// What a loop or a thread lends to the sessions it drives, one at a time.
@@ -90,14 +91,20 @@ impl Inbound {
     /// Reads once from the transport. `need` is how many bytes the frame at hand still needs, as
     /// far as is known: into a buffer that the session has kept go so many, and what comes behind
     /// them into the loop's, in the same call. A frame that says no length is read into its own.
+    /// With `within` it may wait for so long, see [`Transport::read_within`].
     pub(crate) fn read_from(
         &mut self,
         transport: &dyn Transport,
         need: usize,
         buffers: &mut Buffers,
+        within: Option<Duration>,
     ) -> io::Result<usize> {
         let space = self.space(need);
-        let read = if buffers.is_lent || need == 1 || space.len() < need {
+        let read = if within.is_some() {
+            let read = transport.read_within(space, within)?;
+            self.handle_received(read);
+            read
+        } else if buffers.is_lent || need == 1 || space.len() < need {
             let read = transport.read(space)?;
             self.handle_received(read);
             read

@@ -2,6 +2,7 @@
 
 use super::Timeouts;
 use crate::limits;
+use std::io::IoSlice;
 use std::time::Instant;
 use switchboard_frame::{EncodeError, Encoder, Fields, Framing};
 
@@ -111,6 +112,18 @@ impl Outbound {
             self.messages += 1;
         }
         is_simple
+    }
+
+    /// Begins to send a message that stays where it is: [`Through`].
+    ///
+    /// # Errors
+    /// The framing has to see a message to say what stands before it.
+    pub(crate) fn begin_through<'a>(
+        &'a mut self,
+        message: &'a [u8],
+    ) -> Result<Through<'a>, EncodeError> {
+        self.queue_head(message.len() as u64)?;
+        Ok(Through { outbound: self, rest: message })
     }
 
     pub(crate) fn queue_with(&mut self, fields: &Fields, body: &[u8]) -> Result<(), EncodeError> {
@@ -228,5 +241,35 @@ impl Outbound {
         self.out.truncate(self.last);
         self.messages -= 1;
         Unsent::TakenBack
+    }
+}
+
+/// A message that is offered to the transport from where it lies. Its [end](Self::end) queues what
+/// the transport has not taken.
+pub(crate) struct Through<'a> {
+    outbound: &'a mut Outbound,
+    rest: &'a [u8],
+}
+
+impl Through<'_> {
+    /// What is to be written, in this order.
+    pub(crate) fn parts(&self) -> [IoSlice<'_>; 2] {
+        [IoSlice::new(self.outbound.poll_transmit()), IoSlice::new(self.rest)]
+    }
+
+    /// The transport has taken so many bytes of the parts.
+    pub(crate) fn handle_sent(&mut self, bytes: usize) {
+        let queued = bytes.min(self.outbound.pending());
+        self.rest = &self.rest[bytes - queued..];
+        self.outbound.bytes += (bytes - queued) as u64;
+        if queued > 0 {
+            self.outbound.handle_sent(queued);
+        }
+    }
+
+    pub(crate) fn end(self) {
+        self.outbound.queue_raw(self.rest);
+        let ended = self.outbound.queue_tail();
+        debug_assert!(ended.is_ok(), "a head was queued, so there is a tail");
     }
 }

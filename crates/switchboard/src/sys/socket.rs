@@ -1,11 +1,14 @@
 //! Reading and writing sockets without waiting and without a signal, whatever the socket's own
-//! blocking flag says.
+//! blocking flag says; and reading that waits, as long as its [`ReadTimeout`] lets it.
 
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags, recv, recvmsg, send, sendmsg,
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 pub(super) const RECEIVE: RecvFlags = RecvFlags::DONTWAIT;
 
@@ -25,6 +28,64 @@ pub(crate) fn without_signals(_socket: BorrowedFd<'_>) {
 
 pub(crate) fn read(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(recv(socket, buffer, RECEIVE)?.1)
+}
+
+/// For how long a read that waits is left waiting by the system (`SO_RCVTIMEO`).
+///
+/// It is a property of the socket and not of the call, so it is set only where it is too long for
+/// the call at hand, and then to much less: it is seldom set twice. What a call waits too little,
+/// its caller waits by a poll. It is one power of two of milliseconds, in a byte.
+#[derive(Debug)]
+pub(crate) struct ReadTimeout {
+    exponent: AtomicU8,
+}
+
+impl ReadTimeout {
+    const FOR_EVER: u8 = u8::MAX;
+    const NEVER: u8 = 0;
+    /// Below this the steps of the system's own clock would count.
+    const EXPONENT_MIN: u32 = 4;
+
+    /// Nothing has been set yet, and a read waits for ever.
+    pub(crate) fn unset() -> ReadTimeout {
+        ReadTimeout { exponent: AtomicU8::new(Self::FOR_EVER) }
+    }
+
+    /// No read waits: another process may have the socket too, and would see what is set.
+    pub(crate) fn none() -> ReadTimeout {
+        ReadTimeout { exponent: AtomicU8::new(Self::NEVER) }
+    }
+
+    /// Reads, and waits for at most `time`: at least a quarter of it, if that is worth a call.
+    ///
+    /// # Errors
+    /// `WouldBlock` when nothing came, `Unsupported` where no read waits.
+    pub(crate) fn read(
+        &self,
+        socket: BorrowedFd<'_>,
+        buffer: &mut [u8],
+        time: Option<Duration>,
+    ) -> io::Result<usize> {
+        let set = self.exponent.load(Ordering::Relaxed);
+        if set == Self::NEVER {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if let Some(time) = time {
+            // The system rounds up and comes back late; half of the time is left for that.
+            let half = (time / 2).as_millis().checked_ilog2().unwrap_or(0);
+            if half < Self::EXPONENT_MIN {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            // Past 68 years it is as good as for ever.
+            let half = u8::try_from(half.min(40)).unwrap_or(40);
+            if half < set {
+                let time = Duration::from_millis(1 << half);
+                set_socket_timeout(socket, Timeout::Recv, Some(time))?;
+                self.exponent.store(half, Ordering::Relaxed);
+            }
+        }
+        Ok(recv(socket, buffer, RecvFlags::empty())?.1)
+    }
 }
 
 /// Reads what the next read gives again.

@@ -1,8 +1,9 @@
 //! Byte streams: the [`Transport`] trait and what implements it.
 //!
 //! A transport owns one stream between two sides and knows nothing about messages. Its invariant:
-//! reading and writing never wait; [`wait`](Transport::wait) is the only call that does, and it
-//! always has a way out (a deadline, a [`Stopper`], or the word "for ever" written by the user).
+//! reading and writing never wait; [`wait`](Transport::wait) and
+//! [`read_within`](Transport::read_within) are the only calls that do, and they always have a way
+//! out (a deadline, a [`Stopper`], or the word "for ever" written by the user).
 //! There is no buffering here, except in [`pair()`] and [`Faulty`], whose subject it is.
 
 use crate::{Endpoint, Error, Liveness, Stopper, sys};
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 mod fault;
 mod pair;
+mod patience;
 mod pipe;
 mod process;
 mod proxied;
@@ -24,6 +26,7 @@ mod unix;
 
 pub use fault::{Faults, Faulty};
 pub use pair::{Pair, pair, pair_with_capacity};
+pub(crate) use patience::Patience;
 pub use pipe::Pipe;
 pub use process::Process;
 pub use proxied::Proxied;
@@ -79,6 +82,20 @@ pub trait Transport: Send + Sync + fmt::Debug {
             Some(first) => self.read(first),
             None => Ok(0),
         }
+    }
+
+    /// Reads what is there, or waits for what comes first: in one system call what
+    /// [`wait`](Self::wait) and [`read`](Self::read) do in two. It waits for `time` at the most,
+    /// and rather for less; `None` is for ever. Only the stream and the time end it, so whoever has
+    /// something else to look at gives it no longer than that can be left alone.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read); `WouldBlock` is that nothing came in time, and
+    /// [`Unsupported`](io::ErrorKind::Unsupported) that this transport has no such call. Both leave
+    /// everything as it was: wait with [`wait`](Self::wait), then.
+    fn read_within(&self, buffer: &mut [u8], time: Option<Duration>) -> io::Result<usize> {
+        let _ = (buffer, time);
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Writes as much of `bytes` as goes without waiting, and says how much that was.

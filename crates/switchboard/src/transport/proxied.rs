@@ -114,6 +114,10 @@ impl Transport for Proxied {
         self.opened()?.read_vectored(buffers)
     }
 
+    fn read_within(&self, buffer: &mut [u8], time: Option<Duration>) -> io::Result<usize> {
+        self.opened()?.read_within(buffer, time)
+    }
+
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.opened()?.write(bytes)
     }

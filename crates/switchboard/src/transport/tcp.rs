@@ -1,6 +1,7 @@
 //! TCP.
 
 use super::{Facts, Transport};
+use crate::sys::socket::ReadTimeout;
 use crate::{Endpoint, Liveness, sys};
 use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -12,9 +13,10 @@ use std::time::Duration;
 
 /// A TCP connection (RFC 9293).
 ///
-/// Every call says for itself that it must not wait and must not raise a signal, so a socket of
-/// yours is used as it is: whether it is blocking does not matter and is not changed. Small writes
-/// leave at once (`TCP_NODELAY`); gathering them is the business of the layer above.
+/// Every call says for itself whether it may wait and that it must not raise a signal, so a socket
+/// of yours is used as it is: whether it is blocking does not matter and is not changed. Of a
+/// socket that this crate has made, the receive timeout (`SO_RCVTIMEO`) is the transport's. Small
+/// writes leave at once (`TCP_NODELAY`); gathering them is the business of the layer above.
 #[derive(Debug)]
 pub struct Tcp {
     stream: TcpStream,
@@ -25,13 +27,14 @@ pub struct Tcp {
     local: OnceLock<Option<Box<SocketAddr>>>,
     /// A connection that both sides have finished refuses to be finished again.
     finished: AtomicBool,
+    timeout: ReadTimeout,
 }
 
 impl From<TcpStream> for Tcp {
     /// Takes over a connected stream and switches `TCP_NODELAY` on.
     fn from(stream: TcpStream) -> Tcp {
         let remote = stream.peer_addr().ok();
-        Tcp::connected(stream, remote)
+        Tcp::over(stream, remote, ReadTimeout::none())
     }
 }
 
@@ -48,11 +51,17 @@ impl From<Tcp> for OwnedFd {
 }
 
 impl Tcp {
+    /// Of a socket that this process has made, and nobody else has.
     pub(crate) fn connected(stream: TcpStream, remote: Option<SocketAddr>) -> Tcp {
+        Tcp::over(stream, remote, ReadTimeout::unset())
+    }
+
+    fn over(stream: TcpStream, remote: Option<SocketAddr>, timeout: ReadTimeout) -> Tcp {
         // It fails only on a connection that is broken already, and the next call tells that.
         let _ = stream.set_nodelay(true);
         sys::socket::without_signals(stream.as_fd());
-        Tcp { stream, remote, local: OnceLock::new(), finished: AtomicBool::new(false) }
+        let (local, finished) = (OnceLock::new(), AtomicBool::new(false));
+        Tcp { stream, remote, local, finished, timeout }
     }
 }
 
@@ -69,6 +78,10 @@ impl Transport for Tcp {
 
     fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         sys::socket::read_vectored(self.as_fd(), buffers)
+    }
+
+    fn read_within(&self, buffer: &mut [u8], time: Option<Duration>) -> io::Result<usize> {
+        self.timeout.read(self.as_fd(), buffer, time)
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {

@@ -58,9 +58,20 @@ impl<F: Fn(TraceEvent<'_>) + Send + Sync> Trace<F> {
         Trace { inner, report }
     }
 
+    fn report_read(&self, read: io::Result<usize>, buffer: &[u8]) -> io::Result<usize> {
+        let count = self.failed(read)?;
+        match count {
+            0 if buffer.is_empty() => {}
+            0 => (self.report)(TraceEvent::End),
+            _ => (self.report)(TraceEvent::Read(&buffer[..count])),
+        }
+        Ok(count)
+    }
+
     fn failed<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        use io::ErrorKind::{Interrupted, Unsupported, WouldBlock};
         if let Err(error) = &result {
-            let again = [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted];
+            let again = [WouldBlock, Interrupted, Unsupported];
             if !again.contains(&error.kind()) {
                 (self.report)(TraceEvent::Failed(error));
             }
@@ -71,13 +82,11 @@ impl<F: Fn(TraceEvent<'_>) + Send + Sync> Trace<F> {
 
 impl<F: Fn(TraceEvent<'_>) + Send + Sync> Transport for Trace<F> {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.failed(self.inner.read(buffer))?;
-        match count {
-            0 if buffer.is_empty() => {}
-            0 => (self.report)(TraceEvent::End),
-            _ => (self.report)(TraceEvent::Read(&buffer[..count])),
-        }
-        Ok(count)
+        self.report_read(self.inner.read(buffer), buffer)
+    }
+
+    fn read_within(&self, buffer: &mut [u8], time: Option<Duration>) -> io::Result<usize> {
+        self.report_read(self.inner.read_within(buffer, time), buffer)
     }
 
     fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {

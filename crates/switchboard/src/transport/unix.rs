@@ -1,12 +1,14 @@
 //! Unix stream sockets.
 
 use super::{Facts, Transport};
+use crate::sys::socket::ReadTimeout;
 use crate::{Endpoint, sys};
 use socket2::SockAddr;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{SocketAddr, UnixStream};
+use std::time::Duration;
 
 /// A Unix stream socket, on a path or in the abstract namespace of Linux.
 ///
@@ -16,13 +18,13 @@ use std::os::unix::net::{SocketAddr, UnixStream};
 #[derive(Debug)]
 pub struct Unix {
     stream: UnixStream,
+    timeout: ReadTimeout,
 }
 
 impl From<UnixStream> for Unix {
     /// Takes over a connected stream.
     fn from(stream: UnixStream) -> Unix {
-        sys::socket::without_signals(stream.as_fd());
-        Unix { stream }
+        Unix::over(stream, ReadTimeout::none())
     }
 }
 
@@ -35,6 +37,18 @@ impl From<Unix> for UnixStream {
 impl From<Unix> for OwnedFd {
     fn from(unix: Unix) -> OwnedFd {
         unix.stream.into()
+    }
+}
+
+impl Unix {
+    /// Of a socket that this process has made, and nobody else has.
+    pub(crate) fn connected(stream: UnixStream) -> Unix {
+        Unix::over(stream, ReadTimeout::unset())
+    }
+
+    fn over(stream: UnixStream, timeout: ReadTimeout) -> Unix {
+        sys::socket::without_signals(stream.as_fd());
+        Unix { stream, timeout }
     }
 }
 
@@ -51,6 +65,10 @@ impl Transport for Unix {
 
     fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         sys::socket::read_vectored(self.as_fd(), buffers)
+    }
+
+    fn read_within(&self, buffer: &mut [u8], time: Option<Duration>) -> io::Result<usize> {
+        self.timeout.read(self.as_fd(), buffer, time)
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {

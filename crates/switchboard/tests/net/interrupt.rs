@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use switchboard::transport::{Interest, Interrupt, Wait, Woken, pair};
-use switchboard::{Transport, deadline};
+use switchboard::{Conversation, Listener, Timeouts, Transport, deadline};
 
 /// Runs `name` in a process of its own and sends it signals until it is done.
 fn check(name: &str) {
@@ -74,4 +74,23 @@ fn without_a_hook_signals_are_never_seen() {
     let woken = a.wait(Interest::READ, &Wait::until(until)).unwrap();
     assert_eq!(woken, Woken::Deadline);
     assert!(deadline::now() >= until);
+}
+
+#[test]
+fn signals_make_no_deadline_of_a_conversation_early_or_endless() {
+    if !is_interrupted() {
+        return check("interrupt::signals_make_no_deadline_of_a_conversation_early_or_endless");
+    }
+    // Over a socket, where a read waits.
+    let listener = Listener::listen("127.0.0.1:0").unwrap();
+    let endpoint = listener.endpoints()[0].to_string();
+    let mut client = Conversation::connect(&endpoint, "u32be").unwrap();
+    let mut server = listener.accept_conversation(&"u32be".parse().unwrap()).unwrap();
+    let time = Duration::from_millis(200);
+    server.set_timeouts(Timeouts::all(time));
+    let begin = deadline::now();
+    assert!(server.recv().unwrap_err().is_timeout());
+    assert!(deadline::now() >= begin + time);
+    client.send(b"hello").unwrap();
+    assert_eq!(&*server.recv().unwrap().unwrap(), b"hello");
 }

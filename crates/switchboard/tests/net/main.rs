@@ -15,4 +15,5 @@ mod listener;
 mod local;
 mod pipe;
 mod proxied;
+mod read_within;
 mod transport;

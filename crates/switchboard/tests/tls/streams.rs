@@ -1,7 +1,7 @@
 //! What TLS does with a stream: nothing is lost, cut unnoticed, or waited for in vain.
 
 use crate::help::*;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IoSliceMut};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,6 +206,65 @@ fn what_is_held_is_bounded() {
     }
     assert_eq!(b.read(&mut bytes).unwrap(), 0);
     assert!(a.flush().unwrap());
+}
+
+/// However large the reads are and however the room is cut up.
+#[test]
+fn much_that_comes_at_once_is_the_same_bytes() {
+    let (a, b) = pair_with_capacity(256 * 1024).unwrap();
+    let (a, b) = over(Arc::new(a), Arc::new(b));
+    shake(&a, &b);
+    let byte = |place: usize| u8::try_from(place % 251).unwrap();
+    let (mut sent, mut received) = (0, 0);
+    let (mut first, mut last) = (vec![0; 70_000], vec![0; 70_000]);
+    for round in 1..300_usize {
+        // Records of all lengths, several in one read and several reads in one.
+        let len = [1, 20, 5000, 16_384, 16_385, 40_000, 100, 65_540][round % 8];
+        let bytes: Vec<u8> = (sent..sent + len).map(byte).collect();
+        sent += a.write(&bytes).unwrap();
+        let (room, behind) = [(70_000, 0), (100, 66_000), (30_000, 70_000), (3, 0)][round % 4];
+        let read = match behind {
+            0 => b.read(&mut first[..room]),
+            _ => b.read_vectored(&mut [
+                IoSliceMut::new(&mut first[..room]),
+                IoSliceMut::new(&mut last[..behind]),
+            ]),
+        };
+        let read = read.unwrap();
+        let found = first[..room].iter().chain(&last[..behind]).take(read);
+        assert!(found.copied().eq((received..received + read).map(byte)), "round {round}");
+        received += read;
+    }
+    assert!(a.flush().unwrap());
+    while received < sent {
+        let read = b.read(&mut first).unwrap();
+        assert!(first[..read].iter().copied().eq((received..received + read).map(byte)));
+        received += read;
+    }
+    assert_eq!(b.read(&mut first).unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn what_came_before_a_damaged_record_is_given_first() {
+    for first in [2, 24 * 1024] {
+        damaged_behind_five_bytes(first);
+    }
+}
+
+fn damaged_behind_five_bytes(room: usize) {
+    let (a, b) = ends();
+    shake(&a, &b);
+    assert_eq!(b.write(b"whole").unwrap(), 5);
+    let record = [&[23, 3, 3, 0, 40][..], &[7; 40]].concat();
+    assert_eq!(b.inner().write(&record).unwrap(), record.len());
+    let mut room = vec![0; room];
+    let mut left = 5;
+    while left > 0 {
+        left -= a.read(&mut room).unwrap();
+    }
+    assert!(a.holds_input(), "there is something to tell");
+    let error = a.read(&mut room).unwrap_err();
+    assert!(error.to_string().contains("damaged or forged"), "{error}");
 }
 
 /// A damaged record is told as what it is.

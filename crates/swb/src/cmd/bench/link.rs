@@ -239,7 +239,7 @@ impl Link {
                 }
             }
             self.answered += together;
-            common.tally.received += together;
+            common.tally.receive(together);
             left -= together;
         }
     }
@@ -256,7 +256,7 @@ impl Link {
             }
         }
         self.answered += 1;
-        common.tally.received += 1;
+        common.tally.receive(1);
     }
 
     /// Sends what is due, as much of it as the connection takes.

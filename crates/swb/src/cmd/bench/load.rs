@@ -134,6 +134,10 @@ impl<'a> Load<'a> {
             self.hand_out()?;
             self.turns()?;
         }
+        if !self.stopper.is_stopped() {
+            // What was due before the end is sent, also when nobody looked in between.
+            self.hand_out()?;
+        }
         let end = self.common.now.min(self.common.tally.window.end);
         self.end_of_measuring(end, each_second)?;
         self.drain()?;
@@ -154,7 +158,7 @@ impl<'a> Load<'a> {
 
     /// Whether a run without another end than its last reply waits for it in vain.
     fn is_silent(&self) -> bool {
-        self.common.plan.duration == Duration::MAX && self.silent_seconds > SILENCE_MAX.as_secs()
+        self.common.plan.duration == Duration::MAX && self.silent_seconds >= SILENCE_MAX.as_secs()
     }
 
     /// Registers the connections, and in the closed loop sends the first requests.

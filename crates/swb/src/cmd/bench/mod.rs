@@ -87,7 +87,7 @@ fn exit(outcome: &load::Outcome, verdict: &Verdict, interrupts: &Interrupts) -> 
         let text = format!("timed out: no reply came for {SILENCE_MAX:?}");
         return Err(Failure::new(Exit::TimedOut, text));
     }
-    if tally.received == 0 && tally.latency.is_empty() {
+    if !tally.has_replies {
         return Err(Failure::new(Exit::TimedOut, "timed out: no reply came"));
     }
     Ok(if verdict.is_good() { Exit::Done } else { Exit::No })

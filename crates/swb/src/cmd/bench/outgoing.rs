@@ -158,3 +158,36 @@ fn write(transport: &dyn Transport, bytes: &[u8]) -> io::Result<usize> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use switchboard::transport::pair_with_capacity;
+
+    use super::*;
+
+    /// However little the other side takes at a time, it gets the frames whole and in order, and
+    /// each counts once, when it has begun to be sent.
+    #[test]
+    fn frames_that_are_cut_are_gone_on_with() {
+        let frame = b"0123456789";
+        for frames in [1, 2, 5] {
+            for capacity in [1, 7, 10, 25, 1000] {
+                let (here, there) = pair_with_capacity(capacity).unwrap();
+                let block = frame.repeat(frames);
+                let (mut left, mut due, mut came) = (0, 7, Vec::new());
+                loop {
+                    let sent = same(&mut left, &block, frame.len(), &here, due).unwrap();
+                    due -= sent.messages;
+                    assert_eq!(sent.is_blocked, due > 0 || left > 0);
+                    let mut bytes = [0; 1000];
+                    let Ok(read) = there.read(&mut bytes) else { break };
+                    assert_eq!(read as u64, sent.bytes);
+                    came.extend_from_slice(&bytes[..read]);
+                    let begun = (7 - due) * frame.len() as u64;
+                    assert_eq!((came.len() + left) as u64, begun);
+                }
+                assert_eq!(came, frame.repeat(7), "{frames} frames, {capacity} bytes");
+            }
+        }
+    }
+}

@@ -191,12 +191,9 @@ impl<'a> Report<'a> {
             add(format!("{:<10}{}", "lag", columns(&tally.lag)));
         }
         add(format!("{:<10}{}", "connect", columns(&tally.connect)));
-        add(processors(outcome));
-        for (kind, count) in &tally.errors {
-            add(format!("{kind}: {count}"));
-        }
-        if let Some(error) = tally.last_error.as_ref().filter(|_| outcome.open > 0) {
-            add(format!("the last connection to end: {error}"));
+        add(format!("{:<10}{}", "cpu", processors(outcome)));
+        if !tally.errors.is_empty() {
+            add(format!("{:<10}{}", "errors", errors(outcome)));
         }
         if matches!(plan.rhythm, Rhythm::Closed { .. }) && busy_share(outcome) >= BUSY_SHARE {
             add("this program was busy all the time: the rate may be its own limit".to_owned());
@@ -309,13 +306,30 @@ fn mean(histogram: &Histogram<u64>) -> u64 {
     histogram.mean() as u64
 }
 
+/// What a reply took of the processors here and in the server.
 fn processors(outcome: &Outcome) -> String {
-    let a_reply = |used: u64| time(used / outcome.tally.received.max(1));
-    let mut text = format!("processor a reply: {} here", a_reply(outcome.used.own));
-    if let Some(used) = outcome.used.server {
-        text.push_str(&format!(", {} in the server", a_reply(used)));
+    let a_reply = |used: u64| {
+        let share = per(used as f64, outcome.measured.as_nanos() as f64) * 100.0;
+        match used.checked_div(outcome.tally.received) {
+            Some(each) => format!("{} a reply ({share:.0} % of a processor)", time(each)),
+            None => format!("{} and no reply", time(used)),
+        }
+    };
+    let own = format!("here {}", a_reply(outcome.used.own));
+    match outcome.used.server {
+        Some(used) => format!("server {}, {own}", a_reply(used)),
+        None => own,
     }
-    text.push_str(&format!("; {:.0} % of one here", busy_share(outcome) * 100.0));
+}
+
+fn errors(outcome: &Outcome) -> String {
+    let tally = &outcome.tally;
+    let counts = tally.errors.iter().map(|(kind, count)| format!("{kind} {count}"));
+    let mut text = counts.collect::<Vec<_>>().join(", ");
+    // With none left, it is what the run has ended of, and told as such.
+    if let Some(error) = tally.last_error.as_ref().filter(|_| outcome.open > 0) {
+        text.push_str(&format!("; the last connection to end: {error}"));
+    }
     text
 }
 

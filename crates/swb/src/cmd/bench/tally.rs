@@ -40,6 +40,8 @@ pub(super) struct Tally {
     pub(super) last_error: Option<Error>,
     /// Where a reply first differed from what was sent.
     pub(super) difference: Option<String>,
+    /// A reply has come, whenever that was.
+    pub(super) has_replies: bool,
 }
 
 /// A second of a run.
@@ -73,6 +75,7 @@ impl Tally {
             errors: BTreeMap::new(),
             last_error: None,
             difference: None,
+            has_replies: false,
         })
     }
 
@@ -81,6 +84,13 @@ impl Tally {
         (self.sent, self.received, self.due) = (0, 0, 0);
         (self.bytes_sent, self.bytes_received) = (0, 0);
         self.second_began = (now, 0);
+    }
+
+    /// So many replies have come.
+    #[inline]
+    pub(super) fn receive(&mut self, count: u64) {
+        self.received += count;
+        self.has_replies = true;
     }
 
     /// So many messages that were sent together were answered.

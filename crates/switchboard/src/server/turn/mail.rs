@@ -91,7 +91,7 @@ impl<S: Service> Turn<'_, S> {
     /// answer to anything any more: the peer would take it for this one.
     fn queue_held(&mut self, queue: impl FnOnce(&mut Sending<'_>) -> Result<(), EncodeError>) {
         if !self.queue_by(queue) {
-            self.drop_held();
+            self.line.drop_held();
         }
     }
 
@@ -133,17 +133,10 @@ impl<S: Service> Turn<'_, S> {
                 Held::Framing(protocol) => self.session.sending().set_outbound(&protocol),
                 Held::Broken(error) => {
                     self.fail(error);
-                    self.drop_held();
+                    self.line.drop_held();
                 }
                 Held::Promise(_) => {}
             }
-        }
-    }
-
-    pub(super) fn drop_held(&mut self) {
-        if let Some(extras) = &mut self.line.extras {
-            extras.held.clear();
-            extras.held_bytes = 0;
         }
     }
 }

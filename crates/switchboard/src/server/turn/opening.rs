@@ -28,7 +28,7 @@ impl<S: Service> Turn<'_, S> {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => {
                 let cut = (error.kind() == ErrorKind::UnexpectedEof).then_some(Ending::Truncated);
-                let error = self.io(&format!("{what} failed with"), error);
+                let error = self.line.io(&format!("{what} failed with"), error);
                 return self
                     .give_up(error.ending().or(cut).unwrap_or(Ending::BadPrefix), Some(error));
             }

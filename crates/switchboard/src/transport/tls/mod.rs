@@ -25,7 +25,7 @@ use super::{Facts, Interest, Process, TlsInfo, Transport, Wait, Woken, wait_besi
 use crate::sys::Level;
 use crate::{Endpoint, Error, Liveness, limits};
 use rustls::Connection;
-use state::{Finish, State};
+use state::{Finish, Room, State};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -112,6 +112,32 @@ impl Tls {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn read_into(&self, mut room: Room<'_>) -> io::Result<usize> {
+        if room.last.is_empty() {
+            std::mem::swap(&mut room.first, &mut room.last);
+        }
+        if room.last.is_empty() {
+            return Ok(0);
+        }
+        let end = room.last.len();
+        let mut state = self.lock();
+        if state.failure.is_none() {
+            return state.read(&*self.inner, &mut room);
+        }
+        // What came before it is given first.
+        let given = state.give(&mut room, 0, end);
+        match &mut state.failure {
+            Some(failed) if given == 0 => {
+                let failure = failed.failure.clone();
+                match std::mem::replace(&mut failed.told, true) {
+                    true => Err(state.drain(&*self.inner, &failure)),
+                    false => Err(failure.to_io()),
+                }
+            }
+            _ => Ok(given),
+        }
+    }
+
     /// Whether what has come beneath is something to read: not all of what TLS says is.
     fn comes(&self) -> bool {
         let mut state = self.lock();
@@ -137,49 +163,31 @@ impl Tls {
 
 impl Transport for Tls {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut state = self.lock();
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        match &mut state.failure {
-            Some(failed) if failed.told => {
-                let failure = failed.failure.clone();
-                Err(state.drain(&*self.inner, &failure))
-            }
-            Some(failed) => {
-                failed.told = true;
-                Err(failed.failure.to_io())
-            }
-            None => state.read(&*self.inner, buffer),
-        }
+        self.read_into(Room { first: &mut [], last: buffer })
     }
 
     fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let mut count = 0;
-        for buffer in buffers.iter_mut().filter(|buffer| !buffer.is_empty()) {
-            // Only the first read may look for more than is there.
-            if count > 0 && self.lock().plaintext == 0 {
-                break;
-            }
-            let read = self.read(buffer)?;
-            count += read;
-            if read < buffer.len() {
-                break;
-            }
+        match buffers {
+            [first, last] => self.read_into(Room { first, last }),
+            buffers => match buffers.iter_mut().find(|buffer| !buffer.is_empty()) {
+                Some(first) => self.read(first),
+                None => Ok(0),
+            },
         }
-        Ok(count)
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self.lock().write(&*self.inner, |connection| connection.writer().write(bytes))? {
+        let write = |connection: &mut Connection, from| connection.writer().write(&bytes[from..]);
+        match self.lock().write(&*self.inner, bytes.len(), write)? {
             0 if !bytes.is_empty() => Err(ErrorKind::WouldBlock.into()),
             count => Ok(count),
         }
     }
 
     fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let write = |connection: &mut Connection| connection.writer().write_vectored(buffers);
-        match self.lock().write(&*self.inner, write)? {
+        let write = |connection: &mut Connection, _| connection.writer().write_vectored(buffers);
+        // As much as goes at once.
+        match self.lock().write(&*self.inner, 0, write)? {
             0 if buffers.iter().any(|buffer| !buffer.is_empty()) => {
                 Err(ErrorKind::WouldBlock.into())
             }

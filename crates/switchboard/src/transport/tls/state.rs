@@ -43,8 +43,21 @@ pub(super) enum Finish {
     Done,
 }
 
-/// Socket reads in one call before something else has its turn: a peer that sends records without
-/// content is not listened to for ever.
+/// Where decrypted bytes go: into the first buffer, then into the last, which is not empty.
+pub(super) struct Room<'a> {
+    pub(super) first: &'a mut [u8],
+    pub(super) last: &'a mut [u8],
+}
+
+/// More than rustls ever holds of a record that has not ended: 16 KiB, 2 KiB that its encryption
+/// may add, a header.
+const RECORD_BYTES_MAX: usize = 20 * 1024;
+
+/// With less room, rustls reads by itself, 4 KiB at a time.
+const ROOM_BYTES_MIN: usize = RECORD_BYTES_MAX + 4 * 1024;
+
+/// Reads or writes of the transport beneath in one call before something else has its turn: a peer
+/// that sends records without content is not listened to for ever.
 const ROUNDS_MAX: usize = 64;
 
 impl State {
@@ -91,22 +104,8 @@ impl State {
 
     /// Reads once from the transport beneath, and decrypts what came.
     pub(super) fn pull(&mut self, inner: &dyn Transport) -> io::Result<()> {
-        if self.connection.read_tls(&mut Beneath(inner))? == 0 {
-            self.has_ended = true;
-        }
         let was_handshaking = self.connection.is_handshaking();
-        match self.decrypt() {
-            Ok(found) => {
-                self.plaintext = found.plaintext_bytes_to_read();
-                self.has_ended |= found.peer_has_closed();
-            }
-            Err(error) => {
-                let failure = Failure::of(&error, &self.connection);
-                // It is told why, if it still listens; who reads hears it in any case.
-                let _ = self.push(inner);
-                return Err(self.fail(failure));
-            }
-        }
+        self.take_in(inner, &mut Beneath(inner))?;
         if self.has_ended && self.connection.is_handshaking() {
             return Err(self.fail(Failure::ended_early()));
         }
@@ -117,6 +116,72 @@ impl State {
         // nothing goes any more is told to whoever writes.
         let _ = self.push(inner);
         Ok(())
+    }
+
+    /// Reads once from the transport beneath, as much as there is room for, and decrypts it into
+    /// that room. How many bytes; none is that no record came to its end, or the end.
+    fn pull_into(&mut self, inner: &dyn Transport, room: &mut Room<'_>) -> io::Result<usize> {
+        // What is still encrypted lies in the same buffer, so far behind that what is decrypted
+        // never reaches it: that is no more than it was, and what rustls holds of a record.
+        let mut at = RECORD_BYTES_MAX;
+        let end = at + inner.read(&mut room.last[at..])?;
+        let mut filled = 0;
+        loop {
+            let mut encrypted = &room.last[at..end];
+            let taken = self.take_in(inner, &mut encrypted);
+            at = end - encrypted.len();
+            filled += self.give(room, filled, at);
+            match taken {
+                Err(error) if filled == 0 => return Err(error),
+                Err(_) => {
+                    self.untell();
+                    break;
+                }
+                Ok(()) => {}
+            }
+            if at == end || self.has_ended {
+                break;
+            }
+        }
+        let _ = self.push(inner);
+        Ok(filled)
+    }
+
+    /// Has rustls read some of what is encrypted, and decrypts it.
+    fn take_in(&mut self, inner: &dyn Transport, from: &mut dyn Read) -> io::Result<()> {
+        if self.connection.read_tls(from)? == 0 {
+            self.has_ended = true;
+        }
+        match self.decrypt() {
+            Ok(found) => {
+                self.plaintext = found.plaintext_bytes_to_read();
+                self.has_ended |= found.peer_has_closed();
+                Ok(())
+            }
+            Err(error) => {
+                let failure = Failure::of(&error, &self.connection);
+                // It is told why, if it still listens; who reads hears it in any case.
+                let _ = self.push(inner);
+                Err(self.fail(failure))
+            }
+        }
+    }
+
+    /// Gives what is decrypted, behind so many bytes and before `end` of the last buffer.
+    pub(super) fn give(&mut self, room: &mut Room<'_>, filled: usize, end: usize) -> usize {
+        let mut given = 0;
+        loop {
+            let place = filled + given;
+            let (first, behind) = (room.first.len(), place.saturating_sub(room.first.len()));
+            let into = match place < first {
+                true => &mut room.first[place..],
+                false => &mut room.last[behind..end],
+            };
+            // That there is no more, and why, is found by whoever gets nothing.
+            let Ok(count @ 1..) = self.connection.reader().read(into) else { return given };
+            self.plaintext = self.plaintext.saturating_sub(count);
+            given += count;
+        }
     }
 
     /// What came, decrypted. After a `close_notify` of this side rustls has no alert left for a bad
@@ -172,15 +237,18 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn read(&mut self, inner: &dyn Transport, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&mut self, inner: &dyn Transport, room: &mut Room<'_>) -> io::Result<usize> {
         let _ = self.push(inner);
+        let end = room.last.len();
         for _ in 0..ROUNDS_MAX {
-            if !self.connection.is_handshaking() {
-                match self.connection.reader().read(buffer) {
-                    Ok(count) => {
-                        self.plaintext = self.plaintext.saturating_sub(count);
-                        return Ok(count);
-                    }
+            let is_open = !self.connection.is_handshaking();
+            if is_open {
+                match self.give(room, 0, end) {
+                    0 => {}
+                    given => return Ok(given),
+                }
+                match self.connection.reader().read(&mut room.last[..1]) {
+                    Ok(count) => return Ok(count),
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                         return Err(match self.deaf {
@@ -192,7 +260,23 @@ impl State {
                     Err(error) => return Err(error),
                 }
             }
-            self.pull(inner)?;
+            let pulled = match is_open && !self.has_ended && end >= ROOM_BYTES_MIN {
+                true => self.pull_into(inner, room),
+                false => self.pull(inner).map(|()| 0),
+            };
+            match pulled {
+                Ok(0) => {}
+                Err(error) if self.failure.is_none() => return Err(error),
+                // What came before it is given first.
+                Err(error) => match self.give(room, 0, end) {
+                    0 => return Err(error),
+                    given => {
+                        self.untell();
+                        return Ok(given);
+                    }
+                },
+                filled => return filled,
+            }
         }
         Err(ErrorKind::WouldBlock.into())
     }
@@ -215,7 +299,8 @@ impl State {
     pub(super) fn write(
         &mut self,
         inner: &dyn Transport,
-        write: impl FnOnce(&mut Connection) -> io::Result<usize>,
+        len: usize,
+        write: impl Fn(&mut Connection, usize) -> io::Result<usize>,
     ) -> io::Result<usize> {
         if let Some(Failed { failure, .. }) = &self.failure {
             return Err(failure.to_io());
@@ -234,9 +319,19 @@ impl State {
         if let Some(kind) = self.deaf {
             return Err(kind.into());
         }
-        let count = write(&mut self.connection)?;
-        self.owes |= count > 0;
-        self.push(inner)?;
+        let mut count = 0;
+        for _ in 0..ROUNDS_MAX {
+            // It takes no more than it may hold, so much may have to go in several parts.
+            let taken = write(&mut self.connection, count)?;
+            count += taken;
+            self.owes |= taken > 0;
+            match self.push(inner) {
+                Ok(true) if taken > 0 && count < len => {}
+                Err(error) if count == taken => return Err(error),
+                // The next call tells.
+                Ok(_) | Err(_) => break,
+            }
+        }
         Ok(count)
     }
 
