@@ -101,6 +101,8 @@ pub(super) struct Extras {
     /// Bytes of this conversation in the server's count of what is queued.
     pub(super) counted: usize,
     pub(super) ticks_at: Option<Instant>,
+    /// Since when so much is queued that nothing more is read.
+    pub(super) full_since: Option<Instant>,
     /// Bytes read since the server was told to stop.
     pub(super) drained_bytes: usize,
     pub(super) lingers_until: Option<Instant>,

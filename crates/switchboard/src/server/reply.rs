@@ -77,8 +77,8 @@ impl Reply<'_> {
         self.queued(queued)
     }
 
-    /// Offers a large message to the transport as it lies, behind what is queued; what the transport
-    /// does not take is queued. `false` where the framing has to see a message before its head.
+    /// Offers a large message to the transport as it lies, behind what is queued; what the
+    /// transport does not take is queued. `false` where the framing has to see a message before its head.
     fn sent_through(&mut self, message: &[u8]) -> bool {
         self.room = 0;
         let (outbound, line) = (&mut *self.sending.outbound, &mut *self.line);

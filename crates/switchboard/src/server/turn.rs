@@ -330,9 +330,15 @@ impl<S: Service> Turn<'_, S> {
     fn note_full(&mut self) {
         let (queued, limits) = (self.queued(), &self.bench.setup.limits);
         if queued >= limits.queue_high_bytes || queued > 0 && self.bench.is_over_queued() {
-            self.line.flags.full = true;
-        } else if queued <= limits.queue_low_bytes {
+            if !std::mem::replace(&mut self.line.flags.full, true) {
+                self.line.extras().full_since = Some(self.bench.now);
+            }
+        } else if queued <= limits.queue_low_bytes && self.line.flags.full {
             self.line.flags.full = false;
+            // While nobody listened the peer could not but be silent.
+            let now = self.bench.now;
+            let since = self.line.extras().full_since.take().unwrap_or(now);
+            self.line.heard = now.min(self.line.heard + now.saturating_duration_since(since));
         }
     }
 
