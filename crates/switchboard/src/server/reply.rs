@@ -78,7 +78,8 @@ impl Reply<'_> {
     }
 
     /// Offers a large message to the transport as it lies, behind what is queued; what the
-    /// transport does not take is queued. `false` where the framing has to see a message before its head.
+    /// transport does not take is queued. `false` where the framing has to see a message before its
+    /// head.
     fn sent_through(&mut self, message: &[u8]) -> bool {
         self.room = 0;
         let (outbound, line) = (&mut *self.sending.outbound, &mut *self.line);
