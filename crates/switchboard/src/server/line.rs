@@ -232,6 +232,11 @@ impl Line {
 }
 
 impl Extras {
+    /// Whether all that can happen by it is that mail comes.
+    pub(super) fn only_has_mail(&self) -> bool {
+        self.held.is_empty() && self.deaf.is_none() && self.broken.is_none()
+    }
+
     /// Whether there is nothing in it that a new one would not have.
     pub(super) fn is_blank(&self) -> bool {
         let Extras { held, held_bytes, mailbox, data, broken, deaf, ending, counted, .. } = self;

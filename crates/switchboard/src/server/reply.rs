@@ -78,8 +78,9 @@ impl Reply<'_> {
         self.queued(queued)
     }
 
-    /// Offers a large message to the transport as it lies, behind what is queued; what the transport
-    /// does not take is queued. `false` where the framing has to see a message before its head.
+    /// Offers a large message to the transport as it lies, behind what is queued; what the
+    /// transport does not take is queued. `false` where the framing has to see a message before its
+    /// head.
     fn sent_through(&mut self, message: &[u8]) -> bool {
         let (outbound, line) = (&mut *self.sending.outbound, &mut *self.line);
         let Ok(mut through) = outbound.begin_through(message) else { return false };

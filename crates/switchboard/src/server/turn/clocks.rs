@@ -110,7 +110,8 @@ impl<S: Service> Turn<'_, S> {
             extras.full_since.get_or_insert(now);
         } else if let Some(since) = extras.full_since.take() {
             let meanwhile = now.saturating_duration_since(since);
-            self.line.heard += meanwhile;
+            // Heard since then it has been, if there were messages to be given yet.
+            self.line.heard = now.min(self.line.heard + meanwhile);
             self.session.inbound.put_off(meanwhile);
         }
     }
