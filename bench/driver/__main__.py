@@ -87,7 +87,7 @@ def run(bench, asked, peers, columns, skipped):
     folder = bench.folder if asked.quick else build.BENCH
     results = measured(bench, asked, peers, columns, skipped, failures, folder)
     print(f"written: {report.write(results, folder)}")
-    return 1 if failures else 0
+    return 1 if failures or results["failed"] else 0
 
 
 def check(bench, peers, columns):
@@ -123,7 +123,7 @@ def measured(bench, asked, peers, columns, skipped, failures, folder):
                 able = [peer for peer in peers
                         if peer.does(column) and (peer.key, column.key) not in failures]
                 for peer in order.sample(able, len(able)):
-                    note(results, failures, bench, peer, column, number)
+                    note(results, bench, peer, column, number)
             for variant, where in order.sample(PING_PONGS, len(PING_PONGS)):
                 told = bench.ping_pong(variant, where, ping_pong)
                 entry = {"round": number, "variant": variant, "where": where, **told}
@@ -134,11 +134,12 @@ def measured(bench, asked, peers, columns, skipped, failures, folder):
     return results
 
 
-def note(results, failures, bench, peer, column, number):
+def note(results, bench, peer, column, number):
     try:
         told = bench.measure(peer, column)
     except Failed as failure:
-        failures.add((peer.key, column.key))
+        # Other rounds may have it; the report says how many have not.
+        results["failed"].append(f"round {number + 1}: {failure}".splitlines()[0])
         print(f"failed: {failure}", file=sys.stderr)
         return
     entry = {"round": number, "column": column.key, "peer": peer.key}
@@ -163,7 +164,7 @@ def begun(bench, asked, peers, skipped, seed):
         "skipped": skipped,
         "seeds": [seed],
     }
-    fresh = {**head, "congestion": {}, "measures": [], "ping_pong": []}
+    fresh = {**head, "congestion": {}, "measures": [], "ping_pong": [], "failed": []}
     if not (asked.append and RESULTS.exists()):
         return fresh
     earlier = json.loads(RESULTS.read_text())

@@ -218,6 +218,7 @@ def conditions(results, figures):
              ("seeds of the order", ", ".join(str(seed) for seed in results["seeds"]))]
     text = "\n".join(f"- {name}: {value}" for name, value in rows)
     skipped = results["skipped"]
+    text += "".join(f"\n- failed: {what}" for what in results["failed"])
     titles = {peer.key: plain(peer.title) for peer in PEERS}
     for key, reason in skipped.items():
         text += f"\n- skipped: {titles[key]}: {reason}"
