@@ -233,7 +233,8 @@ impl<S: Service> Turn<'_, S> {
     fn deliver_some(&mut self) {
         let mark = self.bench.setup.mark;
         let mut left = self.bench.setup.limits.messages_per_turn;
-        self.line.flags.backlog = true;
+        // As long as nobody has looked; but a turn that only brought mail is no reason to look.
+        self.line.flags.backlog = self.session.may_be_ready() || self.bench.buffers.has_more();
         let mut is_told = false;
         while self.wants_messages() && left > 0 {
             left -= self.run_of_messages(is_told, left, 0);
@@ -242,6 +243,7 @@ impl<S: Service> Turn<'_, S> {
                 self.write();
             }
             if !self.wants_messages() || left == 0 {
+                self.line.flags.backlog = true;
                 return;
             }
             match self.session.poll() {
