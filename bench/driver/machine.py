@@ -17,6 +17,7 @@ import sys
 import build
 
 CONGESTION = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control")
+METRICS = pathlib.Path("/proc/sys/net/ipv4/tcp_no_metrics_save")
 INSIDE = "SWITCHBOARD_BENCH_NAMESPACE"
 
 
@@ -26,6 +27,8 @@ def enter_namespace():
     if INSIDE in os.environ:
         if os.environ[INSIDE] == "own":
             set_loopback_up()
+            # What one peer's connections have suffered is nothing to the next peer's.
+            METRICS.write_text("1")
         return
     words = ["unshare", "--net"] + ([] if os.geteuid() == 0 else ["--user", "--map-root-user"])
     usable = shutil.which("unshare") and subprocess.run(
@@ -81,7 +84,8 @@ def described(congestion_control):
         "governor": governor.read_text().strip() if governor.exists() else "not told",
         "spectre_v2": mitigations.read_text().strip() if mitigations.exists() else "not told",
         "congestion control": congestion_control,
-        "namespace": os.environ.get(INSIDE, "none"),
+        "network namespace": os.environ.get(INSIDE, "none"),
+        "tcp_no_metrics_save": METRICS.read_text().strip(),
     }
 
 
