@@ -13,6 +13,7 @@ mod tls;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use switchboard::transport::TlsClient;
 use switchboard::{ConnectOptions, Conversation, Endpoint, Liveness, Stopper};
 use switchboard_frame::{Fields, Protocol, Role};
 
@@ -153,24 +154,31 @@ impl ConnectionArgs {
         stopper: &Stopper,
         printer: &Printer,
     ) -> Result<Conversation, Failure> {
-        let options = self.options(stopper, printer)?;
+        let options = self.options(self.tls(printer)?, stopper)?;
         let transport = self.endpoint.connect(&options).map_err(not_connected)?;
         Ok(Conversation::with_role(transport, protocol, Role::Client))
+    }
+
+    /// What TLS is spoken with.
+    ///
+    /// # Errors
+    /// The options and the endpoint do not go together; a file is not what it should be.
+    pub(crate) fn tls(&self, printer: &Printer) -> Result<TlsClient, Failure> {
+        self.trust.client(Some(&self.identity), &self.endpoint, printer)
     }
 
     /// How to connect.
     ///
     /// # Errors
-    /// The options and the endpoint do not go together; a file is not what it should be.
+    /// It cannot be connected to.
     pub(crate) fn options(
         &self,
+        tls: TlsClient,
         stopper: &Stopper,
-        printer: &Printer,
     ) -> Result<ConnectOptions, Failure> {
         if self.endpoint == Endpoint::Stdio {
             return Err(Failure::usage("the endpoint cannot be -: stdin and stdout are taken"));
         }
-        let tls = self.trust.client(Some(&self.identity), &self.endpoint, printer)?;
         Ok(ConnectOptions::default()
             .with_timeout(Some(self.connect_timeout))
             .with_liveness(self.liveness.unwrap_or_default())

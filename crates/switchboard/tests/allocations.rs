@@ -233,7 +233,8 @@ fn a_message_served_costs_no_allocation() {
             // whom it is delivered to.
             let way = Way::Senders;
             let counted = allocations_of_fan_out(way, dispatch.clone(), rounds, in_flight);
-            assert!(counted <= 2 * messages, "{dispatch}: {counted}, {messages} to senders");
+            // A few more, where a box has to grow once.
+            assert!(counted <= 2 * messages + 8, "{dispatch}: {counted}, {messages} to senders");
         }
     }
 

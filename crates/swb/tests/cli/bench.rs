@@ -30,8 +30,10 @@ pub(crate) fn serve<T: Send + 'static>(
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let all = move || {
-        let streams = (0..connections).map(|_| listener.accept().unwrap().0);
-        let serving = streams.enumerate().map(|(number, stream)| {
+        let streams: Vec<_> = (0..connections).map(|_| listener.accept().unwrap().0).collect();
+        // Nobody is to wait in the backlog for a connection that is never accepted.
+        drop(listener);
+        let serving = streams.into_iter().enumerate().map(|(number, stream)| {
             let serve = serve.clone();
             thread::spawn(move || serve(number, stream))
         });
@@ -88,6 +90,42 @@ fn every_message_comes_back_in_any_framing() {
     }
 }
 
+/// Where only the end of the stream ends a message, each has a connection of its own.
+#[test]
+fn a_message_that_the_end_of_the_stream_ends_has_its_own_connection() {
+    let dir = Dir::new("bench-eof");
+    let path = format!("unix:{}", dir.path.join("socket").display());
+    for at in ["127.0.0.1:0", &path] {
+        let server = Running::start(&["serve", at, "echo", "-f", "eof"]);
+        let endpoint = if at == path { &path } else { &server.endpoint };
+        for more in [&["--count", "500"][..], &["--count", "50", "--size", "1m"]] {
+            for rate in [&[][..], &["-r", "2000"]] {
+                let args = [&["-c", "3", "--verify"], more, rate].concat();
+                let ran = bench(endpoint, "eof", &args);
+                assert_eq!((ran.exit <= 1, ran.stderr.as_str()), (true, ""), "{at} {args:?}");
+                let told = summary(&ran);
+                assert_eq!(told["messages_received"].to_string(), more[1], "{at} {args:?}");
+                assert_eq!(told["connect_ns"]["count"].to_string(), more[1], "{at} {args:?}");
+                assert_eq!(told["errors"], serde_json::json!({}), "{at} {args:?}");
+                assert_eq!(told["difference"], Value::Null, "{at} {args:?}");
+            }
+        }
+        server.interrupt();
+        let told = server.end().stderr;
+        assert!(told.contains("1100 conversations, 1100 messages"), "{told}");
+    }
+    // The next one cannot be made.
+    let (address, server) = serve(1, |_, mut stream| {
+        read_to_end(&stream).unwrap();
+        stream.write_all(b"yes").unwrap();
+    });
+    let ran = bench(&address, "eof", &["-c", "1"]);
+    let told = summary(&ran);
+    assert_eq!((ran.exit, &told["errors"]["failed"]), (3, &1.into()), "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("swb: cannot connect to "), "{}", ran.stderr);
+    server.join().unwrap();
+}
+
 #[test]
 fn messages_larger_than_any_buffer_come_back() {
     let server = Running::start(&["serve", "127.0.0.1:0", "echo", "-f", "u32be"]);
@@ -99,6 +137,7 @@ fn messages_larger_than_any_buffer_come_back() {
         assert_eq!(summary["messages_received"], 20);
         assert_eq!(summary["bytes_received"], 20 * ((3 << 20) + 4));
     }
+    stop(server);
 }
 
 #[test]
@@ -122,18 +161,25 @@ fn over_a_unix_socket_a_program_and_tls() {
     std::fs::write(&cert, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     let (cert, key) = (cert.display().to_string(), key.display().to_string());
-    let args = ["serve", "tls://127.0.0.1:0", "echo", "-f", "lines", "--tls-cert", &cert];
-    let server = Running::start(&[&args[..], &["--tls-key", &key]].concat());
+    let identity = ["--tls-cert", &cert, "--tls-key", &key];
     // The certificate is looked at by the name also where a connection is made to the address.
-    let by_name = server.endpoint.replace("127.0.0.1", "localhost");
-    let by_address = server.endpoint.clone();
-    for (endpoint, size, count) in [(&by_address, "64", "5000"), (&by_name, "100k", "200")] {
-        let args = ["-c", "20", "--depth", "10", "--verify", "--size", size, "--count", count];
-        let ran = bench(endpoint, "lines", &[&args[..], &["--tls-ca", &cert]].concat());
-        assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""), "{size}");
-        assert_eq!(summary(&ran)["messages_received"].to_string(), count, "{size}");
+    let cases = [
+        ("lines", "127.0.0.1", "64", "10", "5000"),
+        ("lines", "localhost", "100k", "10", "200"),
+        ("eof", "localhost", "100k", "1", "30"),
+    ];
+    for (frame, host, size, depth, count) in cases {
+        let args = ["serve", "tls://127.0.0.1:0", "echo", "-f", frame];
+        let server = Running::start(&[&args[..], &identity].concat());
+        let endpoint = server.endpoint.replace("127.0.0.1", host);
+        let args = ["-c", "10", "--verify", "--tls-ca", &cert, "--size", size, "--depth", depth];
+        let ran = bench(&endpoint, frame, &[&args[..], &["--count", count]].concat());
+        assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""), "{frame} {size}");
+        let told = summary(&ran);
+        assert_eq!(told["messages_received"].to_string(), count, "{frame} {size}");
+        assert_eq!(told["errors"], serde_json::json!({}), "{frame} {size}");
+        stop(server);
     }
-    stop(server);
 }
 
 #[test]
@@ -184,8 +230,8 @@ fn replies_in_another_order_are_matched_by_their_number() {
 fn what_cannot_be_measured_is_refused_before_anybody_is_connected_to() {
     let cases: [(&[&str], i32, &str); 7] = [
         (&["-f", "postgres"], 2, "a request has several"),
-        (&["-f", "eof"], 2, "only the end of the stream"),
-        (&["-f", "raw"], 2, "only the end of the stream"),
+        (&["-f", "eof", "--depth", "2"], 2, "only the end of the stream ends a message here"),
+        (&["-f", "raw"], 2, "where a reply ends, and in this one nothing does"),
         (&["-f", "fixed:8"], 5, "the message cannot be sent: "),
         (&["-f", "lines", "--data", "a\\nb"], 5, "the message cannot be sent: "),
         (&["-f", "u8", "--match", "field:id"], 5, "the message cannot be sent: "),

@@ -86,7 +86,7 @@ impl Fast {
     }
 
     /// Appends the frame of `message`; `false` when that is for the general encoder to do.
-    #[inline]
+    #[inline(never)]
     pub(super) fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
         match self {
             Fast::Prefix(prefix) => prefix.encode(message, out),
@@ -114,12 +114,16 @@ impl Encoder {
     /// Appends `message`, framed, if nothing about it is special; whether it did.
     ///
     /// For loops over many small messages: the work of [`encode`](Self::encode) where the framing
-    /// is one binary length and a body, and the message within its limit. `false` says nothing but
-    /// that `encode` is to be called.
+    /// has a fast form and the message is one for it. `false` says nothing but that `encode` is to
+    /// be called.
     #[inline(always)]
     #[must_use]
     pub fn encode_simple(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
-        matches!(&self.fast, Fast::Prefix(prefix) if prefix.encode(message, out))
+        match &self.fast {
+            // The commonest of all is not worth a call.
+            Fast::Prefix(prefix) => prefix.encode(message, out),
+            fast => fast.encode(message, out),
+        }
     }
 }
 

@@ -245,9 +245,6 @@ impl Encoder {
 
     #[inline(never)]
     fn encode_general(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        if self.fast.encode(message, out) {
-            return Ok(());
-        }
         self.guarded(out, |encoder, out| match &mut encoder.custom {
             Some(custom) => custom.encode(message, out),
             None => encoder.message(message, out),

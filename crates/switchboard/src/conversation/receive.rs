@@ -92,16 +92,22 @@ impl Conversation {
         if let Some(error) = &self.receive_error {
             return Err(error.clone());
         }
+        // Of nothing nothing comes: whoever asks for one message after the other reads at once.
+        let mut is_empty = self.session.inbound.is_empty();
         loop {
-            let need = match self.session.poll() {
-                Ok(Event::Message) => return Ok(Outcome::Message),
-                Ok(Event::Finished) => return Ok(Outcome::Finished),
-                Ok(Event::Discarded(_)) => continue,
-                Ok(Event::Need(need)) => need,
-                Err(error) => {
-                    return Err(self.broken_frame(error, self.session.inbound.messages() + 1));
-                }
+            let need = match is_empty {
+                true => NonZeroUsize::MIN,
+                false => match self.session.poll() {
+                    Ok(Event::Message) => return Ok(Outcome::Message),
+                    Ok(Event::Finished) => return Ok(Outcome::Finished),
+                    Ok(Event::Discarded(_)) => continue,
+                    Ok(Event::Need(need)) => need,
+                    Err(error) => {
+                        return Err(self.broken_frame(error, self.session.inbound.messages() + 1));
+                    }
+                },
             };
+            is_empty = false;
             if let Some(outcome) = self.fill(need, waits)? {
                 return Ok(outcome);
             }

@@ -186,7 +186,7 @@ impl Conversation {
     }
 
     fn flush_or_take_back(&mut self) -> Result<(), Error> {
-        self.flush().map_err(|error| {
+        self.deliver().map_err(|error| {
             if self.send_error.is_some() {
                 return error;
             }

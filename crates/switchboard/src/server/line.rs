@@ -101,6 +101,8 @@ pub(super) struct Extras {
     /// Bytes of this conversation in the server's count of what is queued.
     pub(super) counted: usize,
     pub(super) ticks_at: Option<Instant>,
+    /// Since when nothing is read because so much is queued.
+    pub(super) full_since: Option<Instant>,
     /// Bytes read since the server was told to stop.
     pub(super) drained_bytes: usize,
     pub(super) lingers_until: Option<Instant>,
@@ -230,10 +232,16 @@ impl Line {
 }
 
 impl Extras {
+    /// Whether all that can happen by it is that mail comes.
+    pub(super) fn only_has_mail(&self) -> bool {
+        self.held.is_empty() && self.deaf.is_none() && self.broken.is_none()
+    }
+
     /// Whether there is nothing in it that a new one would not have.
     pub(super) fn is_blank(&self) -> bool {
         let Extras { held, held_bytes, mailbox, data, broken, deaf, ending, counted, .. } = self;
-        let is_settled = held.is_empty() && *held_bytes == 0 && *counted == 0;
+        let is_settled =
+            held.is_empty() && *held_bytes == 0 && *counted == 0 && self.full_since.is_none();
         let is_well = broken.is_none() && deaf.is_none() && ending.is_none();
         // Who has promised something has a mailbox.
         let is_bare = mailbox.is_none() && data.is_none() && self.ticks_at.is_none();

@@ -68,6 +68,7 @@ impl Reply<'_> {
             && self.room() >= message.len()
             && self.sent_through(message)
         {
+            self.room = 0;
             return Ok(());
         }
         if !self.goes_at_once(message.len())? {
@@ -81,7 +82,6 @@ impl Reply<'_> {
     /// transport does not take is queued. `false` where the framing has to see a message before its
     /// head.
     fn sent_through(&mut self, message: &[u8]) -> bool {
-        self.room = 0;
         let (outbound, line) = (&mut *self.sending.outbound, &mut *self.line);
         let Ok(mut through) = outbound.begin_through(message) else { return false };
         loop {
@@ -169,7 +169,8 @@ impl Reply<'_> {
     /// Whether a message can be framed now, or must wait for an answer that was promised, or comes
     /// to nothing.
     #[inline]
-    fn goes_at_once(&self, bytes: usize) -> Result<bool, Error> {
+    fn goes_at_once(&mut self, bytes: usize) -> Result<bool, Error> {
+        self.room = 0;
         let flags = &self.line.flags;
         if flags.finishing || self.line.phase != Phase::Open {
             return Err(self.caller("nothing can be sent any more to", "the service has closed it"));

@@ -3,7 +3,8 @@
 //! The thread that serves accepts, and hands each connection to a thread of the pool that is free,
 //! or to a new one while there are fewer than the limit. At the limit nothing is accepted: the
 //! kernel's backlog waits. A thread drives its conversation by the same turns as a loop does, and
-//! waits for its transport and its mail between two of them.
+//! waits for its transport and its mail between two of them; while there is no mailbox, in the read
+//! of the next turn.
 
 use super::Service;
 use super::accept::Accept;

@@ -102,6 +102,7 @@ impl<S: Service> Turn<'_, S> {
             self.line.heard = self.bench.now;
             self.session.inbound.restart_clock();
         }
+        self.put_off_silence();
         if late {
             self.expire(looked);
         }
@@ -232,7 +233,6 @@ impl<S: Service> Turn<'_, S> {
     fn deliver_some(&mut self) {
         let mark = self.bench.setup.mark;
         let mut left = self.bench.setup.limits.messages_per_turn;
-        self.line.flags.backlog = true;
         let mut is_told = false;
         while self.wants_messages() && left > 0 {
             left -= self.run_of_messages(is_told, left, 0);
@@ -241,7 +241,7 @@ impl<S: Service> Turn<'_, S> {
                 self.write();
             }
             if !self.wants_messages() || left == 0 {
-                return;
+                break;
             }
             match self.session.poll() {
                 Ok(Event::Message) => is_told = true,
@@ -275,6 +275,8 @@ impl<S: Service> Turn<'_, S> {
                 }
             }
         }
+        // Nobody has looked whether there is more; what only brought mail is no reason to look.
+        self.line.flags.backlog = self.session.may_be_ready() || self.bench.buffers.has_more();
     }
 
     /// A broken stream is told once: the write that was told so left an end for the reads. A broken

@@ -54,6 +54,11 @@ impl Session {
 }
 
 impl Buffers {
+    /// Whether bytes have been read past the end of the buffer that a session had kept.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.is_lent && !self.receive.is_empty()
+    }
+
     /// A receive buffer that is no longer needed where it was.
     fn take_back(&mut self, mut buffer: ReceiveBuffer) {
         buffer.consume(buffer.unread().len());
@@ -126,7 +131,7 @@ impl Inbound {
     /// there is something.
     pub(crate) fn go_on(&mut self, buffers: &mut Buffers) -> bool {
         self.release();
-        if buffers.is_lent || buffers.receive.is_empty() {
+        if !buffers.has_more() {
             return false;
         }
         if self.buffer.is_empty() {

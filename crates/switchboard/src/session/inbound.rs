@@ -27,15 +27,15 @@ pub enum Event {
 pub struct Inbound {
     pub(super) decoder: Decoder,
     pub(super) buffer: ReceiveBuffer,
-    assembler: Assembler,
+    pub(super) assembler: Assembler,
     /// Bytes at the front of the buffer that the message given last lies in.
-    held: usize,
-    given: Given,
+    pub(super) held: usize,
+    pub(super) given: Given,
     /// Bytes that the decoder asked for last; 0 before it has.
     need: usize,
     /// Where the message at hand, or given last, begins in the stream.
-    message_offset: u64,
-    messages: u64,
+    pub(super) message_offset: u64,
+    pub(super) messages: u64,
     discarded: u64,
     at_end: bool,
     /// The stream was cut off: it ended without the end that its transport has.
@@ -46,12 +46,12 @@ pub struct Inbound {
     /// Of a frame that is being passed on before it is whole: what is still to come of it.
     streaming: Option<Streaming>,
     /// The wait for more of a message already begun.
-    waiting: Option<Waiting>,
+    pub(super) waiting: Option<Waiting>,
 }
 
 /// How long more of a message is waited for.
 #[derive(Clone, Copy, Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     since: Instant,
     /// How far the stream had come then.
     received_before: u64,
@@ -72,7 +72,7 @@ struct Streaming {
 
 /// Where the message given last is.
 #[derive(Debug)]
-enum Given {
+pub(super) enum Given {
     Nothing,
     /// In the buffer, at these places of what is unread.
     Buffer(Range<usize>),
@@ -277,33 +277,6 @@ impl Inbound {
         }
     }
 
-    /// The messages that lie whole one behind the other: first the one that the last poll told, if
-    /// `is_told`; then, if they are `plain`, those behind it.
-    #[inline]
-    pub(super) fn run(&mut self, is_told: bool, plain: bool) -> Run<'_> {
-        if !is_told {
-            self.release();
-        }
-        let (frame, rest) = self.buffer.unread().split_at(self.held);
-        let told = match &self.given {
-            _ if !is_told => None,
-            Given::Buffer(range) => Some(&frame[range.clone()]),
-            Given::Assembled => Some(self.assembler.joined()),
-            Given::Nothing => None,
-        };
-        Run {
-            told,
-            frame,
-            // What has begun in fragments is not for here.
-            rest: if plain && !self.assembler.is_open() { rest } else { &[] },
-            decoder: &mut self.decoder,
-            held: &mut self.held,
-            messages: &mut self.messages,
-            message_offset: &mut self.message_offset,
-            waiting: &mut self.waiting,
-        }
-    }
-
     /// The message that the last poll told.
     #[must_use]
     #[inline]
@@ -318,6 +291,11 @@ impl Inbound {
         let (number, offset) = (self.messages, self.message_offset);
         let frame_bytes = self.decoder.offset() - offset;
         Message { bytes, number, offset, frame_bytes, frame, decoder: &self.decoder }
+    }
+
+    /// Whether nothing is here that a poll could look at, the end of the stream included.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.unread().is_empty() && !self.at_end
     }
 
     /// Whether more of a message already begun is waited for.
@@ -438,53 +416,17 @@ impl Inbound {
         self.waiting = None;
     }
 
+    /// The clock of the message at hand stood still for so long.
+    pub(crate) fn put_off(&mut self, time: Duration) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.since += time;
+            waiting.moved += time;
+        }
+    }
+
     /// Takes what is unread, for whoever goes on with the bare stream.
     pub(crate) fn into_unread(mut self) -> Vec<u8> {
         self.release();
         self.buffer.unread().to_vec()
-    }
-}
-
-/// Messages that are given without going back to the session for each.
-#[derive(Debug)]
-pub(crate) struct Run<'a> {
-    told: Option<&'a [u8]>,
-    frame: &'a [u8],
-    rest: &'a [u8],
-    decoder: &'a mut Decoder,
-    /// Of the session: what has been given is dropped by its next step.
-    held: &'a mut usize,
-    messages: &'a mut u64,
-    message_offset: &'a mut u64,
-    waiting: &'a mut Option<Waiting>,
-}
-
-impl Run<'_> {
-    /// The next message; `None` where the session has to look for itself.
-    #[inline(always)]
-    pub(crate) fn next(&mut self) -> Option<Message<'_>> {
-        let bytes = match self.told.take() {
-            Some(told) => told,
-            None => {
-                let offset = self.decoder.offset();
-                let whole = self.decoder.whole(self.rest)?;
-                (self.frame, self.rest) = self.rest.split_at(whole.end);
-                *self.held += whole.end;
-                *self.messages += 1;
-                *self.message_offset = offset;
-                *self.waiting = None;
-                &self.frame[whole.message]
-            }
-        };
-        let (number, offset) = (*self.messages, *self.message_offset);
-        let frame_bytes = self.decoder.offset() - offset;
-        Some(Message {
-            bytes,
-            number,
-            offset,
-            frame_bytes,
-            frame: self.frame,
-            decoder: self.decoder,
-        })
     }
 }

@@ -19,14 +19,15 @@ mod inbound;
 mod message;
 mod outbound;
 mod rest;
+mod run;
 mod sending;
 
 pub(crate) use buffers::{Buffers, park};
-pub(crate) use inbound::Run;
 pub use inbound::{Event, Inbound};
 pub use message::Message;
 pub use outbound::{Outbound, Unsent};
 pub(crate) use rest::Rest;
+pub(crate) use run::Run;
 pub(crate) use sending::Sending;
 
 use crate::limits;

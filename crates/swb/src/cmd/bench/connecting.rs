@@ -4,13 +4,30 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use switchboard::select::Source;
-use switchboard::transport::TlsClient;
-use switchboard::{ConnectOptions, Connecting, Endpoint, Stopper, Transport, deadline, select};
+use switchboard::{
+    ConnectOptions, Connecting, Endpoint, Error, Stopper, Transport, deadline, select,
+};
 
 use super::limits::CONNECTING_MAX;
 use crate::args::{ConnectionArgs, not_connected};
 use crate::exit::{Exit, Failure};
 use crate::printer::Printer;
+
+/// Makes more connections like the first one.
+pub(super) struct Dialer {
+    endpoint: Endpoint,
+    options: ConnectOptions,
+}
+
+impl Dialer {
+    /// Begins to make one.
+    ///
+    /// # Errors
+    /// It failed at once.
+    pub(super) fn start(&self) -> Result<Connecting, Error> {
+        self.endpoint.start_connect(&self.options)
+    }
+}
 
 /// Makes so many connections; `took` is told of each how many nanoseconds it took.
 ///
@@ -22,47 +39,45 @@ pub(super) fn connect(
     stopper: &Stopper,
     printer: &Printer,
     took: &mut dyn FnMut(u64),
-) -> Result<Vec<Arc<dyn Transport>>, Failure> {
-    let options = args.options(stopper, printer)?;
-    // The first one finds the address of a name, for all.
-    let mut made = Vec::with_capacity(count);
+) -> Result<(Dialer, Vec<Arc<dyn Transport>>), Failure> {
+    let tls = args.tls(printer)?;
+    let mut options = args.options(tls.clone(), stopper)?;
     let began = deadline::now();
     let first = args.endpoint.connect(&options).map_err(not_connected)?;
     took(since(began));
+    // The first one has found the address of a name, for all.
     let endpoint = match (&args.endpoint, first.remote()) {
         (Endpoint::Tls { .. }, Some(Endpoint::Tcp { host, port })) => Endpoint::Tls { host, port },
-        (_, Some(remote)) => remote,
-        (given, None) => given.clone(),
+        (Endpoint::Tcp { .. }, Some(remote)) => remote,
+        (given, _) => given.clone(),
     };
-    made.push(first);
-    match &args.endpoint {
-        Endpoint::Tcp { .. } => at_once(&endpoint, &options, count, stopper, &mut made, took)?,
-        Endpoint::Tls { host, .. } => {
-            let options = match args.trust.tls_name {
-                Some(_) => options,
-                None => {
-                    let tls = args.trust.client(Some(&args.identity), &args.endpoint, printer)?;
-                    options.with_tls(named(tls, host)?)
-                }
-            };
-            at_once(&endpoint, &options, count, stopper, &mut made, took)?;
+    if let (Endpoint::Tls { host, .. }, None) = (&args.endpoint, &args.trust.tls_name) {
+        // The certificate must have the host's name, though it is the address that is connected to.
+        let tls =
+            if host.is_empty() { tls } else { tls.with_name(host).map_err(Failure::usage)? };
+        options = options.with_tls(tls);
+    }
+    let dialer = Dialer { endpoint, options };
+    let mut made = vec![first];
+    match &dialer.endpoint {
+        Endpoint::Tcp { .. } | Endpoint::Tls { .. } => {
+            at_once(&dialer, count, stopper, &mut made, took)?;
         }
         // Nothing else has anything to wait for.
         other => {
             while made.len() < count {
                 let began = deadline::now();
-                made.push(other.connect(&options).map_err(not_connected)?);
+                made.push(other.connect(&dialer.options).map_err(not_connected)?);
                 took(since(began));
             }
         }
     }
-    Ok(made)
+    Ok((dialer, made))
 }
 
 /// Makes connections beside each other until there are so many.
 fn at_once(
-    endpoint: &Endpoint,
-    options: &ConnectOptions,
+    dialer: &Dialer,
     count: usize,
     stopper: &Stopper,
     made: &mut Vec<Arc<dyn Transport>>,
@@ -72,7 +87,7 @@ fn at_once(
     while made.len() < count {
         while under_way.len() < CONNECTING_MAX.min(count - made.len()) {
             let began = deadline::now();
-            let connecting = endpoint.start_connect(options).map_err(not_connected)?;
+            let connecting = dialer.start().map_err(not_connected)?;
             under_way.push((connecting, began));
         }
         let sources: Vec<&dyn Source> = under_way.iter().map(|(it, _)| it as _).collect();
@@ -93,14 +108,6 @@ fn at_once(
         }
     }
     Ok(())
-}
-
-/// The certificate must have the host's name, though it is the address that is connected to.
-fn named(tls: TlsClient, host: &str) -> Result<TlsClient, Failure> {
-    match host.is_empty() {
-        true => Ok(tls),
-        false => tls.with_name(host).map_err(Failure::usage),
-    }
 }
 
 fn since(then: Instant) -> u64 {

@@ -43,7 +43,7 @@ impl Expected {
 fn decoded(framing: &Framing, message: &Message, number: u64) -> Result<Vec<u8>, EncodeError> {
     let mut out = Vec::new();
     message.encode(number, &mut Encoder::new(framing)?, &mut out)?;
-    match Decoder::new(framing).step(&out, false) {
+    match Decoder::new(framing).step(&out, true) {
         Ok(Step::Frame(frame)) => Ok(out[frame.message].to_vec()),
         _ => Err(EncodeError::new("it is no frame by itself, which --verify needs")),
     }

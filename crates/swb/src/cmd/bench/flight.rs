@@ -71,6 +71,17 @@ impl Flight {
         Some((index, at))
     }
 
+    /// Which of all that were sent, counted from 0, have no reply, where so many have one.
+    pub(super) fn unanswered(&self, answered: u64) -> Vec<u64> {
+        match self {
+            Flight::Order { count, .. } => (answered..answered + count).collect(),
+            Flight::Numbers { sent, front, .. } => {
+                let indices = sent.iter().zip(*front..);
+                indices.filter_map(|(at, index)| at.map(|_| index)).collect()
+            }
+        }
+    }
+
     /// One that no reply is awaited for any more, or several that were sent together.
     pub(super) fn give_up(&mut self) -> Option<(u64, u64)> {
         match self {
@@ -105,6 +116,7 @@ mod tests {
         flight.send(10, 1);
         flight.send(20, 1);
         assert_eq!(flight.answer_oldest(2), Some((10, 2)));
+        assert_eq!(flight.unanswered(2), [2, 3]);
         assert_eq!(flight.answer_oldest(9), Some((10, 1)));
         assert_eq!((flight.count(), flight.answer_oldest(1)), (1, Some((20, 1))));
         assert_eq!((flight.count(), flight.answer_oldest(1)), (0, None));
@@ -120,6 +132,7 @@ mod tests {
         assert_eq!(flight.answer(3, 4), None, "not sent");
         assert_eq!(flight.answer(0, 4), Some((0, 10)));
         assert_eq!((flight.count(), flight.room(4)), (1, 2));
+        assert_eq!(flight.unanswered(2), [1]);
         flight.send(20, 2);
         assert_eq!(flight.answer(0, 4), Some((4, 20)), "the number 0 again");
         assert_eq!(flight.answer(1, 4), Some((1, 10)));

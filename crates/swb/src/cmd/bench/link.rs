@@ -4,15 +4,17 @@
 //! only a reply that has begun. Of a large one nothing is kept where nothing of it is looked at.
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use switchboard::transport::Interest;
-use switchboard::{Error, Transport};
+use switchboard::{Connecting, Error, Transport};
 use switchboard_frame::{
     Assembler, Decoder, ErrorKind, Field, Frame, FrameError, ReceiveBuffer, Role, Step,
 };
 
 use super::clock::Clock;
+use super::connecting::Dialer;
 use super::flight::Flight;
 use super::limits::READ_BYTES;
 use super::outgoing::Outgoing;
@@ -24,6 +26,7 @@ use crate::exit::Failure;
 /// What all connections share.
 pub(super) struct Common<'a> {
     pub(super) plan: &'a Plan,
+    pub(super) dialer: &'a Dialer,
     /// The open loop's; none in the closed one.
     pub(super) schedule: Option<Schedule>,
     pub(super) tally: Tally,
@@ -41,10 +44,19 @@ impl Common<'_> {
     }
 }
 
-/// A connection.
+/// How far a connection is.
+enum Way {
+    Open(Arc<dyn Transport>),
+    /// It is being made, since then.
+    Making(Box<Connecting>, u64),
+    /// It has had its one reply, and the next one is made when a request is due.
+    Used,
+}
+
+/// A connection; where one has one request, each that follows another.
 pub(super) struct Link {
     index: usize,
-    pub(super) transport: Arc<dyn Transport>,
+    way: Way,
     decoder: Decoder,
     assembler: Assembler,
     /// A reply that has begun.
@@ -63,6 +75,8 @@ pub(super) struct Link {
     pub(super) watched: Interest,
     /// Bytes wait for room.
     is_blocked: bool,
+    /// When the connection for the next request began to be made.
+    began: Option<u64>,
 }
 
 impl Link {
@@ -73,7 +87,7 @@ impl Link {
     ) -> Result<Link, Failure> {
         Ok(Link {
             index,
-            transport,
+            way: Way::Open(transport),
             decoder: Decoder::new(plan.protocol.framing(Role::Server)),
             assembler: Assembler::new(),
             rest: ReceiveBuffer::new(),
@@ -86,6 +100,7 @@ impl Link {
             answered: 0,
             watched: Interest::NONE,
             is_blocked: false,
+            began: None,
         })
     }
 
@@ -96,22 +111,87 @@ impl Link {
 
     /// What to wait for.
     pub(super) fn wanted(&self) -> Interest {
-        self.transport.interest(Interest { read: true, write: self.is_blocked })
+        match &self.way {
+            Way::Open(it) => it.interest(Interest { read: true, write: self.is_blocked }),
+            Way::Making(it, _) => it.interest(),
+            Way::Used => Interest::NONE,
+        }
     }
 
-    /// Reads once, and takes the replies: how many there were.
+    /// What to wait on, to read and to write. `None`: there is nothing that could be waited on.
+    pub(super) fn descriptors(&self) -> Option<(BorrowedFd<'_>, BorrowedFd<'_>)> {
+        match &self.way {
+            Way::Open(it) => it.read_descriptor().zip(it.write_descriptor()),
+            Way::Making(it, _) => it.descriptor().zip(it.descriptor()),
+            Way::Used => None,
+        }
+    }
+
+    /// One read if there is something to be read, and one write of what is due: in the closed loop
+    /// as many as there were replies, out of those that are `left`.
     ///
     /// # Errors
     /// The connection has ended, in whatever way.
-    pub(super) fn receive(&mut self, common: &mut Common<'_>) -> Result<u64, Error> {
+    pub(super) fn turn(
+        &mut self,
+        reads: bool,
+        left: &mut u64,
+        common: &mut Common<'_>,
+    ) -> Result<(), Error> {
+        if matches!(self.way, Way::Making(..)) {
+            self.go_on_connecting(common)?;
+        }
+        if reads {
+            let replies = self.receive(common)?;
+            if common.schedule.is_none() {
+                let next = replies.min(*left);
+                self.due += next;
+                *left -= next;
+            }
+        }
+        if self.due > 0 && matches!(self.way, Way::Used) {
+            self.way = Way::Making(Box::new(common.dialer.start()?), common.now);
+            self.go_on_connecting(common)?;
+        }
+        self.send(common)
+    }
+
+    /// Goes on with making the next connection, which begins anew in everything.
+    fn go_on_connecting(&mut self, common: &mut Common<'_>) -> Result<(), Error> {
+        let Way::Making(connecting, began) = &mut self.way else { return Ok(()) };
+        let Some(transport) = connecting.finish()? else { return Ok(()) };
+        common.look_at_the_clock();
+        common.tally.connect.saturating_record(common.now.saturating_sub(*began));
+        self.began = Some(*began);
+        self.way = Way::Open(transport);
+        self.decoder = Decoder::new(common.plan.protocol.framing(Role::Server));
+        self.rest = ReceiveBuffer::new();
+        self.outgoing =
+            Outgoing::new(common.plan).map_err(|error| Error::caller(error.to_string()))?;
+        Ok(())
+    }
+
+    /// The connection has had what it was for.
+    fn use_up(&mut self) {
+        self.way = Way::Used;
+        // What was closed is not watched any more.
+        self.watched = Interest::NONE;
+    }
+
+    /// Reads once, and takes the replies: how many there were.
+    fn receive(&mut self, common: &mut Common<'_>) -> Result<u64, Error> {
         let before = self.answered;
-        loop {
+        while let Way::Open(transport) = &self.way {
             let in_common = self.rest.is_empty();
             let read = match in_common {
-                true => self.transport.read(&mut common.buffer),
-                false => self.transport.read(self.rest.spare_mut(self.need)),
+                true => transport.read(&mut common.buffer),
+                false => transport.read(self.rest.spare_mut(self.need)),
             };
             let bytes = match read {
+                Ok(0) if common.plan.is_one_shot => {
+                    self.end_reply(common)?;
+                    break;
+                }
                 Ok(0) => return Err(self.ended()),
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -122,7 +202,7 @@ impl Link {
             common.look_at_the_clock();
             if in_common {
                 let buffer = std::mem::take(&mut common.buffer);
-                let taken = self.take(&buffer[..bytes], common);
+                let taken = self.take(&buffer[..bytes], false, common);
                 if let Ok(taken) = taken {
                     self.rest.extend(&buffer[taken..bytes]);
                 }
@@ -131,27 +211,49 @@ impl Link {
             } else {
                 self.rest.filled(bytes);
                 let mut rest = std::mem::take(&mut self.rest);
-                let taken = self.take(rest.unread(), common)?;
+                let taken = self.take(rest.unread(), false, common)?;
                 rest.consume(taken);
                 rest.scanned();
                 self.rest = rest;
             }
-            if !self.transport.holds_input() {
+            if common.plan.is_one_shot && self.flight.count() == 0 && self.answered > before {
+                self.use_up();
+            }
+            if !matches!(&self.way, Way::Open(transport) if transport.holds_input()) {
                 break;
             }
         }
         Ok(self.answered - before)
     }
 
-    /// Takes the replies in `bytes`, and says how many bytes they were.
-    fn take(&mut self, bytes: &[u8], common: &mut Common<'_>) -> Result<usize, Error> {
+    /// The end of the stream is the end of the reply.
+    fn end_reply(&mut self, common: &mut Common<'_>) -> Result<(), Error> {
+        common.look_at_the_clock();
+        let before = self.answered;
+        let rest = std::mem::take(&mut self.rest);
+        self.take(rest.unread(), true, common)?;
+        if self.answered == before {
+            return Err(self.ended());
+        }
+        self.use_up();
+        Ok(())
+    }
+
+    /// Takes the replies in `bytes`, behind which the stream may be at its end, and says how many
+    /// bytes they were.
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        at_end: bool,
+        common: &mut Common<'_>,
+    ) -> Result<usize, Error> {
         let mut at = usize::try_from(self.passing).unwrap_or(usize::MAX).min(bytes.len());
         let mut replies = u64::from(self.passing > 0 && self.passing == at as u64);
         self.passing -= at as u64;
         let looks = common.plan.looks_at_replies();
         loop {
             let bytes = &bytes[at..];
-            match self.decoder.step(bytes, false) {
+            match self.decoder.step(bytes, at_end) {
                 Ok(Step::Frame(frame)) => {
                     at += frame.whole.end;
                     if looks {
@@ -182,7 +284,7 @@ impl Link {
                 Err(error) => {
                     // What was whole before it has come.
                     self.answer_oldest(replies, common);
-                    return Err(Error::frame(error, self.transport.name(), self.answered + 1));
+                    return Err(Error::frame(error, self.name(), self.answered + 1));
                 }
             }
         }
@@ -200,7 +302,7 @@ impl Link {
             Some(name) => {
                 let Some(field) = self.decoder.field(name, bytes) else {
                     let what = format!("a reply without the field '{name}' came from");
-                    let error = Error::finished(what).at_endpoint(self.transport.name());
+                    let error = Error::finished(what).at_endpoint(self.name());
                     return Err(error.at_message(n));
                 };
                 Some(number_of(field))
@@ -260,22 +362,24 @@ impl Link {
     }
 
     /// Sends what is due, as much of it as the connection takes.
-    ///
-    /// # Errors
-    /// The connection has ended.
-    pub(super) fn send(&mut self, common: &mut Common<'_>) -> Result<(), Error> {
+    fn send(&mut self, common: &mut Common<'_>) -> Result<(), Error> {
         let room = common.in_flight_max.saturating_sub(self.flight.count());
         let room = room.min(self.flight.room(self.outgoing.numbers()));
-        let transport = &*self.transport;
-        let sent = self.outgoing.send(transport, common.plan, self.due.min(room))?;
+        let Way::Open(transport) = &self.way else { return Ok(()) };
+        let sent = self.outgoing.send(&**transport, common.plan, self.due.min(room))?;
         self.due -= sent.messages;
-        self.flight.send(common.now, sent.messages);
+        if sent.messages > 0 {
+            // Connecting for a request is a part of its time.
+            self.flight.send(self.began.take().unwrap_or(common.now), sent.messages);
+        }
         common.tally.sent += sent.messages;
         common.tally.bytes_sent += sent.bytes;
-        let flushed = match transport.flush() {
+        let ends = common.plan.half_closes && !sent.is_blocked && self.flight.count() > 0;
+        let finished = if ends { transport.finish() } else { Ok(()) };
+        let flushed = finished.and_then(|()| match transport.flush() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
             flushed => flushed,
-        };
+        });
         let is_flushed = flushed.map_err(|error| self.broken("cannot send to", error))?;
         self.is_blocked = sent.is_blocked || !is_flushed;
         Ok(())
@@ -291,7 +395,9 @@ impl Link {
                 }
             }
             Some(schedule) => {
-                for index in self.answered..self.answered + self.outstanding() {
+                let sent = self.answered + self.flight.count();
+                let unanswered = self.flight.unanswered(self.answered);
+                for index in unanswered.into_iter().chain(sent..sent + self.due) {
                     common.tally.answered(schedule.due(self.index, index), common.now, 1);
                 }
             }
@@ -300,7 +406,7 @@ impl Link {
 
     /// The stream has ended: between two replies, or within one.
     fn ended(&mut self) -> Error {
-        let name = self.transport.name();
+        let name = self.name();
         if self.passing > 0 {
             let (whole, end) = (self.passing_whole, self.decoder.offset() - self.passing);
             let begin = self.decoder.offset() - whole;
@@ -314,8 +420,15 @@ impl Link {
         }
     }
 
+    fn name(&self) -> String {
+        match &self.way {
+            Way::Open(transport) => transport.name(),
+            Way::Making(..) | Way::Used => "the server".to_owned(),
+        }
+    }
+
     fn broken(&self, what: &str, error: io::Error) -> Error {
-        Error::stream(what, error).at_endpoint(self.transport.name())
+        Error::stream(what, error).at_endpoint(self.name())
     }
 }
 

@@ -3,7 +3,7 @@
 //! A turn of a connection is one read, the replies in it, and one write of what they let go. The
 //! clock is read once a turn, so the messages of a turn share their times.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use switchboard::transport::Interest;
 use switchboard::{Ending, Error, Stopper, Transport};
 
 use super::clock::{Clock, nanoseconds};
+use super::connecting::Dialer;
 use super::cpu;
 use super::limits::{GRACE, IN_FLIGHT_MAX, SILENCE_MAX};
 use super::link::{self, Common, Link};
@@ -71,7 +72,7 @@ impl<'a> Load<'a> {
     /// The system cannot watch the connections.
     pub(super) fn new(
         plan: &'a Plan,
-        transports: Vec<Arc<dyn Transport>>,
+        (dialer, transports): (&'a Dialer, Vec<Arc<dyn Transport>>),
         tally: Tally,
         stopper: &'a Stopper,
         server: Option<&'a cpu::Server>,
@@ -85,7 +86,11 @@ impl<'a> Load<'a> {
                 Some(Schedule::new(rate, plan.connections, plan.count))
             }
         };
-        let in_flight_max = if schedule.is_some() { IN_FLIGHT_MAX } else { u64::MAX };
+        let in_flight_max = match plan.rhythm {
+            _ if plan.is_one_shot => 1,
+            Rhythm::Open { .. } => IN_FLIGHT_MAX,
+            Rhythm::Closed { .. } => u64::MAX,
+        };
         let mut links = Vec::with_capacity(transports.len());
         for (index, transport) in transports.into_iter().enumerate() {
             links.push(Some(Link::new(index, transport, plan)?));
@@ -96,6 +101,7 @@ impl<'a> Load<'a> {
         Ok(Load {
             common: Common {
                 plan,
+                dialer,
                 schedule,
                 tally,
                 buffer,
@@ -261,15 +267,7 @@ impl<'a> Load<'a> {
     fn turn(&mut self, index: usize, reads: bool) -> Result<(), Failure> {
         let Some(Some(link)) = self.links.get_mut(index) else { return Ok(()) };
         let before = link.outstanding();
-        let received = if reads { link.receive(&mut self.common) } else { Ok(0) };
-        let done = received.and_then(|replies| {
-            if self.common.schedule.is_none() {
-                let next = replies.min(self.left);
-                link.due += next;
-                self.left -= next;
-            }
-            link.send(&mut self.common)
-        });
+        let done = link.turn(reads, &mut self.left, &mut self.common);
         self.outstanding = self.outstanding - before + link.outstanding();
         match done {
             Ok(()) => self.watch(index),
@@ -289,13 +287,8 @@ impl<'a> Load<'a> {
         }
         let is_new = watched == Interest::NONE;
         let token = index as u64;
-        let transport = &link.transport;
-        let (reads, writes) = (transport.read_descriptor(), transport.write_descriptor());
-        let (Some(reads), Some(writes)) = (reads, writes) else {
-            return Err(Failure::usage(format_args!(
-                "{} cannot be waited for: it is no stream",
-                transport.name()
-            )));
+        let Some((reads, writes)) = link.descriptors() else {
+            return Err(Failure::usage("the endpoint cannot be waited for: it is no stream"));
         };
         let same = reads.as_raw_fd() == writes.as_raw_fd();
         let of_reads = Interest { write: same && wanted.write, ..wanted };
@@ -320,9 +313,10 @@ impl<'a> Load<'a> {
         self.outstanding -= link.outstanding();
         self.common.tally.error(error.ending().map_or("failed", Ending::name), 1);
         self.common.tally.error("lost", link.outstanding());
-        let transport = &link.transport;
-        let descriptors = [transport.read_descriptor(), transport.write_descriptor()];
-        descriptors.into_iter().flatten().for_each(|descriptor| self.ready.forget(descriptor));
+        for descriptor in link.descriptors().map(<[BorrowedFd<'_>; 2]>::from).into_iter().flatten()
+        {
+            self.ready.forget(descriptor);
+        }
         self.common.tally.last_error = Some(error);
     }
 
@@ -334,8 +328,11 @@ impl<'a> Load<'a> {
         let before = if self.is_measuring { self.used } else { Used::default() };
         let after = self.look_at_processors();
         self.used = Used {
-            own: after.own - before.own,
-            server: after.server.zip(before.server).map(|(after, before)| after - before),
+            own: after.own.saturating_sub(before.own),
+            server: after
+                .server
+                .zip(before.server)
+                .map(|(after, before)| after.saturating_sub(before)),
         };
         // A scrap at the end has no rate of its own, unless it is all there is.
         let tally = &mut self.common.tally;

@@ -47,18 +47,19 @@ pub(crate) fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
     let interrupts = Interrupts::watch("ending the run", printer)?;
     let start = nanoseconds(plan.warm_up);
     let mut tally = Tally::new(start..start.saturating_add(nanoseconds(plan.duration)))?;
-    let transports = connecting::connect(
+    let connected = connecting::connect(
         &args.connection,
         plan.connections,
         interrupts.stopper(),
         printer,
         &mut |time| tally.connect.saturating_record(time),
     );
-    let transports = match transports {
+    let (dialer, transports) = match connected {
         Err(failure) => return interrupts.outcome(Err(failure)),
-        Ok(transports) => transports,
+        Ok(connected) => connected,
     };
-    let load = Load::new(&plan, transports, tally, interrupts.stopper(), server.as_ref())?;
+    let load =
+        Load::new(&plan, (&dialer, transports), tally, interrupts.stopper(), server.as_ref())?;
     let outcome = load.run(&mut |second| report.second(second))?;
     let verdict = Verdict::new(args, &plan, &outcome);
     report.end(&outcome, &verdict)?;
@@ -79,6 +80,8 @@ fn exit(outcome: &load::Outcome, verdict: &Verdict, interrupts: &Interrupts) -> 
         let exit = match error.ending() {
             // It ended between two messages, and owed replies.
             Some(Ending::Finished) => Exit::BadFrame,
+            // The next connection was not made.
+            None if !error.is_caller() => Exit::Unreachable,
             _ => Exit::of(error),
         };
         return Err(Failure::new(exit, error));

@@ -26,6 +26,11 @@ pub(super) struct Plan {
     pub(super) message: Message,
     pub(super) requests: Requests,
     pub(super) expected: Expected,
+    /// A connection has one request and one reply, and the next request has the next connection:
+    /// where only the end of a stream says where a message ends.
+    pub(super) is_one_shot: bool,
+    /// The end of the stream belongs to the request.
+    pub(super) half_closes: bool,
     pub(super) spin: bool,
 }
 
@@ -62,6 +67,8 @@ impl Plan {
         refuse_what_has_no_replies(&protocol)?;
         let message = Message::new(args)?;
         let framing = protocol.framing(Role::Client);
+        let half_closes = is_eof(framing);
+        let is_one_shot = half_closes || is_eof(protocol.framing(Role::Server));
         let rhythm = match args.rate {
             Some(rate) => Rhythm::Open { rate },
             None => Rhythm::Closed { depth: args.depth as u64 },
@@ -78,6 +85,12 @@ impl Plan {
             Failure::new(Exit::BadFrame, text)
         };
         let requests = Requests::new(framing, &message, rhythm).map_err(refused)?;
+        if is_one_shot && (args.depth > 1 || message.number.is_some()) {
+            return Err(Failure::usage(
+                "only the end of the stream ends a message here, so a connection has one request: \
+                 --depth and --match have no place",
+            ));
+        }
         let expected = match args.verify {
             true => Expected::new(framing, &message).map_err(refused)?,
             false => Expected::Anything,
@@ -103,6 +116,8 @@ impl Plan {
             message,
             requests,
             expected,
+            is_one_shot,
+            half_closes,
             spin: args.spin,
         })
     }
@@ -162,8 +177,13 @@ impl Requests {
         let is_settled = encoder.is_settled();
         message.encode(0, &mut encoder, &mut out)?;
         let frame_bytes = out.len();
+        if frame_bytes == 0 {
+            return Err(EncodeError::new("it is empty, and nothing would be sent of it"));
+        }
         // What the second one is refused for should be known before anybody is connected to.
-        message.encode(1, &mut encoder, &mut out)?;
+        if !is_eof(framing) {
+            message.encode(1, &mut encoder, &mut out)?;
+        }
         if !is_settled {
             return Ok(Requests::Each { numbers: u64::MAX });
         }
@@ -173,7 +193,7 @@ impl Requests {
         };
         // One more than are in flight, so that any part of a frame and all others behind it stand
         // in one piece.
-        let frames = wanted.saturating_add(1).min(BLOCK_BYTES / frame_bytes.max(1)).max(1);
+        let frames = wanted.saturating_add(1).min(BLOCK_BYTES / frame_bytes).max(1);
         out.truncate(frame_bytes);
         let block = out.repeat(frames);
         Ok(Requests::Same { block, frame_bytes })
@@ -203,11 +223,20 @@ fn refuse_what_has_no_replies(protocol: &Protocol) -> Result<(), Failure> {
              several, which change what comes next",
         ));
     }
-    if Decoder::new(protocol.framing(Role::Server)).ends_with_stream() {
+    let framing = protocol.framing(Role::Server);
+    if Decoder::new(framing).ends_with_stream() && !is_eof(framing) {
         return Err(Failure::usage(
-            "bench needs a framing that says where a reply ends: here only the end of the stream \
-             does, and a connection has one",
+            "bench needs a framing that says where a reply ends, and in this one nothing does",
         ));
     }
     Ok(())
+}
+
+/// Whether the whole stream is one message: there is no second one.
+fn is_eof(framing: &Framing) -> bool {
+    let two = |mut encoder: Encoder| {
+        let mut out = Vec::new();
+        encoder.encode(b"one", &mut out).is_ok() && encoder.encode(b"two", &mut out).is_ok()
+    };
+    Decoder::new(framing).ends_with_stream() && !Encoder::new(framing).is_ok_and(two)
 }

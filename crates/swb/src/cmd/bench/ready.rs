@@ -2,7 +2,7 @@
 //!
 //! Level-triggered, so a connection is read once for each event and what is left is told again. The
 //! time that a wait may take is in milliseconds, rounded up; a schedule needs a timer of its own
-//! among what is watched.
+//! among what is watched. Both are Linux's; this file is the place to port.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

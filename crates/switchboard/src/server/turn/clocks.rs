@@ -102,6 +102,20 @@ impl<S: Service> Turn<'_, S> {
         }
     }
 
+    /// Who was not listened to was not silent meanwhile.
+    pub(super) fn put_off_silence(&mut self) {
+        let (now, full) = (self.bench.now, self.line.flags.full);
+        let Some(extras) = &mut self.line.extras else { return };
+        if full {
+            extras.full_since.get_or_insert(now);
+        } else if let Some(since) = extras.full_since.take() {
+            let meanwhile = now.saturating_duration_since(since);
+            // Heard since then it has been, if there were messages to be given yet.
+            self.line.heard = now.min(self.line.heard + meanwhile);
+            self.session.inbound.put_off(meanwhile);
+        }
+    }
+
     /// Ends the conversation if one of its clocks has run out. Silence is only what was `looked`
     /// for in this turn.
     pub(super) fn expire(&mut self, looked: bool) {

@@ -26,6 +26,9 @@ pub(in crate::server) enum Short {
 impl<S: Service> Turn<'_, S> {
     /// Does what there is to be done, if that is the usual. For a conversation at rest.
     pub(in crate::server) fn short(&mut self, ready: Interest) -> Short {
+        if ready == Interest::NONE {
+            return self.short_for_mail();
+        }
         if ready != Interest::READ || !self.is_plain() {
             return Short::Not;
         }
@@ -60,15 +63,46 @@ impl<S: Service> Turn<'_, S> {
         Short::Done(rest)
     }
 
+    /// The same for one that only listens: mail has come, and goes out as a whole. What it waits
+    /// for, and till when, is what it was.
+    fn short_for_mail(&mut self) -> Short {
+        if !self.line.flags.mail || !self.only_listens() {
+            return Short::Not;
+        }
+        self.take_mail();
+        self.write();
+        self.flush();
+        if self.line.flags.mail || !self.only_listens() || self.line.transport.holds_input() {
+            return Short::Begun;
+        }
+        self.session.rest().map_or(Short::Begun, Short::Done)
+    }
+
+    fn only_listens(&self) -> bool {
+        let flags = &self.line.flags;
+        let is_usual = flags.opened && !flags.opening && !flags.owes && !flags.backlog;
+        is_usual
+            && self.line.phase == Phase::Open
+            && !(flags.holds || flags.paused || flags.full || flags.finishing)
+            && !flags.told_finished
+            && self.line.extras.as_ref().is_none_or(|extras| extras.only_has_mail())
+            && !self.has_due()
+    }
+
     /// Whether nothing but messages can be what the turn is about.
     fn is_plain(&self) -> bool {
         self.line.flags.opened
             && !self.line.flags.mail
             && !self.line.flags.backlog
             && self.is_open()
-            && self.line.due.is_none_or(|due| due > self.bench.now)
-            && self.bench.setup.limits.heartbeat.is_none()
-            && !self.bench.shared.is_stopping()
+            && !self.has_due()
+    }
+
+    /// Whether a clock has run out, or one that is not told in advance may have.
+    fn has_due(&self) -> bool {
+        self.line.due.is_some_and(|due| due <= self.bench.now)
+            || self.bench.setup.limits.heartbeat.is_some()
+            || self.bench.shared.is_stopping()
     }
 
     /// Whether it is open both ways, and nothing is different from what it was when it began.
