@@ -3,6 +3,7 @@
 import argparse
 import json
 import random
+import signal
 import sys
 
 import build
@@ -60,6 +61,8 @@ def main():
         return 0
     machine.enter_namespace()
     machine.raise_limits()
+    # Ended from outside, it ends the server that it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if asked.quick:
         asked.rounds, asked.seconds, asked.warm_up = 1, None, 0
         asked.columns = asked.columns or QUICK_COLUMNS
