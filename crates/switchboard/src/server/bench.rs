@@ -222,11 +222,15 @@ impl Bench {
         })
     }
 
+    /// The same, where it can be told at once: what all processes have queued is added up only
+    /// where it matters.
+    pub(super) fn may_be_over_queued(&self) -> bool {
+        self.shared.is_of_child() || self.is_over_queued()
+    }
+
     /// How many bytes can be sent to a peer to whom nothing is queued, before another look.
     pub(super) fn room(&self) -> usize {
-        // To add up what all processes have queued is worth it only where it matters.
-        let may_be_over = self.shared.is_of_child() || self.is_over_queued();
-        if may_be_over { 0 } else { self.setup.room }
+        if self.may_be_over_queued() { 0 } else { self.setup.room }
     }
 
     /// Keeps the server's count of what is queued.

@@ -138,7 +138,7 @@ impl Reply<'_> {
             && !self.sending.is_coupled()
             && (self.line.extras.is_none() || self.line.held() == 0 && !self.line.is_deaf());
         let queued = self.queued_bytes();
-        if !is_plain || queued > 0 && self.bench.is_over_queued() {
+        if !is_plain || queued > 0 && self.bench.may_be_over_queued() {
             return 0;
         }
         self.bench.setup.limits.queued_bytes_max.saturating_sub(queued)
