@@ -28,6 +28,7 @@ mod postgres;
 mod presets;
 mod protocol;
 mod record;
+mod scan;
 mod sizes;
 mod step;
 mod take_over;

@@ -7,10 +7,11 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr_iter;
 
 use crate::framing::{Delimiter, Deliver, Options, Shape, Stage};
 use crate::record::{Counts, Integer, Item, Length, More};
+use crate::scan;
 
 use super::{Encoder, number};
 
@@ -93,12 +94,12 @@ impl Fast {
             Fast::Plain(plain) => plain.encode(message, out),
             Fast::Lines { body_max } => {
                 let good = message.len() <= *body_max
-                    && memchr(b'\n', message).is_none()
-                    && message.last() != Some(&b'\r');
+                    && message.last() != Some(&b'\r')
+                    && !scan::holds(b'\n', message);
                 good && append(message, b"\n", out)
             }
             Fast::Byte { byte, body_max } => {
-                let good = message.len() <= *body_max && memchr(*byte, message).is_none();
+                let good = message.len() <= *body_max && !scan::holds(*byte, message);
                 good && append(message, &[*byte], out)
             }
             Fast::Crlf { body_max } => {

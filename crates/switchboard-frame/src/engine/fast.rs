@@ -7,13 +7,11 @@
 //! its first byte. So there is one place that knows what is wrong with a frame, and both give the
 //! same results.
 
-use memchr::memchr;
-
 use crate::engine::looked_at;
 use crate::engine::variable::Variable;
 use crate::framing::{Delimiter, Deliver, Shape, Stage};
 use crate::record::{Counts, Integer, Item, More};
-use crate::{Frame, Taken};
+use crate::{Frame, Taken, scan};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fast {
@@ -166,7 +164,7 @@ impl Fast {
 #[inline(always)]
 fn find(byte: u8, bytes: &[u8], scanned: &mut usize, at_max: usize) -> Option<usize> {
     let end = bytes.len().min(at_max.saturating_add(1));
-    let hit = memchr(byte, &bytes[(*scanned).min(end)..end]);
+    let hit = scan::find(byte, &bytes[(*scanned).min(end)..end]);
     looked_at(hit.map_or(end.saturating_sub(*scanned), |hit| hit + 1));
     match hit {
         Some(hit) => Some(*scanned + hit),
