@@ -11,9 +11,17 @@ use crate::server::line::{Held, Phase};
 use crate::server::{CutOff, Service};
 
 impl<S: Service> Turn<'_, S> {
-    /// Whether something may lie in the system that came before the stop.
+    /// Whether something may lie in the system that came before the stop, and can be read now.
     pub(super) fn drains(&self) -> bool {
         self.bench.shared.is_stopping() && !self.line.flags.drained && self.wants_bytes()
+    }
+
+    /// The same, now or once there is room for what it comes to.
+    fn is_to_drain(&self) -> bool {
+        !self.line.flags.drained
+            && !self.line.flags.paused
+            && !self.session.inbound.at_end()
+            && !self.line.is_broken()
     }
 
     /// So many bytes were read after the stop; none is all there was.
@@ -46,7 +54,7 @@ impl<S: Service> Turn<'_, S> {
         // What a full queue or promised answers keep back comes to its turn; the time that a stall
         // may take bounds both.
         let goes_on = self.line.flags.backlog && !self.line.flags.paused;
-        if self.bench.shared.is_stopping() && !goes_on && !self.drains() {
+        if self.bench.shared.is_stopping() && !goes_on && !self.is_to_drain() {
             self.line.close(Ending::Stopped, None);
         }
     }
