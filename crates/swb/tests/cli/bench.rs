@@ -49,7 +49,7 @@ pub(crate) fn stop(server: Running) {
 }
 
 /// Reads a message of `u8`: its length, and so many bytes.
-fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+pub(crate) fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
     let mut message = vec![0];
     stream.read_exact(&mut message).ok()?;
     message.resize(1 + usize::from(message[0]), 0);
@@ -342,6 +342,9 @@ fn an_interrupt_ends_the_run_and_what_there_is_is_told() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let last: Value = serde_json::from_str(rest.lines().last().unwrap()).unwrap();
     assert!(last["messages_received"].as_u64() >= second["messages_received"].as_u64());
-    assert_eq!(last["errors"], serde_json::json!({}));
+    // Each connection has one request in flight at any time.
+    assert_eq!(last["errors"], serde_json::json!({"unanswered": 2}));
+    let received = last["messages_received"].as_u64().unwrap();
+    assert_eq!(last["latency_ns"]["count"], received + 2);
     stop(server);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of these tests stop a test as it does itself")]
 
 mod bench;
+mod bench_ends;
 mod bench_open;
 mod decode;
 mod decode_vectors;

@@ -357,11 +357,11 @@ impl<'a> Load<'a> {
             self.turns()?;
         }
         self.common.tally.set_counts(counted);
-        if !self.stopper.is_stopped() {
-            self.common.tally.error("unanswered", self.outstanding);
-            for link in self.links.iter_mut().flatten() {
-                link.give_up(&mut self.common);
-            }
+        // A signal ends the waiting, and what is outstanding then has waited in vain as well.
+        self.common.look_at_the_clock();
+        self.common.tally.error("unanswered", self.outstanding);
+        for link in self.links.iter_mut().flatten() {
+            link.give_up(&mut self.common);
         }
         self.common.tally.add_up();
         Ok(())
