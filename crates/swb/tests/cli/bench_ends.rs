@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 
 use serde_json::Value;
 
-use crate::bench::{read_message, serve};
-use crate::support::{read_to_end, swb};
+use crate::bench::{bench, read_message, serve, summary};
+use crate::support::{read_to_end, run, swb};
 
 /// What has no reply when a signal comes counts with the time that it has waited, in both loops.
 #[test]
@@ -36,6 +36,48 @@ fn an_interrupt_does_not_forget_what_is_unanswered() {
         assert_eq!(count(&last["latency_ns"]["count"]), received + unanswered, "{last}");
         // The first of them has waited since the beginning, and a second was over.
         assert!(count(&last["latency_ns"]["max"]) >= 900_000_000, "{load:?}: {last}");
+        server.join().unwrap();
+    }
+}
+
+/// The request that is outstanding when the warm-up ends has waited in the measured time too.
+#[test]
+fn a_server_that_stops_answering_in_the_warm_up_does_not_meet_an_objective() {
+    let (address, server) = serve(1, |_, mut stream| {
+        let message = read_message(&mut stream).unwrap();
+        stream.write_all(&message).unwrap();
+        drop(read_to_end(stream));
+    });
+    let args = ["-c", "1", "--warm-up", "100ms", "--duration", "100ms", "--slo", "p99=1s"];
+    let ran = bench(&address, "u8", &args);
+    let told = summary(&ran);
+    assert_eq!((ran.exit, &told["slo"][0]["met"]), (1, &Value::Bool(false)), "{told}");
+    assert_eq!((&told["latency_ns"]["count"], &told["messages_received"]), (&1.into(), &0.into()));
+    // It was waited for until two seconds after the end.
+    assert!(told["latency_ns"]["max"].as_u64() >= Some(2_000_000_000), "{told}");
+    server.join().unwrap();
+}
+
+/// The first message is due at the beginning, and the next one long after the end.
+#[test]
+fn an_objective_over_no_samples_is_not_met() {
+    let args = ["-c", "1", "-r", "0.01", "--warm-up", "300ms", "--duration", "100ms"];
+    for json in [true, false] {
+        let (address, server) = serve(1, |_, mut stream| {
+            let message = read_message(&mut stream).unwrap();
+            stream.write_all(&message).unwrap();
+            drop(read_to_end(stream));
+        });
+        let args = [&["bench", &address, "-f", "u8", "--slo", "p99=1s"], &args[..]].concat();
+        let ran = run(&[&args[..], if json { &["--json"] } else { &[] }].concat(), b"");
+        assert_eq!(ran.exit, 1, "{}", ran.stderr);
+        if json {
+            let slo = &summary(&ran)["slo"][0];
+            assert_eq!((&slo["met"], &slo["value_ns"]), (&Value::Bool(false), &Value::Null));
+        } else {
+            let missed = "MISSED: p99 has no value: nothing was measured\n";
+            assert!(ran.text().contains(missed), "{}", ran.text());
+        }
         server.join().unwrap();
     }
 }

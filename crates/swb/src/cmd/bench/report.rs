@@ -148,7 +148,7 @@ impl<'a> Report<'a> {
             Object::plain()
                 .decimal("percentile", answer.objective.percentile)
                 .number("limit_ns", nanoseconds(answer.objective.limit))
-                .number("value_ns", answer.value)
+                .number_or_null("value_ns", answer.value)
                 .boolean("met", answer.is_met())
         });
         object = object
@@ -256,8 +256,13 @@ pub(super) fn time(nanoseconds: u64) -> String {
 /// Whether an objective was met, and by how much not.
 fn objective(answer: &Answer) -> String {
     let limit = nanoseconds(answer.objective.limit);
-    let (percentile, value) = (answer.objective.percentile, time(answer.value));
-    match answer.value.checked_sub(limit) {
+    let percentile = answer.objective.percentile;
+    let Some(value) = answer.value else {
+        return format!("MISSED: p{percentile} has no value: nothing was measured");
+    };
+    let over = value.checked_sub(limit);
+    let value = time(value);
+    match over {
         None | Some(0) => format!("met: p{percentile} is {value}, {} allowed", time(limit)),
         Some(over) => {
             let (over, limit) = (time(over), time(limit));

@@ -1,8 +1,8 @@
 //! What a run came to, counted while it goes on.
 //!
-//! **Invariant:** a latency counts when its message was due (in the closed loop: sent) within the
-//! time that is measured, whenever its reply came. Messages and bytes count when they moved within
-//! it.
+//! **Invariant:** a latency counts when its message was without a reply within the time that is
+//! measured: due (in the closed loop: sent) before its end, and not answered before its beginning.
+//! Messages and bytes count when they moved within it.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -42,6 +42,8 @@ pub(super) struct Tally {
     pub(super) difference: Option<String>,
     /// A reply has come, whenever that was.
     pub(super) has_replies: bool,
+    /// The time that is measured has begun.
+    has_begun: bool,
 }
 
 /// A second of a run.
@@ -76,6 +78,7 @@ impl Tally {
             last_error: None,
             difference: None,
             has_replies: false,
+            has_begun: false,
         })
     }
 
@@ -84,6 +87,7 @@ impl Tally {
         (self.sent, self.received, self.due) = (0, 0, 0);
         (self.bytes_sent, self.bytes_received) = (0, 0);
         self.second_began = (now, 0);
+        self.has_begun = true;
     }
 
     /// So many replies have come.
@@ -96,7 +100,7 @@ impl Tally {
     /// So many messages that were sent together were answered.
     #[inline]
     pub(super) fn answered(&mut self, sent: u64, now: u64, count: u64) {
-        if self.window.contains(&sent) {
+        if self.has_begun && sent < self.window.end {
             self.second.saturating_record_n(now.saturating_sub(sent), count);
         }
     }
@@ -104,7 +108,7 @@ impl Tally {
     /// A message that was due then, and was sent later, was answered.
     #[inline]
     pub(super) fn answered_due(&mut self, due: u64, sent: u64, now: u64) {
-        if self.window.contains(&due) {
+        if self.has_begun && due < self.window.end {
             self.second.saturating_record(now.saturating_sub(due));
             self.service.saturating_record(now.saturating_sub(sent));
         }

@@ -1,5 +1,7 @@
 //! What a run comes to: whether its numbers are the server's, and what was asked of them.
 
+use hdrhistogram::Histogram;
+
 use super::clock::nanoseconds;
 use super::limits::{BUSY_SHARE, KEPT_SHARE_MIN, LAG_P99_MAX};
 use super::load::Outcome;
@@ -21,13 +23,13 @@ pub(super) struct Verdict {
 /// What became of an objective.
 pub(super) struct Answer {
     pub(super) objective: Objective,
-    /// The latency there is, in nanoseconds.
-    pub(super) value: u64,
+    /// The latency there is, in nanoseconds; none where nothing was measured.
+    pub(super) value: Option<u64>,
 }
 
 impl Answer {
     pub(super) fn is_met(&self) -> bool {
-        self.value <= nanoseconds(self.objective.limit)
+        self.value.is_some_and(|value| value <= nanoseconds(self.objective.limit))
     }
 }
 
@@ -36,7 +38,7 @@ impl Verdict {
         let latency = &outcome.tally.latency;
         let answer = |objective: &Objective| Answer {
             objective: *objective,
-            value: latency.value_at_quantile(objective.percentile / 100.0),
+            value: at(latency, objective.percentile / 100.0),
         };
         Verdict {
             why_invalid: why_invalid(plan, outcome),
@@ -52,6 +54,11 @@ impl Verdict {
             && self.difference.is_none()
             && !self.has_missed_some
     }
+}
+
+/// The latency that so large a part is within; of nothing there is none.
+pub(super) fn at(histogram: &Histogram<u64>, quantile: f64) -> Option<u64> {
+    (!histogram.is_empty()).then(|| histogram.value_at_quantile(quantile))
 }
 
 /// The share of a processor that this program has used.
