@@ -1,6 +1,7 @@
 //! `swb bench` where replies do not come: what counts, and what it comes to.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 
 use serde_json::Value;
 
@@ -80,4 +81,49 @@ fn an_objective_over_no_samples_is_not_met() {
         }
         server.join().unwrap();
     }
+}
+
+#[test]
+fn a_connection_without_any_reply_makes_a_run_invalid() {
+    let silent = |number, mut stream: TcpStream| {
+        if number > 0 {
+            return drop(read_to_end(stream));
+        }
+        while let Some(message) = read_message(&mut stream) {
+            let _ = stream.write_all(&message);
+        }
+    };
+    let args = ["-c", "3", "--warm-up", "0s", "--duration", "100ms", "--verify"];
+    let (address, server) = serve(3, silent);
+    let ran = bench(&address, "u8", &args);
+    let told = summary(&ran);
+    assert_eq!((ran.exit, &told["valid"]), (1, &Value::Bool(false)), "{told}");
+    assert_eq!(told["why_invalid"], serde_json::json!(["2 of 3 connections had no reply"]));
+    assert_eq!(told["unverified"], "unanswered 2");
+    server.join().unwrap();
+
+    let (address, server) = serve(3, silent);
+    let ran = run(&[&["bench", &address, "-f", "u8"], &args[..]].concat(), b"");
+    assert_eq!(ran.exit, 1, "{}", ran.stderr);
+    for line in [
+        "\nINVALID: 2 of 3 connections had no reply\n",
+        "\nNOT VERIFIED: not each request had its reply: unanswered 2\n",
+    ] {
+        assert!(ran.text().contains(line), "{}", ran.text());
+    }
+    server.join().unwrap();
+}
+
+#[test]
+fn replies_that_nobody_asked_for_make_a_run_invalid() {
+    let (address, server) = serve(1, |_, mut stream| {
+        while let Some(message) = read_message(&mut stream) {
+            let _ = stream.write_all(&message.repeat(2));
+        }
+    });
+    let ran = bench(&address, "u8", &["-c", "1", "--depth", "1", "--count", "1"]);
+    let told = summary(&ran);
+    assert_eq!((ran.exit, &told["valid"]), (1, &Value::Bool(false)), "{told}");
+    assert_eq!(told["why_invalid"], serde_json::json!(["1 reply was not asked for"]));
+    server.join().unwrap();
 }

@@ -109,6 +109,11 @@ impl Link {
         self.due + self.flight.count()
     }
 
+    /// Whether requests had no reply, none of them.
+    pub(super) fn is_silent(&self) -> bool {
+        self.answered == 0 && self.outstanding() > 0
+    }
+
     /// What to wait for.
     pub(super) fn wanted(&self) -> Interest {
         match &self.way {

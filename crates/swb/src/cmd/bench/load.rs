@@ -52,6 +52,8 @@ pub(super) struct Outcome {
     /// How long was measured.
     pub(super) measured: Duration,
     pub(super) used: Used,
+    /// The warm-up was over, and measuring began.
+    pub(super) has_begun: bool,
     /// Connections that were still there at the end.
     pub(super) open: usize,
     pub(super) was_interrupted: bool,
@@ -313,6 +315,7 @@ impl<'a> Load<'a> {
         self.outstanding -= link.outstanding();
         self.common.tally.error(error.ending().map_or("failed", Ending::name), 1);
         self.common.tally.error("lost", link.outstanding());
+        self.common.tally.silent_connections += u64::from(link.is_silent());
         for descriptor in link.descriptors().map(<[BorrowedFd<'_>; 2]>::from).into_iter().flatten()
         {
             self.ready.forget(descriptor);
@@ -361,6 +364,7 @@ impl<'a> Load<'a> {
         self.common.look_at_the_clock();
         self.common.tally.error("unanswered", self.outstanding);
         for link in self.links.iter_mut().flatten() {
+            self.common.tally.silent_connections += u64::from(link.is_silent());
             link.give_up(&mut self.common);
         }
         self.common.tally.add_up();
@@ -375,6 +379,7 @@ impl<'a> Load<'a> {
             measured: Duration::from_nanos(measured),
             was_silent,
             used: self.used,
+            has_begun: self.is_measuring,
             open: self.open,
             was_interrupted: self.stopper.is_stopped(),
         }

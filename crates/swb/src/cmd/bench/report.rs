@@ -10,7 +10,7 @@ use super::clock::nanoseconds;
 use super::limits::BUSY_SHARE;
 use super::load::Outcome;
 use super::plan::{Plan, Rhythm};
-use super::tally::Second;
+use super::tally::{Second, Tally};
 use super::verdict::{Answer, Verdict, busy_share};
 use super::{hgrm, svg};
 use crate::args::BenchArgs;
@@ -157,8 +157,11 @@ impl<'a> Report<'a> {
             .boolean("valid", verdict.why_invalid.is_empty())
             .strings("why_invalid", &verdict.why_invalid)
             .objects("slo", objectives);
-        match &verdict.difference {
-            Some(difference) => object.string("difference", difference),
+        if let Some(difference) = &verdict.difference {
+            object = object.string("difference", difference);
+        }
+        match &verdict.unverified {
+            Some(errors) => object.string("unverified", errors),
             None => object,
         }
     }
@@ -193,7 +196,7 @@ impl<'a> Report<'a> {
         add(format!("{:<10}{}", "connect", columns(&tally.connect)));
         add(format!("{:<10}{}", "cpu", processors(outcome)));
         if !tally.errors.is_empty() {
-            add(format!("{:<10}{}", "errors", errors(outcome)));
+            add(format!("{:<10}{}", "errors", errors_and_why(outcome)));
         }
         if matches!(plan.rhythm, Rhythm::Closed { .. }) && busy_share(outcome) >= BUSY_SHARE {
             add("this program was busy all the time: the rate may be its own limit".to_owned());
@@ -203,6 +206,9 @@ impl<'a> Report<'a> {
         }
         if let Some(difference) = &verdict.difference {
             add(format!("DIFFERENT: {difference}"));
+        }
+        if let Some(errors) = &verdict.unverified {
+            add(format!("NOT VERIFIED: not each request had its reply: {errors}"));
         }
         for why in &verdict.why_invalid {
             add(format!("INVALID: {why}"));
@@ -327,10 +333,15 @@ fn processors(outcome: &Outcome) -> String {
     }
 }
 
-fn errors(outcome: &Outcome) -> String {
-    let tally = &outcome.tally;
+/// What went wrong, and how often.
+pub(super) fn errors(tally: &Tally) -> String {
     let counts = tally.errors.iter().map(|(kind, count)| format!("{kind} {count}"));
-    let mut text = counts.collect::<Vec<_>>().join(", ");
+    counts.collect::<Vec<_>>().join(", ")
+}
+
+fn errors_and_why(outcome: &Outcome) -> String {
+    let tally = &outcome.tally;
+    let mut text = errors(tally);
     // With none left, it is what the run has ended of, and told as such.
     if let Some(error) = tally.last_error.as_ref().filter(|_| outcome.open > 0) {
         text.push_str(&format!("; the last connection to end: {error}"));

@@ -42,6 +42,8 @@ pub(super) struct Tally {
     pub(super) difference: Option<String>,
     /// A reply has come, whenever that was.
     pub(super) has_replies: bool,
+    /// Connections that had no reply at all, though something was sent or due on them.
+    pub(super) silent_connections: u64,
     /// The time that is measured has begun.
     has_begun: bool,
 }
@@ -78,6 +80,7 @@ impl Tally {
             last_error: None,
             difference: None,
             has_replies: false,
+            silent_connections: 0,
             has_begun: false,
         })
     }

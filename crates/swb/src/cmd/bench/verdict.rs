@@ -6,18 +6,20 @@ use super::clock::nanoseconds;
 use super::limits::{BUSY_SHARE, KEPT_SHARE_MIN, LAG_P99_MAX};
 use super::load::Outcome;
 use super::plan::{Plan, Rhythm};
-use super::report::time;
+use super::report::{errors, time};
+use super::tally::Tally;
 use crate::args::{BenchArgs, Objective};
+use crate::units;
 
 /// The answers.
 pub(super) struct Verdict {
-    /// Why the numbers are this program's rather than the server's; empty when they are not.
+    /// Why the numbers are not the server's; empty when they are.
     pub(super) why_invalid: Vec<String>,
     pub(super) objectives: Vec<Answer>,
     /// Where a reply differed from what was sent.
     pub(super) difference: Option<String>,
-    /// All replies were to be looked at, and some did not come.
-    pub(super) has_missed_some: bool,
+    /// What else went wrong, where each reply was to be looked at.
+    pub(super) unverified: Option<String>,
 }
 
 /// What became of an objective.
@@ -44,7 +46,8 @@ impl Verdict {
             why_invalid: why_invalid(plan, outcome),
             objectives: args.slo.iter().map(answer).collect(),
             difference: outcome.tally.difference.clone(),
-            has_missed_some: args.verify && !outcome.tally.errors.is_empty(),
+            unverified: (args.verify && !outcome.tally.errors.is_empty())
+                .then(|| errors(&outcome.tally)),
         }
     }
 
@@ -52,7 +55,7 @@ impl Verdict {
         self.why_invalid.is_empty()
             && self.objectives.iter().all(Answer::is_met)
             && self.difference.is_none()
-            && !self.has_missed_some
+            && self.unverified.is_none()
     }
 }
 
@@ -66,9 +69,38 @@ pub(super) fn busy_share(outcome: &Outcome) -> f64 {
     outcome.used.own as f64 / (nanoseconds(outcome.measured) as f64).max(1.0)
 }
 
-/// What kept this program from its schedule, or makes it unknown whether it did.
+/// What makes the numbers say nothing of the server.
 fn why_invalid(plan: &Plan, outcome: &Outcome) -> Vec<String> {
-    let Rhythm::Open { rate } = plan.rhythm else { return Vec::new() };
+    if !outcome.has_begun {
+        return vec!["it ended in the warm-up, and nothing was measured".to_owned()];
+    }
+    let mut why = what_had_no_reply(plan, &outcome.tally);
+    if let Rhythm::Open { rate } = plan.rhythm {
+        why.extend(what_was_not_kept(plan, rate, outcome));
+    }
+    why
+}
+
+/// Where requests and replies do not belong together, what is counted is something else.
+fn what_had_no_reply(plan: &Plan, tally: &Tally) -> Vec<String> {
+    let mut why = Vec::new();
+    if tally.silent_connections > 0 {
+        let (silent, all) = (tally.silent_connections, plan.connections);
+        why.push(format!("{silent} of {} had no reply", units::count(all as u64, "connection")));
+    } else if tally.received == 0 {
+        why.push("no reply came in the time that was measured".to_owned());
+    }
+    if let Some(count) = tally.errors.get("unexpected") {
+        why.push(match count {
+            1 => "1 reply was not asked for".to_owned(),
+            _ => format!("{count} replies were not asked for"),
+        });
+    }
+    why
+}
+
+/// What kept this program from its schedule, or makes it unknown whether it did.
+fn what_was_not_kept(plan: &Plan, rate: f64, outcome: &Outcome) -> Vec<String> {
     let tally = &outcome.tally;
     let mut why = Vec::new();
     let is_busy = !plan.spin && busy_share(outcome) >= BUSY_SHARE;
@@ -115,7 +147,6 @@ mod tests {
     use super::*;
     use crate::args::{Cli, Verb};
     use crate::cmd::bench::load::Used;
-    use crate::cmd::bench::tally::Tally;
 
     /// A second of 1000 messages a second on two connections, a nanosecond of lag each, which used
     /// half of a processor; `change` makes it another run.
@@ -130,6 +161,7 @@ mod tests {
             tally,
             measured: Duration::from_secs(1),
             used: Used { own: 500_000_000, server: None },
+            has_begun: true,
             open: 2,
             was_interrupted: false,
             was_silent: false,
@@ -177,5 +209,16 @@ mod tests {
         let late = |outcome: &mut Outcome| outcome.tally.lag.record_n(2_000_000, 20).unwrap();
         check(&[], late, &[]);
         check(&[], |outcome| (outcome.open, outcome.tally.due) = (1, 0), &[]);
+    }
+
+    #[test]
+    fn a_run_is_invalid_when_replies_are_not_those_of_the_requests() {
+        for load in [&[][..], &["-r", "1000"]] {
+            check(load, |outcome| outcome.tally.silent_connections = 1, &["1 of 2 connections"]);
+            check(load, |outcome| outcome.tally.error("unexpected", 7), &["7 replies were not"]);
+            check(load, |outcome| outcome.tally.received = 0, &["no reply came in the time"]);
+            check(load, |outcome| outcome.has_begun = false, &["it ended in the warm-up"]);
+            check(load, |outcome| outcome.tally.error("unanswered", 1), &[]);
+        }
     }
 }
