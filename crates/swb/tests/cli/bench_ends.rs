@@ -127,3 +127,19 @@ fn replies_that_nobody_asked_for_make_a_run_invalid() {
     assert_eq!(told["why_invalid"], serde_json::json!(["1 reply was not asked for"]));
     server.join().unwrap();
 }
+
+/// No machine can send so many: what was due is counted all the same, and the run ends.
+#[test]
+fn the_highest_rate_ends_with_its_duration_and_counts_all_that_was_due() {
+    let (address, server) = serve(2, |_, stream| drop(read_to_end(stream)));
+    let args = ["-c", "2", "-r", "1e8", "--warm-up", "0s", "--duration", "200ms"];
+    let told = summary(&bench(&address, "u8", &args));
+    // All but what is due in the last nanosecond; each counted once, as unanswered.
+    let due = 20_000_000;
+    assert_eq!(
+        (&told["lag_ns"]["count"], &told["latency_ns"]["count"]),
+        (&due.into(), &due.into())
+    );
+    assert_eq!(told["errors"]["unanswered"], due);
+    server.join().unwrap();
+}

@@ -21,6 +21,9 @@ pub(super) const IN_FLIGHT_MAX: u64 = 65_536;
 /// The longest latency that is told apart, in nanoseconds: an hour.
 pub(super) const LATENCY_MAX: u64 = 3_600_000_000_000;
 
+/// The highest rate, in messages a second in all; more than a processor can see to.
+pub(super) const RATE_MAX: f64 = 100e6;
+
 /// How late this program itself may send one message of a hundred, in the open loop, before the
 /// run is invalid.
 pub(super) const LAG_P99_MAX: Duration = Duration::from_millis(1);

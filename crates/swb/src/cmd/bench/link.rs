@@ -401,9 +401,16 @@ impl Link {
             }
             Some(schedule) => {
                 let sent = self.answered + self.flight.count();
-                let unanswered = self.flight.unanswered(self.answered);
-                for index in unanswered.into_iter().chain(sent..sent + self.due) {
+                for index in self.flight.unanswered(self.answered) {
                     common.tally.answered(schedule.due(self.index, index), common.now, 1);
+                }
+                let (mut index, end) = (sent, sent + self.due);
+                while index < end {
+                    let due = schedule.due(self.index, index);
+                    let alike = 1 + schedule.within_of_one(common.tally.alike(due, common.now));
+                    let alike = alike.min(end - index);
+                    common.tally.answered(due, common.now, alike);
+                    index += alike;
                 }
             }
         }

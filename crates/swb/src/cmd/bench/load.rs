@@ -236,8 +236,13 @@ impl<'a> Load<'a> {
         if numbers.is_empty() {
             return Ok(());
         }
-        for number in numbers.clone() {
-            self.common.tally.seen_to(schedule.at(number), now);
+        let mut number = numbers.start;
+        while number < numbers.end {
+            let due = schedule.at(number);
+            let alike = 1 + schedule.within(self.common.tally.alike(due, now), 1);
+            let alike = alike.min(numbers.end - number);
+            self.common.tally.seen_to(due, now, alike);
+            number += alike;
         }
         let schedule = *schedule;
         for (index, count) in schedule.shares(numbers) {

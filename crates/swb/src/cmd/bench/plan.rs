@@ -6,7 +6,7 @@ use std::time::Duration;
 use switchboard_frame::{Decoder, EncodeError, Encoder, Fields, Framing, Protocol, Role};
 
 use super::expected::Expected;
-use super::limits::{BLOCK_BYTES, DURATION, WARM_UP};
+use super::limits::{BLOCK_BYTES, DURATION, RATE_MAX, WARM_UP};
 use crate::args::{BenchArgs, Matching};
 use crate::exit::{Exit, Failure};
 use crate::payload;
@@ -70,6 +70,11 @@ impl Plan {
         let half_closes = is_eof(framing);
         let is_one_shot = half_closes || is_eof(protocol.framing(Role::Server));
         let rhythm = match args.rate {
+            Some(rate) if rate > RATE_MAX => {
+                return Err(Failure::usage(format_args!(
+                    "--rate {rate}: at most {RATE_MAX} messages a second"
+                )));
+            }
             Some(rate) => Rhythm::Open { rate },
             None => Rhythm::Closed { depth: args.depth as u64 },
         };

@@ -32,12 +32,27 @@ impl Schedule {
     }
 
     /// Hands out what is due by `now`: the numbers of those messages.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
     pub(super) fn hand_out(&mut self, now: u64) -> Range<u64> {
         let first = self.next;
+        // Counted with one division, however many there are; rounding may be one off.
+        self.next =
+            ((now as f64 / self.interval) as u64).saturating_sub(1).clamp(first, self.total);
         while self.next_at().is_some_and(|at| at <= now) {
             self.next += 1;
         }
         first..self.next
+    }
+
+    /// How many messages behind one, each `step`-th, are due within so many nanoseconds of it.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+    pub(super) fn within(&self, nanoseconds: u64, step: u64) -> u64 {
+        (nanoseconds as f64 / (self.interval * step as f64)) as u64
+    }
+
+    /// How many messages behind one of a connection are due within so many nanoseconds of it.
+    pub(super) fn within_of_one(&self, nanoseconds: u64) -> u64 {
+        self.within(nanoseconds, self.connections)
     }
 
     /// Each connection that messages of these numbers are of, and of how many.
@@ -73,5 +88,20 @@ mod tests {
         assert_eq!(schedule.shares(numbers).collect::<Vec<_>>(), [(2, 1), (0, 1), (1, 1)]);
         assert_eq!((schedule.next_at(), schedule.hand_out(2_000_000)), (None, 8..8));
         assert_eq!((schedule.due(0, 0), schedule.due(1, 2)), (0, 7_000));
+        assert_eq!((schedule.within(2_999, 1), schedule.within_of_one(3_000)), (2, 1));
+    }
+
+    #[test]
+    fn what_is_due_is_handed_out_to_the_nanosecond_at_any_rate() {
+        for rate in [0.001, 3.0, 7e5, 1e8] {
+            let mut schedule = Schedule::new(rate, 1, u64::MAX);
+            let mut next = 0;
+            for now in (0..1_000_000_000).step_by(12_345_677) {
+                let numbers = schedule.hand_out(now);
+                assert_eq!(numbers.start, next);
+                next = numbers.end;
+                assert!(schedule.at(next) > now && (next == 0 || schedule.at(next - 1) <= now));
+            }
+        }
     }
 }

@@ -117,11 +117,22 @@ impl Tally {
         }
     }
 
-    /// A message that was due then is seen to.
-    pub(super) fn seen_to(&mut self, due: u64, now: u64) {
-        self.due += 1;
+    /// So many messages that were due then are seen to.
+    pub(super) fn seen_to(&mut self, due: u64, now: u64, count: u64) {
+        self.due += count;
         if self.window.contains(&due) {
-            self.lag.saturating_record(now.saturating_sub(due));
+            self.lag.saturating_record_n(now.saturating_sub(due), count);
+        }
+    }
+
+    /// How much later than this one a message may be due, and has waited as long in the digits
+    /// that are told apart: those are counted at once, for there may be any number of them.
+    pub(super) fn alike(&self, due: u64, now: u64) -> u64 {
+        let waited = now.saturating_sub(due);
+        let alike = waited - self.lag.lowest_equivalent(waited);
+        match self.window.start.checked_sub(due + 1) {
+            Some(before) => alike.min(before),
+            None => alike,
         }
     }
 
