@@ -75,8 +75,8 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "TIME", value_parser = units::patience)]
     pub(crate) duration: Option<Duration>,
 
-    /// How long the load goes on before that [default: 1s, with --count 0s]
-    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    /// How long the load goes on before that [default: 1s, with --count none]
+    #[arg(long, value_name = "TIME", value_parser = units::duration, conflicts_with = "count")]
     pub(crate) warm_up: Option<Duration>,
 
     /// End after so many messages, or after --duration

@@ -228,11 +228,12 @@ fn replies_in_another_order_are_matched_by_their_number() {
 
 #[test]
 fn what_cannot_be_measured_is_refused_before_anybody_is_connected_to() {
-    let cases: [(&[&str], i32, &str); 9] = [
+    let cases: [(&[&str], i32, &str); 10] = [
         (&["-f", "postgres"], 2, "a request has several"),
         (&["-f", "eof", "--depth", "2"], 2, "only the end of the stream ends a message here"),
         (&["-f", "u8", "-r", "100000001"], 2, "at most 100000000 messages a second"),
         (&["-f", "u8", "-r", "1e300"], 2, "at most 100000000 messages a second"),
+        (&["-f", "u8", "--count", "9", "--warm-up", "1s"], 2, "cannot be used with '--warm-up"),
         (&["-f", "raw"], 2, "where a reply ends, and in this one nothing does"),
         (&["-f", "fixed:8"], 5, "the message cannot be sent: "),
         (&["-f", "lines", "--data", "a\\nb"], 5, "the message cannot be sent: "),
