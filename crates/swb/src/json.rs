@@ -51,6 +51,14 @@ impl Object {
         self
     }
 
+    /// The same, or null where it is not known.
+    pub(crate) fn decimal_or_null(self, name: &str, value: Option<f64>) -> Object {
+        match value {
+            Some(value) => self.decimal(name, value),
+            None => self.number_or_null(name, None),
+        }
+    }
+
     pub(crate) fn boolean(mut self, name: &str, value: bool) -> Object {
         self.name(name);
         self.text.push_str(if value { "true" } else { "false" });

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use serde_json::Value;
 
 use crate::bench::{bench, read_message, serve, summary};
-use crate::support::{read_to_end, run, swb};
+use crate::support::{Dir, read_to_end, run, swb};
 
 /// What has no reply when a signal comes counts with the time that it has waited, in both loops.
 #[test]
@@ -62,6 +62,8 @@ fn a_server_that_stops_answering_in_the_warm_up_does_not_meet_an_objective() {
 /// The first message is due at the beginning, and the next one long after the end.
 #[test]
 fn an_objective_over_no_samples_is_not_met() {
+    let dir = Dir::new("bench-no-samples");
+    let [hgrm, svg] = ["hgrm", "svg"].map(|name| dir.path.join(name).display().to_string());
     let args = ["-c", "1", "-r", "0.01", "--warm-up", "300ms", "--duration", "100ms"];
     for json in [true, false] {
         let (address, server) = serve(1, |_, mut stream| {
@@ -69,13 +71,28 @@ fn an_objective_over_no_samples_is_not_met() {
             stream.write_all(&message).unwrap();
             drop(read_to_end(stream));
         });
-        let args = [&["bench", &address, "-f", "u8", "--slo", "p99=1s"], &args[..]].concat();
+        let files = ["--hgrm", &hgrm, "--svg", &svg];
+        let args = [&["bench", &address, "-f", "u8", "--slo", "p99=1s"], &args[..], &files];
+        let args = args.concat();
         let ran = run(&[&args[..], if json { &["--json"] } else { &[] }].concat(), b"");
-        assert_eq!(ran.exit, 1, "{}", ran.stderr);
+        let told = "swb: nothing was measured: --hgrm and --svg stay empty\n";
+        assert_eq!((ran.exit, ran.stderr.as_str()), (1, told));
+        assert_eq!(std::fs::read_to_string(&svg).unwrap(), "");
         if json {
             let slo = &summary(&ran)["slo"][0];
             assert_eq!((&slo["met"], &slo["value_ns"]), (&Value::Bool(false), &Value::Null));
+            for member in ["min", "mean", "p50", "p99.99", "max"] {
+                assert_eq!(summary(&ran)["latency_ns"][member], Value::Null, "{member}");
+            }
+            assert_eq!(summary(&ran)["client_cpu_ns_per_message"], Value::Null);
+            let second: Value = serde_json::from_str(ran.lines()[0]).unwrap();
+            let none = serde_json::json!({"p50": null, "p99": null, "max": null});
+            assert_eq!((&second["type"], &second["latency_ns"]), (&"second".into(), &none));
         } else {
+            assert!(ran.text().contains("0 a second, p50 -, p99 -, max -\n"), "{}", ran.text());
+            let latency = ran.lines().into_iter().find(|line| line.starts_with("latency   "));
+            let columns: Vec<&str> = latency.unwrap().split_whitespace().collect();
+            assert_eq!(columns, ["latency", "-", "-", "-", "-", "-", "-", "-"]);
             let missed = "MISSED: p99 has no value: nothing was measured\n";
             assert!(ran.text().contains(missed), "{}", ran.text());
         }
@@ -141,5 +158,20 @@ fn the_highest_rate_ends_with_its_duration_and_counts_all_that_was_due() {
         (&due.into(), &due.into())
     );
     assert_eq!(told["errors"]["unanswered"], due);
+    server.join().unwrap();
+}
+
+/// The server ends it: it is gone once the one reply has come, long before the warm-up is over.
+#[test]
+fn a_run_that_ends_in_the_warm_up_says_so_and_nothing_else() {
+    let (address, server) = serve(1, |_, mut stream| {
+        let message = read_message(&mut stream).unwrap();
+        stream.write_all(&message).unwrap();
+    });
+    let ran = run(&["bench", &address, "-f", "u8", "-c", "1", "--warm-up", "1h"], b"");
+    let lines = ran.lines();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert_eq!(lines[2], "INVALID: it ended in the warm-up, and nothing was measured");
+    assert!(ran.exit >= 5 && ran.stderr.starts_with("swb: "), "{}: {}", ran.exit, ran.stderr);
     server.join().unwrap();
 }

@@ -10,7 +10,7 @@ use super::clock::nanoseconds;
 use super::limits::BUSY_SHARE;
 use super::load::Outcome;
 use super::plan::{Plan, Rhythm};
-use super::tally::{Second, Tally};
+use super::tally::{Second, Tally, at};
 use super::verdict::{Answer, Verdict, busy_share};
 use super::{hgrm, svg};
 use crate::args::BenchArgs;
@@ -57,9 +57,9 @@ impl<'a> Report<'a> {
             return Ok(());
         }
         let latency = Object::plain()
-            .number("p50", second.p50)
-            .number("p99", second.p99)
-            .number("max", second.max);
+            .number_or_null("p50", second.p50)
+            .number_or_null("p99", second.p99)
+            .number_or_null("max", second.max);
         let object = Object::new("second")
             .number("second", second.number)
             .decimal("seconds", second.seconds)
@@ -86,6 +86,12 @@ impl<'a> Report<'a> {
     /// One cannot be written.
     pub(super) fn files(&self, outcome: &Outcome) -> Result<(), Failure> {
         let tally = &outcome.tally;
+        if tally.latency.is_empty() {
+            if self.hgrm.is_some() || self.svg.is_some() {
+                self.printer.talk("swb: nothing was measured: --hgrm and --svg stay empty");
+            }
+            return Ok(());
+        }
         if let Some(file) = &self.hgrm {
             write(file, &hgrm::text(&tally.latency))?;
         }
@@ -94,9 +100,9 @@ impl<'a> Report<'a> {
             if matches!(self.plan.rhythm, Rhythm::Open { .. }) {
                 curves.push(("service", &tally.service));
             }
-            let rate = per(tally.received as f64, outcome.measured.as_secs_f64());
+            let rate = rate(tally.received, outcome.measured.as_secs_f64());
             let [what, load] = self.what();
-            let below = [what, format!("{load}; {rate:.0} replies a second")];
+            let below = [what, format!("{load}; {rate} replies a second")];
             write(file, &svg::text("Latency by percentile", &below, &curves))?;
         }
         Ok(())
@@ -127,7 +133,7 @@ impl<'a> Report<'a> {
             .decimal("seconds", seconds)
             .number("messages_sent", tally.sent)
             .number("messages_received", tally.received)
-            .decimal("messages_per_second", per(tally.received as f64, seconds))
+            .decimal_or_null("messages_per_second", per(tally.received as f64, seconds))
             .number("bytes_sent", tally.bytes_sent)
             .number("bytes_received", tally.bytes_received)
             .object("errors", errors)
@@ -142,7 +148,7 @@ impl<'a> Report<'a> {
         if let Some(used) = outcome.used.server {
             object = object
                 .number("server_cpu_ns", used)
-                .decimal("server_cpu_ns_per_message", per(used as f64, messages));
+                .decimal_or_null("server_cpu_ns_per_message", per(used as f64, messages));
         }
         let objectives = verdict.objectives.iter().map(|answer| {
             Object::plain()
@@ -153,7 +159,7 @@ impl<'a> Report<'a> {
         });
         object = object
             .number("client_cpu_ns", outcome.used.own)
-            .decimal("client_cpu_ns_per_message", per(outcome.used.own as f64, messages))
+            .decimal_or_null("client_cpu_ns_per_message", per(outcome.used.own as f64, messages))
             .boolean("valid", verdict.why_invalid.is_empty())
             .strings("why_invalid", &verdict.why_invalid)
             .objects("slo", objectives);
@@ -170,6 +176,11 @@ impl<'a> Report<'a> {
         let (plan, tally) = (self.plan, &outcome.tally);
         let seconds = outcome.measured.as_secs_f64();
         let mut text = self.heading();
+        if !outcome.has_begun {
+            // Nothing else is known, and why is all that there is to tell.
+            text.extend(verdict.why_invalid.iter().map(|why| format!("INVALID: {why}\n")));
+            return text;
+        }
         let mut add = |line: String| {
             text.push_str(&line);
             text.push('\n');
@@ -181,9 +192,9 @@ impl<'a> Report<'a> {
             add(format!("   .. and so on to {}; --json has all", tally.seconds.len()));
         }
         add(format!(
-            "{} in {seconds:.2} s: {:.0} a second; {} out, {} in",
+            "{} in {seconds:.2} s: {} a second; {} out, {} in",
             units::count(tally.received, "reply"),
-            per(tally.received as f64, seconds),
+            rate(tally.received, seconds),
             units::rounded(tally.bytes_sent),
             units::rounded(tally.bytes_received),
         ));
@@ -259,6 +270,10 @@ pub(super) fn time(nanoseconds: u64) -> String {
     }
 }
 
+fn time_or_none(nanoseconds: Option<u64>) -> String {
+    nanoseconds.map_or("-".to_owned(), time)
+}
+
 /// Whether an objective was met, and by how much not.
 fn objective(answer: &Answer) -> String {
     let limit = nanoseconds(answer.objective.limit);
@@ -279,12 +294,12 @@ fn objective(answer: &Answer) -> String {
 
 fn line(second: &Second) -> String {
     format!(
-        "{:>4} s: {:.0} a second, p50 {}, p99 {}, max {}",
+        "{:>4} s: {} a second, p50 {}, p99 {}, max {}",
         second.number,
-        per(second.received as f64, second.seconds),
-        time(second.p50),
-        time(second.p99),
-        time(second.max)
+        rate(second.received, second.seconds),
+        time_or_none(second.p50),
+        time_or_none(second.p99),
+        time_or_none(second.max)
     )
 }
 
@@ -295,32 +310,31 @@ fn heads() -> String {
 }
 
 fn columns(histogram: &Histogram<u64>) -> String {
-    let at = |quantile: f64| histogram.value_at_quantile(quantile);
-    let mut times: Vec<u64> = PERCENTILES.iter().map(|(_, quantile)| at(*quantile)).collect();
-    times.extend([histogram.max(), mean(histogram)]);
-    times.into_iter().map(|value| format!("{:>11}", time(value))).collect()
+    let mut times: Vec<_> = PERCENTILES.iter().map(|(_, part)| at(histogram, *part)).collect();
+    times.extend([at(histogram, 1.0), mean(histogram)]);
+    times.into_iter().map(|value| format!("{:>11}", time_or_none(value))).collect()
 }
 
 fn histogram(histogram: &Histogram<u64>) -> Object {
     let mut object = Object::plain()
         .number("count", histogram.len())
-        .number("min", histogram.min())
-        .number("mean", mean(histogram));
+        .number_or_null("min", at(histogram, 0.0))
+        .number_or_null("mean", mean(histogram));
     for (name, quantile) in PERCENTILES {
-        object = object.number(name, histogram.value_at_quantile(quantile));
+        object = object.number_or_null(name, at(histogram, quantile));
     }
-    object.number("max", histogram.max())
+    object.number_or_null("max", at(histogram, 1.0))
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded")]
-fn mean(histogram: &Histogram<u64>) -> u64 {
-    histogram.mean() as u64
+fn mean(histogram: &Histogram<u64>) -> Option<u64> {
+    (!histogram.is_empty()).then(|| histogram.mean() as u64)
 }
 
 /// What a reply took of the processors here and in the server.
 fn processors(outcome: &Outcome) -> String {
     let a_reply = |used: u64| {
-        let share = per(used as f64, outcome.measured.as_nanos() as f64) * 100.0;
+        let share = used as f64 / (outcome.measured.as_nanos() as f64).max(1.0) * 100.0;
         match used.checked_div(outcome.tally.received) {
             Some(each) => format!("{} a reply ({share:.0} % of a processor)", time(each)),
             None => format!("{} and no reply", time(used)),
@@ -360,7 +374,12 @@ fn write(mut file: &File, text: &str) -> Result<(), Failure> {
     file.write_all(text.as_bytes()).map_err(refused)
 }
 
-/// A quotient; of nothing it is nothing.
-fn per(what: f64, of: f64) -> f64 {
-    if of > 0.0 { what / of } else { 0.0 }
+/// A quotient; of nothing there is none.
+fn per(what: f64, of: f64) -> Option<f64> {
+    (of > 0.0).then(|| what / of)
+}
+
+/// How many a second.
+fn rate(count: u64, seconds: f64) -> String {
+    per(count as f64, seconds).map_or("-".to_owned(), |rate| format!("{rate:.0}"))
 }

@@ -55,9 +55,10 @@ pub(super) struct Second {
     pub(super) number: u64,
     pub(super) seconds: f64,
     pub(super) received: u64,
-    pub(super) p50: u64,
-    pub(super) p99: u64,
-    pub(super) max: u64,
+    /// Of latencies; none where no reply came.
+    pub(super) p50: Option<u64>,
+    pub(super) p99: Option<u64>,
+    pub(super) max: Option<u64>,
 }
 
 impl Tally {
@@ -149,9 +150,9 @@ impl Tally {
             number: self.seconds.len() as u64 + 1,
             seconds: now.saturating_sub(began) as f64 / 1e9,
             received: self.received - received,
-            p50: self.second.value_at_quantile(0.5),
-            p99: self.second.value_at_quantile(0.99),
-            max: self.second.max(),
+            p50: at(&self.second, 0.5),
+            p99: at(&self.second, 0.99),
+            max: at(&self.second, 1.0),
         };
         self.seconds.push(second);
         self.add_up();
@@ -173,6 +174,11 @@ impl Tally {
         let _ = self.latency.add(&self.second);
         self.second.reset();
     }
+}
+
+/// The latency that so large a part is within; of nothing there is none.
+pub(super) fn at(histogram: &Histogram<u64>, quantile: f64) -> Option<u64> {
+    (!histogram.is_empty()).then(|| histogram.value_at_quantile(quantile))
 }
 
 fn histogram() -> Result<Histogram<u64>, Failure> {

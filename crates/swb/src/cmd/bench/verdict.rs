@@ -1,13 +1,11 @@
 //! What a run comes to: whether its numbers are the server's, and what was asked of them.
 
-use hdrhistogram::Histogram;
-
 use super::clock::nanoseconds;
 use super::limits::{BUSY_SHARE, KEPT_SHARE_MIN, LAG_P99_MAX};
 use super::load::Outcome;
 use super::plan::{Plan, Rhythm};
 use super::report::{errors, time};
-use super::tally::Tally;
+use super::tally::{Tally, at};
 use crate::args::{BenchArgs, Objective};
 use crate::units;
 
@@ -57,11 +55,6 @@ impl Verdict {
             && self.difference.is_none()
             && self.unverified.is_none()
     }
-}
-
-/// The latency that so large a part is within; of nothing there is none.
-pub(super) fn at(histogram: &Histogram<u64>, quantile: f64) -> Option<u64> {
-    (!histogram.is_empty()).then(|| histogram.value_at_quantile(quantile))
 }
 
 /// The share of a processor that this program has used.
