@@ -184,6 +184,9 @@ fn latencies_are_written_for_plotters_and_drawn() {
     let ran = bench(&server.endpoint, "u32be", &["--svg", &nowhere]);
     assert_eq!((ran.exit, ran.text()), (2, ""));
     assert!(ran.stderr.starts_with("swb: cannot write "), "{}", ran.stderr);
+    let ran = bench(&server.endpoint, "u32be", &["-c", "1", "--count", "9", "--hgrm", "/dev/full"]);
+    assert_eq!(ran.exit, 2, "{}", ran.stderr);
+    assert!(ran.stderr.starts_with("swb: cannot write /dev/full: No space left"), "{}", ran.stderr);
     stop(server);
 }
 

@@ -92,10 +92,10 @@ impl<'a> Report<'a> {
             }
             return Ok(());
         }
-        if let Some(file) = &self.hgrm {
+        if let Some(file) = self.hgrm.as_ref().zip(self.args.hgrm.as_deref()) {
             write(file, &hgrm::text(&tally.latency))?;
         }
-        if let Some(file) = &self.svg {
+        if let Some(file) = self.svg.as_ref().zip(self.args.svg.as_deref()) {
             let mut curves = vec![("latency", &tally.latency)];
             if matches!(self.plan.rhythm, Rhythm::Open { .. }) {
                 curves.push(("service", &tally.service));
@@ -103,7 +103,8 @@ impl<'a> Report<'a> {
             let rate = rate(tally.received, outcome.measured.as_secs_f64());
             let [what, load] = self.what();
             let below = [what, format!("{load}; {rate} replies a second")];
-            write(file, &svg::text("Latency by percentile", &below, &curves))?;
+            let text = svg::text("Latency by percentile", &below, &curves);
+            write(file, &text)?;
         }
         Ok(())
     }
@@ -364,14 +365,15 @@ fn errors_and_why(outcome: &Outcome) -> String {
 }
 
 fn create(path: Option<&Path>) -> Result<Option<File>, Failure> {
-    let Some(path) = path else { return Ok(None) };
-    let refused = |error| Failure::usage(format_args!("cannot write {}: {error}", path.display()));
-    File::create(path).map(Some).map_err(refused)
+    path.map(|path| File::create(path).map_err(|error| refused(path, error))).transpose()
 }
 
-fn write(mut file: &File, text: &str) -> Result<(), Failure> {
-    let refused = |error| Failure::usage(format_args!("cannot write a file: {error}"));
-    file.write_all(text.as_bytes()).map_err(refused)
+fn write((mut file, path): (&File, &Path), text: &str) -> Result<(), Failure> {
+    file.write_all(text.as_bytes()).map_err(|error| refused(path, error))
+}
+
+fn refused(path: &Path, error: std::io::Error) -> Failure {
+    Failure::usage(format_args!("cannot write {}: {error}", path.display()))
 }
 
 /// A quotient; of nothing there is none.
