@@ -8,7 +8,7 @@ use switchboard_frame::{Decoder, EncodeError, Encoder, Fields, Framing, Protocol
 use super::expected::Expected;
 use super::limits::{BLOCK_BYTES, DURATION, RATE_MAX, WARM_UP};
 use crate::args::{BenchArgs, Matching};
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::payload;
 
 /// Tried for numbers in a field, the widest that it takes is used.
@@ -87,7 +87,7 @@ impl Plan {
                 false => "",
             };
             let text = format_args!("the message cannot be sent: {error}{advice}");
-            Failure::new(Exit::BadFrame, text)
+            Failure::usage(text)
         };
         let requests = Requests::new(framing, &message, rhythm).map_err(refused)?;
         if is_one_shot && (args.depth > 1 || message.number.is_some()) {
