@@ -32,6 +32,7 @@ use crate::units;
   swb bench localhost:7000 --frame lines --rate 10000 --duration 30s --slo p99.9=5ms
   swb bench localhost:6379 --frame redis --data '*1\\r\\n$4\\r\\nPING\\r\\n'
   swb bench localhost:8080 --frame http1 --data 'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'
+    (nginx closes a connection after keepalive_requests, 1000 of them: raise it there)
   swb bench unix:/run/app.sock --frame 'len:u32be id:u32be' --match field:id --verify
   swb bench localhost:7000 --frame lines -r 5000 --json --hgrm out.hgrm --svg out.svg")]
 pub(crate) struct BenchArgs {
