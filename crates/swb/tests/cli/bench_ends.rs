@@ -2,11 +2,12 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::bench::{bench, read_message, serve, summary};
-use crate::support::{Dir, read_to_end, run, swb};
+use crate::bench::{bench, read_message, serve, stop, summary};
+use crate::support::{Dir, Running, read_to_end, run, swb};
 
 /// What has no reply when a signal comes counts with the time that it has waited, in both loops.
 #[test]
@@ -174,4 +175,35 @@ fn a_run_that_ends_in_the_warm_up_says_so_and_nothing_else() {
     assert_eq!(lines[2], "INVALID: it ended in the warm-up, and nothing was measured");
     assert!(ran.exit >= 5 && ran.stderr.starts_with("swb: "), "{}: {}", ran.exit, ran.stderr);
     server.join().unwrap();
+}
+
+/// The process that is looked at ends while the run goes on, which the connection does not tell.
+#[test]
+fn what_a_server_used_that_is_gone_is_said_to_be_unknown() {
+    for json in [true, false] {
+        let other = Running::start(&["serve", "127.0.0.1:0", "echo", "-f", "u8"]);
+        let pid = other.child.id().to_string();
+        let other = Arc::new(Mutex::new(Some(other)));
+        let (address, server) = serve(1, move |_, mut stream| {
+            while let Some(message) = read_message(&mut stream) {
+                if let Some(other) = other.lock().unwrap().take() {
+                    stop(other);
+                }
+                let _ = stream.write_all(&message);
+            }
+        });
+        let args = ["bench", &address, "-f", "u8", "-c", "1", "--count", "9", "--server-pid", &pid];
+        let ran = run(&[&args[..], if json { &["--json"] } else { &[] }].concat(), b"");
+        assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""));
+        if json {
+            let told = summary(&ran);
+            for member in ["server_cpu_ns", "server_cpu_ns_per_message"] {
+                assert_eq!(told.get(member), Some(&Value::Null), "{told}");
+            }
+        } else {
+            let told = "\ncpu       server unknown, for its process has ended, here ";
+            assert!(ran.text().contains(told), "{}", ran.text());
+        }
+        server.join().unwrap();
+    }
 }

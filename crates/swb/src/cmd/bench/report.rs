@@ -146,10 +146,12 @@ impl<'a> Report<'a> {
         }
         object = object.object("connect_ns", histogram(&tally.connect));
         let messages = tally.received as f64;
-        if let Some(used) = outcome.used.server {
+        if self.args.server_pid.is_some() {
+            let used = outcome.used.server;
+            let each = used.and_then(|used| per(used as f64, messages));
             object = object
-                .number("server_cpu_ns", used)
-                .decimal_or_null("server_cpu_ns_per_message", per(used as f64, messages));
+                .number_or_null("server_cpu_ns", used)
+                .decimal_or_null("server_cpu_ns_per_message", each);
         }
         let objectives = verdict.objectives.iter().map(|answer| {
             Object::plain()
@@ -206,7 +208,7 @@ impl<'a> Report<'a> {
             add(format!("{:<10}{}", "lag", columns(&tally.lag)));
         }
         add(format!("{:<10}{}", "connect", columns(&tally.connect)));
-        add(format!("{:<10}{}", "cpu", processors(outcome)));
+        add(format!("{:<10}{}", "cpu", self.processors(outcome)));
         if !tally.errors.is_empty() {
             add(format!("{:<10}{}", "errors", errors_and_why(outcome)));
         }
@@ -226,6 +228,25 @@ impl<'a> Report<'a> {
             add(format!("INVALID: {why}"));
         }
         text
+    }
+
+    /// What a reply took of the processors here and in the server.
+    fn processors(&self, outcome: &Outcome) -> String {
+        let a_reply = |used: u64| {
+            let share = used as f64 / (outcome.measured.as_nanos() as f64).max(1.0) * 100.0;
+            match used.checked_div(outcome.tally.received) {
+                Some(each) => format!("{} a reply ({share:.0} % of a processor)", time(each)),
+                None => format!("{} and no reply", time(used)),
+            }
+        };
+        let own = format!("here {}", a_reply(outcome.used.own));
+        match outcome.used.server {
+            Some(used) => format!("server {}, {own}", a_reply(used)),
+            None if self.args.server_pid.is_some() => {
+                format!("server unknown, for its process has ended, {own}")
+            }
+            None => own,
+        }
     }
 
     /// What is run, and how its numbers are to be read.
@@ -330,22 +351,6 @@ fn histogram(histogram: &Histogram<u64>) -> Object {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rounded")]
 fn mean(histogram: &Histogram<u64>) -> Option<u64> {
     (!histogram.is_empty()).then(|| histogram.mean() as u64)
-}
-
-/// What a reply took of the processors here and in the server.
-fn processors(outcome: &Outcome) -> String {
-    let a_reply = |used: u64| {
-        let share = used as f64 / (outcome.measured.as_nanos() as f64).max(1.0) * 100.0;
-        match used.checked_div(outcome.tally.received) {
-            Some(each) => format!("{} a reply ({share:.0} % of a processor)", time(each)),
-            None => format!("{} and no reply", time(used)),
-        }
-    };
-    let own = format!("here {}", a_reply(outcome.used.own));
-    match outcome.used.server {
-        Some(used) => format!("server {}, {own}", a_reply(used)),
-        None => own,
-    }
 }
 
 /// What went wrong, and how often.
