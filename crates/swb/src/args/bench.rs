@@ -19,7 +19,8 @@ use crate::units;
 /// have been sent while the server stalled. With --rate the loop is open: messages are due on a
 /// schedule, whatever the server does, and latency counts from when each was due; the service time,
 /// from when it was really sent, stands beside it. A run whose schedule this program itself could
-/// not keep is marked invalid, and exits 1.
+/// not keep is marked invalid, and exits 1; so is one with a connection that had no reply at all,
+/// or with replies that nobody asked for.
 ///
 /// On machines with several processors give the server and this program one each (taskset).
 #[derive(Args)]
@@ -52,7 +53,7 @@ pub(crate) struct BenchArgs {
     #[arg(conflicts_with = "rate")]
     pub(crate) depth: usize,
 
-    /// Messages a second in all: the open loop
+    /// Messages a second in all, at most 100 million: the open loop
     #[arg(short = 'r', long, value_name = "R", value_parser = rate)]
     pub(crate) rate: Option<f64>,
 
@@ -77,7 +78,7 @@ pub(crate) struct BenchArgs {
     pub(crate) duration: Option<Duration>,
 
     /// How long the load goes on before that [default: 1s, with --count none]
-    #[arg(long, value_name = "TIME", value_parser = units::duration, conflicts_with = "count")]
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) warm_up: Option<Duration>,
 
     /// End after so many messages, or after --duration

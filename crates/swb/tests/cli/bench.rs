@@ -233,7 +233,7 @@ fn what_cannot_be_measured_is_refused_before_anybody_is_connected_to() {
         (&["-f", "eof", "--depth", "2"], 2, "only the end of the stream ends a message here"),
         (&["-f", "u8", "-r", "100000001"], 2, "at most 100000000 messages a second"),
         (&["-f", "u8", "-r", "1e300"], 2, "at most 100000000 messages a second"),
-        (&["-f", "u8", "--count", "9", "--warm-up", "1s"], 2, "cannot be used with '--warm-up"),
+        (&["-f", "u8", "--count", "9", "--warm-up", "1s"], 2, "no --warm-up beside it"),
         (&["-f", "raw"], 2, "where a reply ends, and in this one nothing does"),
         (&["-f", "fixed:8"], 2, "the message cannot be sent: "),
         (&["-f", "lines", "--data", "a\\nb"], 2, "the message cannot be sent: "),

@@ -139,7 +139,7 @@ fn replies_that_nobody_asked_for_make_a_run_invalid() {
             let _ = stream.write_all(&message.repeat(2));
         }
     });
-    let ran = bench(&address, "u8", &["-c", "1", "--depth", "1", "--count", "1"]);
+    let ran = bench(&address, "u8", &["-c", "1", "--warm-up", "0s", "--count", "1"]);
     let told = summary(&ran);
     assert_eq!((ran.exit, &told["valid"]), (1, &Value::Bool(false)), "{told}");
     assert_eq!(told["why_invalid"], serde_json::json!(["1 reply was not asked for"]));

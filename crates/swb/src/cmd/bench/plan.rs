@@ -63,6 +63,11 @@ impl Plan {
     /// # Errors
     /// The framing cannot carry the message, or has no answer to each.
     pub(super) fn new(args: &BenchArgs) -> Result<Plan, Failure> {
+        if args.count.is_some() && args.warm_up.is_some_and(|time| !time.is_zero()) {
+            return Err(Failure::usage(
+                "--count is of the messages that are measured: there is no --warm-up beside it",
+            ));
+        }
         let protocol = args.framing.protocol()?;
         refuse_what_has_no_replies(&protocol)?;
         let message = Message::new(args)?;
