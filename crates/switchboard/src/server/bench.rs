@@ -194,7 +194,8 @@ impl Bench {
 
     /// Takes a session back whose conversation may have more to do with it.
     fn put(&mut self, mut session: Box<Session>, line: &mut Line) {
-        if !session.has_usual(&self.buffers) {
+        let stays = session.has_usual(&self.buffers);
+        if !stays {
             // It may find there what was read past the end of its own.
             session.give_back(&mut self.buffers);
         }
@@ -206,7 +207,9 @@ impl Bench {
                 self.stay(session);
             }
             None => {
-                session.give_back(&mut self.buffers);
+                if stays {
+                    session.give_back(&mut self.buffers);
+                }
                 line.session = Some(session);
             }
         }
