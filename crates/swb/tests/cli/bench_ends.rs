@@ -54,18 +54,21 @@ fn a_server_that_stops_answering_in_the_warm_up_does_not_meet_an_objective() {
     let ran = bench(&address, "u8", &args);
     let told = summary(&ran);
     assert_eq!((ran.exit, &told["slo"][0]["met"]), (1, &Value::Bool(false)), "{told}");
-    assert_eq!((&told["latency_ns"]["count"], &told["messages_received"]), (&1.into(), &0.into()));
+    // A machine that is slow may have the one reply in the measured time.
+    let received = told["messages_received"].as_u64().unwrap();
+    assert_eq!(told["latency_ns"]["count"], received + 1, "{told}");
     // It was waited for until two seconds after the end.
     assert!(told["latency_ns"]["max"].as_u64() >= Some(2_000_000_000), "{told}");
     server.join().unwrap();
 }
 
-/// The first message is due at the beginning, and the next one long after the end.
+/// The first message is due at the beginning, and the next one long after the end; the warm-up is
+/// long enough for its reply on any machine.
 #[test]
 fn an_objective_over_no_samples_is_not_met() {
     let dir = Dir::new("bench-no-samples");
     let [hgrm, svg] = ["hgrm", "svg"].map(|name| dir.path.join(name).display().to_string());
-    let args = ["-c", "1", "-r", "0.01", "--warm-up", "300ms", "--duration", "100ms"];
+    let args = ["-c", "1", "-r", "0.01", "--warm-up", "2s", "--duration", "100ms"];
     for json in [true, false] {
         let (address, server) = serve(1, |_, mut stream| {
             let message = read_message(&mut stream).unwrap();
