@@ -23,6 +23,17 @@ PING_PONGS = [(variant, where) for where in ["tcp", "unix"]
               for variant in ["by-hand", "conversation"]]
 
 
+def command():
+    """What was asked for; a lock is of the machine that it was asked on."""
+    words, rest = ["bench/run"], iter(sys.argv[1:])
+    for word in rest:
+        if word == "--lock":
+            next(rest, None)
+        else:
+            words.append(word)
+    return " ".join(words)
+
+
 def arguments():
     parser = argparse.ArgumentParser(
         prog="bench/run", description="Measures Switchboard and its peers side by side.",
@@ -158,7 +169,7 @@ def begun(bench, asked, peers, skipped, seed):
     """What is known before the first round; the rounds of an earlier run with `--append`."""
     head = {
         "date": machine.now(),
-        "command": " ".join(["bench/run", *sys.argv[1:]]),
+        "command": command(),
         "seconds": bench.seconds,
         "warm_up": bench.warm_up,
         "pinned": {"server": bench.server_core, "client": bench.client_core},
