@@ -136,7 +136,7 @@ impl Reply<'_> {
         let is_plain = self.line.phase == Phase::Open
             && !flags.finishing
             && !self.sending.is_coupled()
-            && (self.line.extras.is_none() || self.line.held() == 0 && !self.line.is_deaf());
+            && self.is_next();
         let queued = self.queued_bytes();
         if !is_plain || queued > 0 && self.bench.may_be_over_queued() {
             return 0;
@@ -144,16 +144,17 @@ impl Reply<'_> {
         self.bench.setup.limits.queued_bytes_max.saturating_sub(queued)
     }
 
-    /// Whether the next message can be given to the service as the last one was: with less than
-    /// `mark` bytes queued, and nothing changed.
+    /// Whether the next message can be given to the service as the last one was: with not so much
+    /// queued that it is to be written, and nothing changed.
     #[inline]
-    pub(super) fn goes_on(&mut self, mark: usize) -> bool {
-        self.room > 0 || self.looks_whether_it_goes_on(mark)
+    pub(super) fn goes_on(&mut self) -> bool {
+        self.room > 0 || self.looks_whether_it_goes_on()
     }
 
     #[inline(never)]
-    fn looks_whether_it_goes_on(&mut self, mark: usize) -> bool {
+    fn looks_whether_it_goes_on(&mut self) -> bool {
         let (flags, queued) = (&self.line.flags, self.sending.outbound.pending());
+        let mark = self.bench.setup.mark;
         let goes_on = self.line.phase == Phase::Open
             && !flags.paused
             && !flags.full
@@ -175,14 +176,20 @@ impl Reply<'_> {
         if flags.finishing || self.line.phase != Phase::Open {
             return Err(self.caller("nothing can be sent any more to", "the service has closed it"));
         }
-        let queued = self.sending.outbound.pending() + self.line.held_bytes();
+        let queued = self.queued_bytes();
         let limits = &self.bench.setup.limits;
         if queued.saturating_add(bytes) > limits.queued_bytes_max
             || queued > 0 && self.bench.is_over_queued()
         {
             return Err(self.over_limit(queued));
         }
-        Ok(self.line.extras.is_none() || self.line.held() == 0 && !self.line.is_deaf())
+        Ok(self.is_next())
+    }
+
+    /// Whether nothing that was promised is to go before, and the peer takes what is sent.
+    #[inline]
+    fn is_next(&self) -> bool {
+        self.line.extras.is_none() || self.line.held() == 0 && !self.line.is_deaf()
     }
 
     #[cold]

@@ -292,7 +292,6 @@ impl<S: Service> Turn<'_, S> {
     /// that it is to be written, or something else is to be done than to give the next. How many.
     /// So many bytes as there is `room` for can be sent without another look.
     fn run_of_messages(&mut self, is_told: bool, most: usize, room: usize) -> usize {
-        let mark = self.bench.setup.mark;
         let (mut run, sending) = self.session.run(is_told);
         let mut reply = Reply::new(sending, self.line, self.bench, self.token, room);
         let mut given = 0;
@@ -303,7 +302,7 @@ impl<S: Service> Turn<'_, S> {
                 self.fail(error);
                 break;
             }
-            if !reply.goes_on(mark) {
+            if !reply.goes_on() {
                 break;
             }
         }

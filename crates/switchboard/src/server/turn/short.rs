@@ -80,11 +80,9 @@ impl<S: Service> Turn<'_, S> {
 
     fn only_listens(&self) -> bool {
         let flags = &self.line.flags;
-        let is_usual = flags.opened && !flags.opening && !flags.owes && !flags.backlog;
+        let is_usual = flags.opened && !flags.owes && !flags.backlog;
         is_usual
-            && self.line.phase == Phase::Open
-            && !(flags.holds || flags.paused || flags.full || flags.finishing)
-            && !flags.told_finished
+            && self.is_steady()
             && self.line.extras.as_ref().is_none_or(|extras| extras.only_has_mail())
             && !self.has_due()
     }
@@ -105,11 +103,15 @@ impl<S: Service> Turn<'_, S> {
             || self.bench.shared.is_stopping()
     }
 
-    /// Whether it is open both ways, and nothing is different from what it was when it began.
+    /// Whether it is as it was when it began.
     fn is_open(&self) -> bool {
+        self.line.extras.is_none() && self.is_steady()
+    }
+
+    /// Whether it is open both ways, and nothing is held up.
+    fn is_steady(&self) -> bool {
         let flags = &self.line.flags;
         self.line.phase == Phase::Open
-            && self.line.extras.is_none()
             && !(flags.opening || flags.holds || flags.paused || flags.full || flags.finishing)
             && !flags.told_finished
     }
