@@ -10,7 +10,7 @@ const NEAR: usize = 256;
 const BLOCK: usize = 64;
 
 /// The place of the first such byte.
-#[inline]
+#[inline(always)]
 pub(crate) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
     let (blocks, _) = bytes[..bytes.len().min(NEAR)].as_chunks::<BLOCK>();
     let mut at = 0;
@@ -24,25 +24,29 @@ pub(crate) fn find(byte: u8, bytes: &[u8]) -> Option<usize> {
 }
 
 /// Whether there is such a byte.
-#[inline]
+#[inline(always)]
 pub(crate) fn holds(byte: u8, bytes: &[u8]) -> bool {
     if bytes.len() > NEAR {
         return memchr(byte, bytes).is_some();
     }
     let (blocks, rest) = bytes.as_chunks::<BLOCK>();
-    blocks.iter().any(|block| is_in(byte, block))
-        || !rest.is_empty() && memchr(byte, rest).is_some()
+    for block in blocks {
+        if is_in(byte, block) {
+            return true;
+        }
+    }
+    !rest.is_empty() && memchr(byte, rest).is_some()
 }
 
 /// Without a branch for each byte, so that the compiler compares many at a time.
-#[inline]
+#[inline(always)]
 fn is_in(byte: u8, block: &[u8; BLOCK]) -> bool {
     block.iter().fold(false, |found, other| found | (*other == byte))
 }
 
 /// Eight bytes at a time: of a word from which each byte of it has been taken away, the lowest zero
 /// byte is the first to borrow.
-#[inline]
+#[inline(always)]
 fn place(byte: u8, block: &[u8; BLOCK]) -> Option<usize> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     const TOPS: u64 = u64::from_le_bytes([0x80; 8]);

@@ -86,27 +86,31 @@ impl Fast {
         }
     }
 
-    /// Appends the frame of `message`; `false` when that is for the general encoder to do.
+    /// Appends the frame of `message`, in any form but the first; `false` when that is for the
+    /// general encoder to do.
     #[inline(never)]
-    pub(super) fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
+    fn encode(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
         match self {
-            Fast::Prefix(prefix) => prefix.encode(message, out),
+            // Lines need no table to be found by.
+            Fast::Lines { body_max } => encode_line(message, *body_max, out),
+            fast => fast.encode_rarer(message, out),
+        }
+    }
+
+    #[inline(never)]
+    fn encode_rarer(&self, message: &[u8], out: &mut Vec<u8>) -> bool {
+        match self {
             Fast::Plain(plain) => plain.encode(message, out),
-            Fast::Lines { body_max } => {
-                let good = message.len() <= *body_max
-                    && message.last() != Some(&b'\r')
-                    && !scan::holds(b'\n', message);
-                good && append(message, b"\n", out)
-            }
             Fast::Byte { byte, body_max } => {
                 let good = message.len() <= *body_max && !scan::holds(*byte, message);
-                good && append(message, &[*byte], out)
+                good && append_with(message, *byte, out)
             }
             Fast::Crlf { body_max } => {
                 message.len() <= *body_max && !holds_crlf(message) && append(message, b"\r\n", out)
             }
             Fast::Fixed { bytes } => message.len() == *bytes && append(message, b"", out),
-            Fast::None => false,
+            // The first two have been seen to.
+            Fast::Prefix(_) | Fast::Lines { .. } | Fast::None => false,
         }
     }
 }
@@ -235,6 +239,21 @@ fn is_plain(length: &Length) -> bool {
         && length.add_items.is_empty()
         && length.little_when.is_none()
         && length.more == More::Never
+}
+
+#[inline(always)]
+fn encode_line(message: &[u8], body_max: usize, out: &mut Vec<u8>) -> bool {
+    let good =
+        message.len() <= body_max && message.last() != Some(&b'\r') && !scan::holds(b'\n', message);
+    good && append_with(message, b'\n', out)
+}
+
+/// A byte at the end is no copy.
+#[inline(always)]
+fn append_with(message: &[u8], end: u8, out: &mut Vec<u8>) -> bool {
+    out.extend_from_slice(message);
+    out.push(end);
+    true
 }
 
 #[inline]
