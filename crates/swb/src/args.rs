@@ -4,6 +4,7 @@
 
 mod bench;
 mod conduct;
+mod doctor;
 mod files;
 mod guard;
 mod serving;
@@ -19,6 +20,7 @@ use switchboard_frame::{Fields, Protocol, Role};
 
 pub(crate) use crate::args::bench::{BenchArgs, Matching, Objective};
 pub(crate) use crate::args::conduct::Place;
+pub(crate) use crate::args::doctor::DoctorArgs;
 pub(crate) use crate::args::files::{
     CompletionsArgs, DecodeArgs, DemoArgs, EncodeArgs, FramesArgs, ManArgs,
 };
@@ -48,6 +50,7 @@ pub(crate) enum Verb {
     Serve(ServeArgs),
     Tap(TapArgs),
     Bench(BenchArgs),
+    Doctor(DoctorArgs),
     Decode(DecodeArgs),
     Encode(EncodeArgs),
     Frames(FramesArgs),

@@ -4,6 +4,7 @@ mod bench;
 mod completions;
 mod decode;
 mod demo;
+mod doctor;
 mod encode;
 mod frames;
 mod man;
@@ -23,6 +24,7 @@ pub(crate) fn run(verb: Verb, printer: &Printer) -> Outcome {
         Verb::Serve(args) => serve::run(&args, printer),
         Verb::Tap(args) => tap::run(&args, printer),
         Verb::Bench(args) => bench::run(&args, printer),
+        Verb::Doctor(args) => doctor::run(&args, printer),
         Verb::Decode(args) => decode::run(&args, printer),
         Verb::Encode(args) => encode::run(&args, printer),
         Verb::Frames(args) => frames::run(&args, printer),

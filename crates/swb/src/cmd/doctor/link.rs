@@ -1,0 +1,322 @@
+//! One conversation with the server, from below: bytes in pieces, ends and resets, and whatever
+//! comes back, told apart.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use switchboard::transport::{Interest, Transport, Wait, Woken};
+use switchboard::{Stopper, deadline};
+use switchboard_frame::{Decoder, Protocol, Role, Step};
+
+use super::exchange::Request;
+use super::patient::Times;
+use super::probe::{Asked, Finding, Verdict};
+use super::sent::Sent;
+use crate::payload;
+
+/// Bytes a read.
+const READ_BYTES: usize = 64 * 1024;
+/// So much of what came is shown.
+const SHOWN_BYTES: usize = 48;
+
+pub(super) struct Link {
+    transport: Arc<dyn Transport>,
+    decoder: Decoder,
+    /// Received and not given yet.
+    received: Vec<u8>,
+    at_end: Option<Close>,
+    sent: Sent,
+    times: Times,
+    stopper: Stopper,
+}
+
+/// What came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Message(Vec<u8>),
+    /// The server has ended the stream; with so many bytes that are no whole message.
+    End(Close, usize),
+    /// Nothing, for so long; but for so many bytes that are no whole message.
+    Silence(Duration, usize),
+    /// Bytes that are not framed as they should be: what is wrong, and how they begin.
+    Unframed(String, Vec<u8>),
+}
+
+/// How a stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Close {
+    Fin,
+    Reset,
+}
+
+/// What became of bytes to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Went {
+    All,
+    /// So many; the server has not taken more for as long as one waits.
+    Stuck(usize),
+    /// So many; the server has ended the stream.
+    Refused(usize, Close),
+}
+
+impl Link {
+    pub(super) fn new(
+        transport: Arc<dyn Transport>,
+        protocol: &Protocol,
+        times: Times,
+        stopper: Stopper,
+    ) -> Link {
+        Link {
+            transport,
+            decoder: Decoder::new(protocol.framing(Role::Server)),
+            received: Vec::new(),
+            at_end: None,
+            sent: Sent::default(),
+            times,
+            stopper,
+        }
+    }
+
+    /// Sends bytes in one piece, as far as the server takes them within the usual patience.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<Went, Finding> {
+        self.sent.bytes(bytes);
+        let mut at = 0;
+        let until = deadline::after(self.times.patience);
+        loop {
+            match self.transport.write(&bytes[at..]) {
+                Ok(wrote) => at += wrote,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if !self.wait(Interest::WRITE, until)? {
+                        return Ok(Went::Stuck(at));
+                    }
+                }
+                Err(error) => return Ok(Went::Refused(at, close_of(&error))),
+            }
+            if at == bytes.len() {
+                return Ok(Went::All);
+            }
+        }
+    }
+
+    /// Sends what a right server takes.
+    pub(super) fn give(&mut self, bytes: &[u8]) -> Asked {
+        match self.send(bytes)? {
+            Went::All => Ok(()),
+            Went::Stuck(at) => {
+                let patience = self.times.patience;
+                Err(self.failed(format_args!(
+                    "it took {at} of {} bytes, and no more for {}",
+                    bytes.len(),
+                    told(patience)
+                )))
+            }
+            Went::Refused(at, close) => {
+                let len = bytes.len();
+                Err(self.failed(format_args!("{close} behind {at} of {len} bytes")))
+            }
+        }
+    }
+
+    /// Sends what a right server takes, in pieces, with a pause before each but the first.
+    pub(super) fn give_pieces(&mut self, pieces: &[&[u8]]) -> Asked {
+        for (index, piece) in pieces.iter().enumerate() {
+            if index > 0 {
+                self.pause(self.times.gap)?;
+            }
+            self.give(piece)?;
+        }
+        Ok(())
+    }
+
+    /// Lets time pass.
+    pub(super) fn pause(&self, time: Duration) -> Asked {
+        thread::sleep(time);
+        match self.stopper.is_stopped() {
+            true => Err(interrupted()),
+            false => Ok(()),
+        }
+    }
+
+    /// Half-closes.
+    pub(super) fn finish(&mut self) {
+        self.sent.word("FIN");
+        // One that is broken already is told by the next read.
+        let _ = self.transport.finish();
+    }
+
+    /// Resets.
+    pub(super) fn reset(&mut self) {
+        self.sent.word("RST");
+        let _ = self.transport.reset();
+    }
+
+    /// What comes next, within the usual patience.
+    pub(super) fn hear(&mut self) -> Result<Heard, Finding> {
+        self.hear_within(self.times.patience)
+    }
+
+    pub(super) fn hear_within(&mut self, patience: Duration) -> Result<Heard, Finding> {
+        let until = deadline::after(patience);
+        loop {
+            match self.decoder.step(&self.received, self.at_end == Some(Close::Fin)) {
+                Ok(Step::Frame(frame)) => {
+                    let message = self.received[frame.message].to_vec();
+                    self.received.drain(..frame.whole.end);
+                    return Ok(Heard::Message(message));
+                }
+                Ok(Step::Skipped(skipped)) => {
+                    self.received.drain(..skipped.bytes);
+                    continue;
+                }
+                Ok(Step::Need(_) | Step::End) => {}
+                // What has begun at the end of a stream is told as what is left of it.
+                Err(_) if self.at_end.is_some() => {}
+                Err(error) => {
+                    let shown = self.received.len().min(SHOWN_BYTES);
+                    let bytes = self.received[..shown].to_vec();
+                    return Ok(Heard::Unframed(error.to_string(), bytes));
+                }
+            }
+            if let Some(close) = self.at_end {
+                return Ok(Heard::End(close, self.received.len()));
+            }
+            if !self.read(until)? {
+                return Ok(Heard::Silence(patience, self.received.len()));
+            }
+        }
+    }
+
+    /// Reads once; `false` when nothing came in time.
+    fn read(&mut self, until: Option<Instant>) -> Result<bool, Finding> {
+        let len = self.received.len();
+        self.received.resize(len + READ_BYTES, 0);
+        let read = loop {
+            match self.transport.read(&mut self.received[len..]) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    match self.wait(Interest::READ, until) {
+                        Ok(true) => {}
+                        Ok(false) => break Ok(None),
+                        Err(finding) => break Err(finding),
+                    }
+                }
+                Ok(0) => {
+                    self.at_end = Some(Close::Fin);
+                    break Ok(Some(0));
+                }
+                Ok(bytes) => break Ok(Some(bytes)),
+                Err(error) => {
+                    self.at_end = Some(close_of(&error));
+                    break Ok(Some(0));
+                }
+            }
+        };
+        self.received.truncate(len + read.as_ref().map_or(0, |read| read.unwrap_or(0)));
+        Ok(read?.is_some())
+    }
+
+    /// Whether it came to be ready.
+    fn wait(&self, interest: Interest, until: Option<Instant>) -> Result<bool, Finding> {
+        let wait = Wait { deadline: until, ..Wait::FOREVER }.or_stopped(&self.stopper);
+        match self.transport.wait(interest, &wait) {
+            Ok(Woken::Ready(_)) => Ok(true),
+            Ok(Woken::Deadline) => Ok(false),
+            Ok(Woken::Stopped | Woken::Interrupted) => Err(interrupted()),
+            Err(error) => Err(Finding::inconclusive(format!("cannot wait: {error}"))),
+        }
+    }
+
+    /// The answer to a request comes, and nothing else.
+    pub(super) fn hear_answer(&mut self, request: &Request) -> Asked {
+        match self.hear()? {
+            Heard::Message(reply) if request.is_answered_by(&reply) => Ok(()),
+            heard => Err(self.failed(heard)),
+        }
+    }
+
+    /// A whole exchange.
+    pub(super) fn exchange(&mut self, request: &Request) -> Asked {
+        self.give(&request.bytes)?;
+        self.hear_answer(request)
+    }
+
+    /// The end comes, of its own.
+    pub(super) fn hear_end(&mut self) -> Result<Close, Finding> {
+        match self.hear()? {
+            Heard::End(close, 0) => Ok(close),
+            heard => Err(self.failed(heard)),
+        }
+    }
+
+    pub(super) fn failed(&self, came: impl fmt::Display) -> Finding {
+        let (sent, came) = (self.sent.to_string(), came.to_string());
+        Finding { verdict: Verdict::Failed, sent, came }
+    }
+}
+
+pub(super) fn interrupted() -> Finding {
+    Finding::skipped("interrupted")
+}
+
+fn close_of(error: &io::Error) -> Close {
+    match error.kind() {
+        // TLS that ends without saying so.
+        ErrorKind::UnexpectedEof => Close::Fin,
+        _ => Close::Reset,
+    }
+}
+
+/// A time as it is told: whole milliseconds.
+pub(super) fn told(time: Duration) -> String {
+    match time.as_millis() {
+        ms if ms < 10_000 => format!("{ms} ms"),
+        _ => format!("{} s", time.as_secs()),
+    }
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Close::Fin => "it ended the stream (FIN)",
+            Close::Reset => "it reset the connection (RST)",
+        })
+    }
+}
+
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let behind = |f: &mut fmt::Formatter<'_>, bytes: usize| match bytes {
+            0 => Ok(()),
+            bytes => write!(f, ", behind {bytes} bytes that are no whole message"),
+        };
+        match self {
+            Heard::Message(message) => {
+                let shown = &message[..message.len().min(SHOWN_BYTES)];
+                write!(f, "a message of {} bytes: {}", message.len(), payload::escape(shown))?;
+                f.write_str(if shown.len() < message.len() { " .." } else { "" })
+            }
+            Heard::End(close, bytes) => {
+                close.fmt(f)?;
+                behind(f, *bytes)
+            }
+            Heard::Silence(time, 0) => write!(f, "nothing for {}", told(*time)),
+            Heard::Silence(time, bytes) => {
+                write!(
+                    f,
+                    "{bytes} bytes that are no whole message, then nothing for {}",
+                    told(*time)
+                )
+            }
+            Heard::Unframed(error, bytes) => {
+                write!(f, "bytes that are not framed so: {error}: ")?;
+                let mut hex = String::new();
+                payload::push_hex(&mut hex, bytes);
+                f.write_str(&hex)
+            }
+        }
+    }
+}
