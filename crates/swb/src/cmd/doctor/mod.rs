@@ -1,8 +1,10 @@
 //! `swb doctor`: asks a server what socket code usually gets wrong.
 //!
 //! `probes` has the questions, one a file; `patient` is the server, `link` one conversation with
-//! it, `exchange` what it is known to answer; `report` is what is told.
+//! it, `exchange` what it is known to answer; `child` the server where it is started here, `usage`
+//! what its processes have in use; `report` is what is told.
 
+mod child;
 mod exchange;
 mod link;
 mod patient;
@@ -10,6 +12,7 @@ mod probe;
 mod probes;
 mod report;
 mod sent;
+mod usage;
 
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure, Outcome};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
 use switchboard_frame::{Fields, Protocol, Role};
 
+use super::child::Child;
 use super::exchange::{Exchange, Request, Requests};
 use super::link::{Heard, Link};
 use super::probe::{Asked, Finding};
@@ -33,6 +34,7 @@ pub(super) struct Times {
 pub(super) struct Patient {
     endpoint: Endpoint,
     options: ConnectOptions,
+    child: Option<Child>,
     protocol: Protocol,
     exchange: Exchange,
     fields: Fields,
@@ -40,6 +42,10 @@ pub(super) struct Patient {
     pub(super) times: Times,
     /// The largest body, where it was said.
     pub(super) max: Option<u64>,
+    /// How long it lets a client be silent, where it was said.
+    pub(super) idle: Option<Duration>,
+    /// How soon it finds out that a client is dead, where it was said.
+    pub(super) dead: Option<Duration>,
     stopper: Stopper,
 }
 
@@ -50,19 +56,26 @@ impl Patient {
         printer: &Printer,
     ) -> Result<Patient, Failure> {
         let tls = args.connection.tls(printer)?;
-        let patient = Patient {
+        let mut patient = Patient {
             endpoint: args.connection.endpoint.clone(),
             options: args.connection.options(tls, stopper)?,
+            child: None,
             protocol: args.framing.protocol()?,
             exchange: Exchange::new(args)?,
             fields: args.fields.build()?,
             greeting: args.greeting,
             times: Times { gap: args.gap, patience: PATIENCE_MAX, usual: Duration::ZERO },
             max: args.framing.max,
+            idle: args.idle,
+            dead: args.dead,
             stopper: stopper.clone(),
         };
         let first = patient.requests()?.next();
         first.map_err(|error| Failure::new(Exit::BadFrame, error))?;
+        // Last, so that wrong usage is told before anything is started.
+        if let Some(command) = &args.exec {
+            patient.child = Some(Child::start(args, command, patient.options.clone(), stopper)?);
+        }
         Ok(patient)
     }
 
@@ -73,7 +86,8 @@ impl Patient {
     /// There is no server.
     pub(super) fn calibrate(&mut self) -> Result<Asked, Failure> {
         // Whether there is one at all is the one thing that has an exit code of its own.
-        let transport = self.endpoint.connect(&self.options).map_err(crate::args::not_connected)?;
+        let transport =
+            self.endpoint().connect(&self.options).map_err(crate::args::not_connected)?;
         drop(transport);
         Ok(self.measure())
     }
@@ -132,7 +146,7 @@ impl Patient {
     /// A new conversation, past what the server says by itself.
     pub(super) fn link(&self) -> Result<Link, Finding> {
         let transport = self
-            .endpoint
+            .endpoint()
             .connect(&self.options)
             .map_err(|error| Finding::failed(error.to_string()))?;
         let mut link = Link::new(transport, &self.protocol, self.times, self.stopper.clone());
@@ -182,6 +196,16 @@ impl Patient {
     pub(super) fn is_alive(&self) -> Asked {
         let mut link = self.link()?;
         link.exchange(&self.request()?)
+    }
+
+    /// Where it is: it may be started again on another port.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        self.child.as_ref().map_or_else(|| self.endpoint.clone(), Child::endpoint)
+    }
+
+    /// The server's processes, where it was started here.
+    pub(super) fn child(&self) -> Option<&Child> {
+        self.child.as_ref()
     }
 
     pub(super) fn stopper(&self) -> &Stopper {
