@@ -3,7 +3,10 @@
 //! `probes` has the questions, one a file; `patient` is the server, `link` one conversation with
 //! it, `exchange` what it is known to answer; `report` is what is told.
 
+mod canary;
+mod cut_off;
 mod exchange;
+mod flood;
 mod link;
 mod patient;
 mod probe;
@@ -56,7 +59,7 @@ fn chosen(only: &[String]) -> std::result::Result<Vec<&'static Probe>, Failure> 
         }
     }
     let wanted = |probe: &&Probe| only.is_empty() || only.iter().any(|name| is_named(probe, name));
-    Ok(probes::ALL.into_iter().filter(|probe| wanted(probe)).collect())
+    Ok(probes::ALL.iter().copied().filter(wanted).collect())
 }
 
 /// Nothing can be asked of a server that does not answer as it was said to.
