@@ -15,7 +15,19 @@ pub(super) struct Probe {
     pub(super) cure: &'static str,
     /// May harm a server that others use.
     pub(super) intrusive: bool,
+    pub(super) how: How,
     pub(super) ask: fn(&Patient) -> Asked,
+}
+
+/// Beside what a probe can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// Beside nothing that does anything.
+    InTurn,
+    /// Beside all others, and several times at once: it does little but wait.
+    Beside,
+    /// When all others are over: it ends the server.
+    Last,
 }
 
 /// All is well, or what was found. Whoever asks gives up with `?` at the first thing that is not as
