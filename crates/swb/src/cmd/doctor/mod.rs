@@ -16,6 +16,7 @@ mod probes;
 mod report;
 mod schedule;
 mod sent;
+mod silence;
 mod usage;
 
 use crate::args::DoctorArgs;

@@ -164,6 +164,17 @@ impl Patient {
         Ok(Link::new(transport, &self.protocol, self.times, self.stopper.clone()))
     }
 
+    /// A new connection without the TLS that there should be over it.
+    pub(super) fn bare_connection(&self) -> Result<Link, Finding> {
+        let endpoint = match self.endpoint() {
+            Endpoint::Tls { host, port } => Endpoint::Tcp { host, port },
+            other => other,
+        };
+        let connected = endpoint.connect(&self.options);
+        let transport = connected.map_err(|error| Finding::failed(error.to_string()))?;
+        Ok(Link::new(transport, &self.protocol, self.times, self.stopper.clone()))
+    }
+
     /// A new conversation, past what the server says by itself.
     pub(super) fn link(&self) -> Result<Link, Finding> {
         let mut link = self.connection()?;
