@@ -45,6 +45,22 @@ pub(super) struct Child {
     now: Mutex<Running>,
 }
 
+/// Its processes have few descriptors.
+pub(super) struct Limited<'a> {
+    child: &'a Child,
+    /// How many they might have before.
+    before: Option<u64>,
+}
+
+impl Drop for Limited<'_> {
+    fn drop(&mut self) {
+        // Also those that have been started meanwhile.
+        for process in self.child.processes() {
+            process.limit_descriptors(self.before);
+        }
+    }
+}
+
 /// One start of it.
 struct Running {
     endpoint: Endpoint,
@@ -151,6 +167,14 @@ impl Child {
     /// Whether a start may be on another port.
     fn chooses_port(&self) -> bool {
         matches!(&self.asked, Endpoint::Tcp { port: 0, .. } | Endpoint::Tls { port: 0, .. })
+    }
+
+    /// Leaves each of its processes so many descriptors more than it has, until this is dropped.
+    pub(super) fn limit_descriptors(&self, spare: u64) -> Limited<'_> {
+        let limit =
+            |process: &Process| process.limit_descriptors(Some(process.descriptors_end() + spare));
+        let before = self.processes().iter().filter_map(limit).max();
+        Limited { child: self, before }
     }
 
     /// Asks it to end, as whoever supervises it does: SIGTERM to the process that serves.

@@ -1,7 +1,7 @@
 //! The beginning of a request, and the end of input behind it.
 
 use super::exchange::Request;
-use super::link::Heard;
+use super::link::{Heard, Link};
 use super::patient::Patient;
 use super::probe::Asked;
 
@@ -12,10 +12,20 @@ const KNOWN_BYTES: usize = 4;
 
 /// A right server ends too, and handles nothing: it may say what is wrong before.
 pub(super) fn ask(patient: &Patient, request: &Request, cut: usize) -> Asked {
+    ask_with(patient, request, cut, Link::finish)
+}
+
+/// The same with another end.
+pub(super) fn ask_with(
+    patient: &Patient,
+    request: &Request,
+    cut: usize,
+    end: fn(&mut Link),
+) -> Asked {
     let mut link = patient.link()?;
     link.give(&request.bytes[..cut])?;
     link.pause(patient.times.gap)?;
-    link.finish();
+    end(&mut link);
     for _ in 0..COMPLAINTS_MAX {
         match link.hear()? {
             Heard::End(..) => return Ok(()),

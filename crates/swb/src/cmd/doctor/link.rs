@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::net::sockopt;
+use rustix::net::{Shutdown, shutdown, sockopt};
 use socket2::{SockFilter, SockRef};
 use switchboard::transport::{Interest, Transport, Wait, Woken};
 use switchboard::{Stopper, deadline};
@@ -223,6 +223,14 @@ impl Link {
         let _ = self.transport.flush();
     }
 
+    /// Half-closes beneath TLS, which says nothing of it.
+    pub(super) fn break_off(&mut self) {
+        self.sent.word("FIN without close_notify");
+        if let Some(socket) = self.transport.write_descriptor() {
+            let _ = shutdown(socket, Shutdown::Write);
+        }
+    }
+
     /// Resets; where the transport knows no resets, closes.
     pub(super) fn reset(&mut self) {
         self.sent.word(if self.has_resets() { "RST" } else { "close" });
@@ -251,6 +259,11 @@ impl Link {
     /// Says what was sent by words.
     pub(super) fn note(&mut self, words: String) {
         self.sent.word(words);
+    }
+
+    /// Whether anything comes, of which nothing is read yet.
+    pub(super) fn begins_to_come(&self) -> Result<bool, Finding> {
+        self.wait(Interest::READ, deadline::after(self.times.patience))
     }
 
     /// What comes next, within the usual patience.

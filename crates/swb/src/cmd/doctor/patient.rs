@@ -251,6 +251,12 @@ impl Patient {
         self.child.as_ref()
     }
 
+    /// The same, for what cannot be asked without.
+    pub(super) fn started(&self) -> Result<&Child, Finding> {
+        let why = "the server's processes are known only where it is started here: --exec COMMAND";
+        self.child().ok_or_else(|| Finding::skipped(why))
+    }
+
     /// The same, of a server that something has been done to.
     pub(super) fn survives(&self, link: &Link) -> Asked {
         link.pause(self.times.gap)?;

@@ -6,6 +6,8 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
 /// What all of them have in use together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
@@ -102,6 +104,20 @@ impl Process {
     pub(super) fn descriptors(&self) -> Vec<u64> {
         let entries = fs::read_dir(format!("/proc/{}/fd", self.id)).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// One more than the number of its last descriptor.
+    pub(super) fn descriptors_end(&self) -> u64 {
+        self.descriptors().into_iter().max().map_or(0, |last| last + 1)
+    }
+
+    /// Sets how many descriptors it may have; how many it might have until now.
+    pub(super) fn limit_descriptors(&self, number: Option<u64>) -> Option<u64> {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.id)).ok()?;
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+        let maximum = line.split_whitespace().nth(1)?.parse().ok();
+        let limit = Rlimit { current: number, maximum };
+        prlimit(Pid::from_raw(self.id), Resource::Nofile, limit).ok()?.current
     }
 }
 

@@ -17,6 +17,12 @@ mod f4_two_in_one;
 mod f5_one_and_a_half;
 mod f6_pipeline;
 mod k1_one_at_a_time;
+mod r1_descriptors;
+mod r2_leak;
+mod r3_drain;
+mod r4_rebind;
+mod s1_no_close_notify;
+mod s2_wrong_layer;
 mod t1_mute;
 mod t2_idle;
 mod t3_dead_peer;
@@ -45,4 +51,10 @@ pub(super) static ALL: &[&Probe] = &[
     &t1_mute::PROBE,
     &t2_idle::PROBE,
     &t3_dead_peer::PROBE,
+    &r1_descriptors::PROBE,
+    &r2_leak::PROBE,
+    &r3_drain::PROBE,
+    &r4_rebind::PROBE,
+    &s1_no_close_notify::PROBE,
+    &s2_wrong_layer::PROBE,
 ];
