@@ -170,9 +170,8 @@ impl Child {
     }
 
     /// Leaves each of its processes so many descriptors more than it has, until this is dropped.
-    pub(super) fn limit_descriptors(&self, spare: u64) -> Limited<'_> {
-        let limit =
-            |process: &Process| process.limit_descriptors(Some(process.descriptors_end() + spare));
+    pub(super) fn limit_descriptors(&self, spare: usize) -> Limited<'_> {
+        let limit = |process: &Process| process.limit_descriptors(process.limit_with_spare(spare));
         let before = self.processes().iter().filter_map(limit).max();
         Limited { child: self, before }
     }

@@ -106,9 +106,10 @@ impl Process {
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
     }
 
-    /// One more than the number of its last descriptor.
-    pub(super) fn descriptors_end(&self) -> u64 {
-        self.descriptors().into_iter().max().map_or(0, |last| last + 1)
+    /// The limit at which it may have so many descriptors more: below it so many are free.
+    pub(super) fn limit_with_spare(&self, spare: usize) -> Option<u64> {
+        let taken = self.descriptors();
+        (0..).filter(|number| !taken.contains(number)).nth(spare)
     }
 
     /// Sets how many descriptors it may have; how many it might have until now.

@@ -1,7 +1,7 @@
 //! S2: plain text where TLS is spoken, and TLS where it is not.
 
 use switchboard::Endpoint;
-use switchboard_frame::{Decoder, Step};
+use switchboard_frame::{Decoder, ErrorKind, Step};
 
 use super::super::link::Heard;
 use super::super::patient::Patient;
@@ -54,8 +54,7 @@ fn ask(patient: &Patient) -> Asked {
         }
         _ => {
             link.send(&HELLO)?;
-            // What may be the beginning of a message is waited for, and rightly so.
-            !matches!(Decoder::new(patient.framing()).step(&HELLO, false), Ok(Step::Need(_)))
+            is_wrong(patient)
         }
     };
     for _ in 0..COMPLAINTS_MAX {
@@ -67,4 +66,14 @@ fn ask(patient: &Patient) -> Asked {
         }
     }
     patient.survives(&link)
+}
+
+/// Whether the beginning of TLS cannot be that of a message: what can be is waited for, and rightly
+/// so.
+fn is_wrong(patient: &Patient) -> bool {
+    match Decoder::new(patient.framing()).step(&HELLO, false) {
+        Ok(step) => !matches!(step, Step::Need(_)),
+        // How large a message the server takes is known where it was said.
+        Err(error) => patient.max.is_some() || error.kind() != ErrorKind::Oversize,
+    }
 }
