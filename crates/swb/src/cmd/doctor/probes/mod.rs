@@ -1,19 +1,42 @@
 //! The probes, one a file, in the order in which they are asked.
 
+mod b1_slow_reader;
+mod b2_head_of_line;
+mod b3_write_write;
 mod c1_half_close;
+mod c2_cut_prefix;
+mod c3_cut_body;
+mod c4_idle_fin;
+mod c5_reset_idle;
+mod c6_reset_mid_request;
+mod c7_reset_mid_reply;
+mod c9_churn;
 mod f1_split_prefix;
 mod f2_split_body;
 mod f4_two_in_one;
 mod f5_one_and_a_half;
 mod f6_pipeline;
+mod k1_one_at_a_time;
 
 use super::probe::Probe;
 
-pub(super) static ALL: [&Probe; 6] = [
+/// First whether one client blocks all others, which others are judged by.
+pub(super) static ALL: &[&Probe] = &[
+    &k1_one_at_a_time::PROBE,
     &f1_split_prefix::PROBE,
     &f2_split_body::PROBE,
     &f4_two_in_one::PROBE,
     &f5_one_and_a_half::PROBE,
     &f6_pipeline::PROBE,
     &c1_half_close::PROBE,
+    &c2_cut_prefix::PROBE,
+    &c3_cut_body::PROBE,
+    &c4_idle_fin::PROBE,
+    &c5_reset_idle::PROBE,
+    &c6_reset_mid_request::PROBE,
+    &c7_reset_mid_reply::PROBE,
+    &c9_churn::PROBE,
+    &b1_slow_reader::PROBE,
+    &b2_head_of_line::PROBE,
+    &b3_write_write::PROBE,
 ];
