@@ -89,13 +89,9 @@ pub(super) fn serves_beside_a_silent_one(patient: &Patient) -> Asked {
         }
         let what = if has_exchanged { "silent since its last reply" } else { "silent" };
         if let Err(finding) = patient.is_alive() {
-            let again = match {
-                drop(silent);
-                patient.is_alive()
-            } {
-                Ok(()) => "; without that one it was served",
-                Err(_) => "",
-            };
+            drop(silent);
+            let is_served = patient.is_alive().is_ok();
+            let again = if is_served { "; without that one it was served" } else { "" };
             return Err(finding.and(&format!("another client was connected, and {what}{again}")));
         }
     }

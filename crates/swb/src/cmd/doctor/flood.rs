@@ -215,7 +215,7 @@ impl Kernel {
 impl fmt::Display for Flood<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let each = units::bytes(self.like.bytes.len() as u64);
-        write!(f, "{} of requests of {each}", units::bytes(self.taken))
+        write!(f, "{} of requests of {each}", units::rounded(self.taken))
     }
 }
 

@@ -56,7 +56,8 @@ fn chosen(only: &[String]) -> std::result::Result<Vec<&'static Probe>, Failure> 
         if !probes::ALL.iter().any(|probe| is_named(probe, name)) {
             let all: Vec<&str> = probes::ALL.iter().map(|probe| probe.id).collect();
             let all = all.join(" ");
-            return Err(Failure::usage(format_args!("there is no probe {name}; there are {all}")));
+            let text = format_args!("there is no probe {name}; there are {all}");
+            return Err(Failure::usage(text));
         }
     }
     let wanted = |probe: &&Probe| only.is_empty() || only.iter().any(|name| is_named(probe, name));
@@ -77,7 +78,7 @@ fn no_baseline(patient: &Patient, finding: &Finding) -> Outcome {
     }
     Err(Failure::usage(format_args!(
         "the server does not answer as expected, so nothing was asked\n  sent   {sent}\n  \
-         came   {came}\n  check --frame and --send, --expect or --echo; a server that speaks first: \
-         --greeting N"
+         came   {came}\n  check --frame and --send, --expect or --echo; a server that speaks \
+         first: --greeting N"
     )))
 }

@@ -18,7 +18,7 @@ pub(super) static PROBE: Probe = Probe {
     sends: "a request, then the end of input (SHUT_WR); and again with so many requests that their \
             replies do not fit into the system's buffers, read late and slowly",
     right: "every reply, then the end",
-    bug: "the end of input is taken for the end of the conversation, and queued replies are dropped",
+    bug: "the end of input is taken for the end of the conversation: queued replies are dropped",
     cure: "on recv's 0: answer what is whole, flush, then close",
     intrusive: false,
     how: How::InTurn,

@@ -10,7 +10,7 @@ pub(super) static PROBE: Probe = Probe {
     sends: "half of a prefix, then the end of input (SHUT_WR)",
     right: "it closes, and handles nothing",
     bug: "what a short read has left in the buffer is taken for a length",
-    cure: "the end of input before the prefix is whole is an error of its own: close, call no handler",
+    cure: "the end of input before the prefix is whole is an error: close, call no handler",
     intrusive: false,
     how: How::InTurn,
     ask,

@@ -10,7 +10,7 @@ pub(super) static PROBE: Probe = Probe {
     sends: "a message up to the middle of its body, then the end of input (SHUT_WR)",
     right: "it closes, and handles nothing",
     bug: "a message that was cut off is handled as if it were whole",
-    cure: "the end of input before the body is whole is an error of its own: close, call no handler",
+    cure: "the end of input before the body is whole is an error: close, call no handler",
     intrusive: false,
     how: How::InTurn,
     ask,

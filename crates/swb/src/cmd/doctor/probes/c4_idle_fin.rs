@@ -9,7 +9,7 @@ pub(super) static PROBE: Probe = Probe {
     name: "end when idle",
     sends: "nothing but the end of input (SHUT_WR); and again behind a reply",
     right: "it closes soon, with FIN",
-    bug: "recv's 0 is not looked at: the connection stays in CLOSE_WAIT, or is read again and again",
+    bug: "recv's 0 is not looked at: the connection stays in CLOSE_WAIT, or is read for ever",
     cure: "recv's 0 is the end of input: stop reading, close",
     intrusive: false,
     how: How::InTurn,

@@ -22,7 +22,7 @@ pub(super) static PROBE: Probe = Probe {
             and a reset while the server waits to write",
     right: "it goes on serving others",
     bug: "a write to a connection that is gone raises SIGPIPE or an error that nobody catches",
-    cure: "ignore SIGPIPE (or MSG_NOSIGNAL), and let EPIPE and ECONNRESET close that connection alone",
+    cure: "ignore SIGPIPE (or MSG_NOSIGNAL); EPIPE and ECONNRESET close that connection alone",
     intrusive: false,
     how: How::InTurn,
     ask,

@@ -18,8 +18,8 @@ pub(super) static PROBE: Probe = Probe {
     right: "it goes on serving others, with no more descriptors and children than before",
     bug: "an error of accept, or of the first look at a connection, ends the accept loop; a \
           descriptor or a child is left of each",
-    cure: "go on accepting after any error of one connection; close what was accepted on every way; \
-           reap children",
+    cure: "go on accepting after an error of one connection; close what was accepted, on every \
+           way; reap children",
     intrusive: false,
     how: How::InTurn,
     ask,
