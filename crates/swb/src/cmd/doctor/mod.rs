@@ -1,9 +1,11 @@
 //! `swb doctor`: asks a server what socket code usually gets wrong.
 //!
 //! `probes` has the questions, one a file; `patient` is the server, `link` one conversation with
-//! it, `exchange` what it is known to answer; `report` is what is told.
+//! it, `exchange` what it is known to answer; `child` the server where it is started here, `usage`
+//! what its processes have in use; `report` is what is told.
 
 mod canary;
+mod child;
 mod cut_off;
 mod exchange;
 mod flood;
@@ -13,6 +15,7 @@ mod probe;
 mod probes;
 mod report;
 mod sent;
+mod usage;
 
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure, Outcome};
@@ -86,8 +89,9 @@ fn no_baseline(patient: &Patient, finding: &Finding) -> Outcome {
 fn ask(patient: &Patient, probe: &'static Probe, args: &DoctorArgs) -> Result {
     let mut findings = Vec::new();
     for _ in 0..args.runs {
-        let asked = (probe.ask)(patient);
-        let is_over = asked.as_ref().is_err_and(|found| found.verdict == Verdict::Skipped);
+        let asked = probe.asked(patient);
+        let is_skipped = asked.as_ref().is_err_and(|found| found.verdict == Verdict::Skipped);
+        let is_over = is_skipped || patient.lost().is_some();
         findings.push(asked.err());
         if is_over {
             break;

@@ -7,6 +7,7 @@ use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
 use switchboard_frame::{Decoder, Fields, Protocol, Role, Step};
 
 use super::canary;
+use super::child::Child;
 use super::exchange::{Exchange, Request, Requests};
 use super::link::{Heard, Link};
 use super::probe::{Asked, Finding, Verdict};
@@ -37,6 +38,7 @@ pub(super) struct Times {
 pub(super) struct Patient {
     endpoint: Endpoint,
     options: ConnectOptions,
+    child: Option<Child>,
     protocol: Protocol,
     exchange: Exchange,
     fields: Fields,
@@ -45,6 +47,11 @@ pub(super) struct Patient {
     /// The largest body, where it was said.
     pub(super) max: Option<u64>,
     serves_side_by_side: OnceLock<bool>,
+    lost: OnceLock<&'static str>,
+    /// How long it lets a client be silent, where it was said.
+    pub(super) idle: Option<Duration>,
+    /// How soon it finds out that a client is dead, where it was said.
+    pub(super) dead: Option<Duration>,
     stopper: Stopper,
 }
 
@@ -55,9 +62,10 @@ impl Patient {
         printer: &Printer,
     ) -> Result<Patient, Failure> {
         let tls = args.connection.tls(printer)?;
-        let patient = Patient {
+        let mut patient = Patient {
             endpoint: args.connection.endpoint.clone(),
             options: args.connection.options(tls, stopper)?,
+            child: None,
             protocol: args.framing.protocol()?,
             exchange: Exchange::new(args)?,
             fields: args.fields.build()?,
@@ -70,10 +78,17 @@ impl Patient {
             },
             max: args.framing.max,
             serves_side_by_side: OnceLock::new(),
+            lost: OnceLock::new(),
+            idle: args.idle,
+            dead: args.dead,
             stopper: stopper.clone(),
         };
         let first = patient.try_requests()?.next();
         first.map_err(|error| Failure::new(Exit::BadFrame, error))?;
+        // Last, so that wrong usage is told before anything is started.
+        if let Some(command) = &args.exec {
+            patient.child = Some(Child::start(args, command, patient.options.clone(), stopper)?);
+        }
         Ok(patient)
     }
 
@@ -84,7 +99,8 @@ impl Patient {
     /// There is no server.
     pub(super) fn calibrate(&mut self) -> Result<Asked, Failure> {
         // Whether there is one at all is the one thing that has an exit code of its own.
-        let transport = self.endpoint.connect(&self.options).map_err(crate::args::not_connected)?;
+        let transport =
+            self.endpoint().connect(&self.options).map_err(crate::args::not_connected)?;
         drop(transport);
         Ok(self.measure())
     }
@@ -144,7 +160,7 @@ impl Patient {
     /// A new connection, with nothing read of it.
     pub(super) fn connection(&self) -> Result<Link, Finding> {
         let transport = self
-            .endpoint
+            .endpoint()
             .connect(&self.options)
             .map_err(|error| Finding::failed(error.to_string()))?;
         Ok(Link::new(transport, &self.protocol, self.times, self.stopper.clone()))
@@ -217,6 +233,30 @@ impl Patient {
         })
     }
 
+    /// Why it serves nobody any more, behind a probe that may be the reason; and how it ended, where
+    /// that is known. It is started again, if it was started here; else nothing more can be asked.
+    pub(super) fn has_died_of(&self, id: &'static str) -> Option<(Finding, Option<String>)> {
+        // It may be slow with what it was sent: it is given twice the usual patience.
+        let lost = self.is_alive().or_else(|_| self.is_alive()).err()?;
+        if lost.verdict != Verdict::Failed {
+            return None;
+        }
+        let ended = self.child().and_then(|child| {
+            // It stops listening a moment before it is gone.
+            child.usage_when(|usage| usage.processes == 0, self.times.patience);
+            child.ended()
+        });
+        if !self.child().is_some_and(|child| child.restart(false).is_ok()) {
+            let _ = self.lost.set(id);
+        }
+        Some((lost, ended))
+    }
+
+    /// The probe behind which it has not served anybody any more.
+    pub(super) fn lost(&self) -> Option<&'static str> {
+        self.lost.get().copied()
+    }
+
     /// Whether a client is served beside another one that is silent. Where none is, nothing can be
     /// asked of two at a time, and that is blamed once (K1).
     pub(super) fn serves_side_by_side(&self) -> bool {
@@ -227,6 +267,16 @@ impl Patient {
     pub(super) fn is_whole(&self, bytes: &[u8]) -> bool {
         let mut decoder = Decoder::new(self.framing());
         matches!(decoder.step(bytes, true), Ok(Step::Frame(_)))
+    }
+
+    /// Where it is: it may be started again on another port.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        self.child.as_ref().map_or_else(|| self.endpoint.clone(), Child::endpoint)
+    }
+
+    /// The server's processes, where it was started here.
+    pub(super) fn child(&self) -> Option<&Child> {
+        self.child.as_ref()
     }
 
     pub(super) fn stopper(&self) -> &Stopper {
