@@ -233,7 +233,7 @@ impl Patient {
         })
     }
 
-    /// Why it serves nobody any more, behind a probe that may be the reason; and how it ended, where
+    /// Why it serves nobody any more, behind a probe that may be the reason, and how it ended where
     /// that is known. It is started again, if it was started here; else nothing more can be asked.
     pub(super) fn has_died_of(&self, id: &'static str) -> Option<(Finding, Option<String>)> {
         // It may be slow with what it was sent: it is given twice the usual patience.
@@ -246,7 +246,7 @@ impl Patient {
             child.usage_when(|usage| usage.processes == 0, self.times.patience);
             child.ended()
         });
-        if !self.child().is_some_and(|child| child.restart(false).is_ok()) {
+        if self.child().is_none_or(|child| child.restart(false).is_err()) {
             let _ = self.lost.set(id);
         }
         Some((lost, ended))
