@@ -46,12 +46,12 @@ pub(super) struct Patient {
     pub(super) times: Times,
     /// The largest body, where it was said.
     pub(super) max: Option<u64>,
-    serves_side_by_side: OnceLock<bool>,
-    lost: OnceLock<&'static str>,
     /// How long it lets a client be silent, where it was said.
     pub(super) idle: Option<Duration>,
     /// How soon it finds out that a client is dead, where it was said.
     pub(super) dead: Option<Duration>,
+    serves_side_by_side: OnceLock<bool>,
+    lost: OnceLock<&'static str>,
     stopper: Stopper,
 }
 
@@ -77,10 +77,10 @@ impl Patient {
                 slowest: Duration::ZERO,
             },
             max: args.framing.max,
-            serves_side_by_side: OnceLock::new(),
-            lost: OnceLock::new(),
             idle: args.idle,
             dead: args.dead,
+            serves_side_by_side: OnceLock::new(),
+            lost: OnceLock::new(),
             stopper: stopper.clone(),
         };
         let first = patient.try_requests()?.next();
@@ -222,6 +222,16 @@ impl Patient {
         link.exchange(&self.request()?)
     }
 
+    /// Where it is: it may be started again on another port.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        self.child.as_ref().map_or_else(|| self.endpoint.clone(), Child::endpoint)
+    }
+
+    /// The server's processes, where it was started here.
+    pub(super) fn child(&self) -> Option<&Child> {
+        self.child.as_ref()
+    }
+
     /// The same, of a server that something has been done to.
     pub(super) fn survives(&self, link: &Link) -> Asked {
         link.pause(self.times.gap)?;
@@ -267,16 +277,6 @@ impl Patient {
     pub(super) fn is_whole(&self, bytes: &[u8]) -> bool {
         let mut decoder = Decoder::new(self.framing());
         matches!(decoder.step(bytes, true), Ok(Step::Frame(_)))
-    }
-
-    /// Where it is: it may be started again on another port.
-    pub(super) fn endpoint(&self) -> Endpoint {
-        self.child.as_ref().map_or_else(|| self.endpoint.clone(), Child::endpoint)
-    }
-
-    /// The server's processes, where it was started here.
-    pub(super) fn child(&self) -> Option<&Child> {
-        self.child.as_ref()
     }
 
     pub(super) fn stopper(&self) -> &Stopper {
