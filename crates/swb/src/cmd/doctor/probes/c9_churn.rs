@@ -2,7 +2,7 @@
 
 use super::super::child::Child;
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::usage::Usage;
 
 const CONNECTIONS: usize = 500;
@@ -24,6 +24,7 @@ pub(super) static PROBE: Probe = Probe {
     cure: "go on accepting after an error of one connection; close what was accepted, on every \
            way; reap children",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

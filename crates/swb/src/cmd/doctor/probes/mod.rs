@@ -17,6 +17,9 @@ mod f4_two_in_one;
 mod f5_one_and_a_half;
 mod f6_pipeline;
 mod k1_one_at_a_time;
+mod t1_mute;
+mod t2_idle;
+mod t3_dead_peer;
 
 use super::probe::Probe;
 
@@ -39,4 +42,7 @@ pub(super) static ALL: &[&Probe] = &[
     &b1_slow_reader::PROBE,
     &b2_head_of_line::PROBE,
     &b3_write_write::PROBE,
+    &t1_mute::PROBE,
+    &t2_idle::PROBE,
+    &t3_dead_peer::PROBE,
 ];
