@@ -3,9 +3,13 @@
 use crate::servers::Server;
 use crate::{doctor, runs};
 
-/// Reasons for which a probe is skipped.
-const REASONS: &[&str] =
-    &["the prefix has less than two bytes", "in this framing a message may end with the stream"];
+/// How the reasons begin for which a probe is skipped.
+const REASONS: &[&str] = &[
+    "how long the server lets a client be silent is not known",
+    "how soon the server finds out that a client is dead is not known",
+    "in this framing a message may end with the stream",
+    "the prefix has less than two bytes",
+];
 
 fn is_well(dispatch: &str, framing: &str) {
     for run in 1..=runs() {
@@ -17,12 +21,16 @@ fn is_well(dispatch: &str, framing: &str) {
         for object in told.objects() {
             match (object["verdict"].as_str(), object["why"].as_str()) {
                 (Some("ok"), _) => {}
-                (Some("skipped"), Some(why)) if REASONS.contains(&why) => {}
+                (Some("skipped"), Some(why)) if is_known(why) => {}
                 (None, _) if object["type"] == "summary" => {}
                 _ => panic!("{object}\n{shown}"),
             }
         }
     }
+}
+
+fn is_known(why: &str) -> bool {
+    REASONS.iter().any(|reason| why.starts_with(reason))
 }
 
 #[test]

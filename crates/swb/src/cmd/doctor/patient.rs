@@ -235,7 +235,12 @@ impl Patient {
     pub(super) fn death(&self) -> Option<String> {
         let dead = |found: &Finding| found.verdict == Verdict::Failed;
         let found = self.is_alive().or_else(|_| self.is_alive()).err().filter(dead)?;
-        Some(match self.child().and_then(Child::ended) {
+        let ended = self.child().and_then(|child| {
+            // It stops listening a moment before it is gone.
+            child.usage_when(|usage| usage.processes == 0, self.times.patience);
+            child.ended()
+        });
+        Some(match ended {
             Some(ended) => format!("the server did not survive it: {ended}"),
             None => format!("after it a new conversation was not served: {}", found.came),
         })
