@@ -10,6 +10,7 @@ mod probe;
 mod probes;
 mod report;
 mod sent;
+mod wrong;
 
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure, Outcome};

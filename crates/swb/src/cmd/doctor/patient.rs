@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
-use switchboard_frame::{Fields, Protocol, Role};
+use switchboard_frame::{Fields, LengthField, Protocol, Role};
 
-use super::exchange::{Exchange, Request, Requests};
+use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
 use super::link::{Heard, Link};
 use super::probe::{Asked, Finding};
 use crate::args::DoctorArgs;
@@ -135,7 +135,9 @@ impl Patient {
             .endpoint
             .connect(&self.options)
             .map_err(|error| Finding::failed(error.to_string()))?;
-        let mut link = Link::new(transport, &self.protocol, self.times, self.stopper.clone());
+        // Whether a reply is too large is for a probe to say.
+        let roomy = self.protocol.clone().with_max(SIZED_BYTES_MAX);
+        let mut link = Link::new(transport, &roomy, self.times, self.stopper.clone());
         for number in 1..=self.greeting {
             match link.hear()? {
                 Heard::Message(_) => {}
@@ -167,10 +169,32 @@ impl Patient {
         (0..count).map(|_| self.next(&mut requests)).collect()
     }
 
-    /// A first request with a body of so many bytes.
+    /// A first request with a body of so many bytes, however many the server takes.
     pub(super) fn sized_request(&self, bytes: usize) -> Result<Request, Finding> {
-        let mut requests = self.requests().map_err(|failure| failed(&failure))?;
+        let roomy = self.protocol.clone().with_max(SIZED_BYTES_MAX);
+        let requests = Requests::new(&self.exchange, &self.fields, &roomy);
+        let mut requests = requests.map_err(|failure| failed(&failure))?;
         requests.sized(bytes).map_err(Finding::skipped)
+    }
+
+    /// A first request without a body.
+    pub(super) fn empty_request(&self) -> Result<Request, Finding> {
+        let mut requests = self.requests().map_err(|failure| failed(&failure))?;
+        requests.empty().map_err(Finding::skipped)
+    }
+
+    /// A first request, and where it says how long it is.
+    pub(super) fn measured_request(&self) -> Result<(Request, LengthField), Finding> {
+        let request = self.request()?;
+        match request.length.clone() {
+            Some(field) => Ok((request, field)),
+            None => Err(Finding::skipped("no length field: messages end otherwise")),
+        }
+    }
+
+    /// Whether it sends every message back.
+    pub(super) fn is_echo(&self) -> bool {
+        matches!(self.exchange, Exchange::Echo)
     }
 
     /// What writes towards the server.
