@@ -61,6 +61,21 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "N", default_value = "0")]
     pub(crate) greeting: u16,
 
+    /// Start the server with sh; {port} and {endpoint} stand for where it has to listen
+    ///
+    /// With port 0 in ENDPOINT a free one is chosen. It is ended at the end, with all that it has
+    /// started.
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) exec: Option<String>,
+
+    /// How long the server lets a client be silent before it closes
+    #[arg(long, value_name = "TIME", value_parser = units::patience)]
+    pub(crate) idle: Option<Duration>,
+
+    /// How soon the server finds out that a client is dead
+    #[arg(long, value_name = "TIME", value_parser = units::patience)]
+    pub(crate) dead: Option<Duration>,
+
     /// Ask these alone: F1,C3
     #[arg(long, value_name = "ID,..", value_delimiter = ',')]
     pub(crate) only: Vec<String>,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt;
 use switchboard::transport::{Interest, Transport, Wait, Woken};
 use switchboard::{Stopper, deadline};
 use switchboard_frame::{Decoder, Protocol, Role, Step};
@@ -83,11 +84,24 @@ impl Link {
     /// Sends bytes in one piece, as far as the server takes them within the usual patience.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<Went, Finding> {
         self.sent.bytes(bytes);
+        self.send_quietly(bytes, self.times.patience)
+    }
+
+    /// The same, with nothing said of it in what was sent; `patience` begins anew whenever some are
+    /// taken.
+    pub(super) fn send_quietly(
+        &mut self,
+        bytes: &[u8],
+        patience: Duration,
+    ) -> Result<Went, Finding> {
         let mut at = 0;
-        let until = deadline::after(self.times.patience);
+        let mut until = deadline::after(patience);
         loop {
             match self.transport.write(&bytes[at..]) {
-                Ok(wrote) => at += wrote,
+                Ok(wrote) => {
+                    at += wrote;
+                    until = deadline::after(patience);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     if !self.wait(Interest::WRITE, until)? {
@@ -144,14 +158,40 @@ impl Link {
     /// Half-closes.
     pub(super) fn finish(&mut self) {
         self.sent.word("FIN");
-        // One that is broken already is told by the next read.
+        // One that is broken already is told by the next read, which also gets on with what the
+        // transport still holds.
         let _ = self.transport.finish();
+        let _ = self.transport.flush();
     }
 
-    /// Resets.
+    /// Resets; where the transport knows no resets, closes.
     pub(super) fn reset(&mut self) {
-        self.sent.word("RST");
+        self.sent.word(if self.has_resets() { "RST" } else { "close" });
         let _ = self.transport.reset();
+    }
+
+    pub(super) fn has_resets(&self) -> bool {
+        self.transport.facts().reset
+    }
+
+    /// Has the system hold less of what is on the way, in either direction.
+    pub(super) fn narrow(&self, receive_bytes: usize, send_bytes: usize) {
+        // No socket has any: a pipe holds little by itself.
+        if let Some(fd) = self.transport.read_descriptor() {
+            let _ = sockopt::set_socket_recv_buffer_size(fd, receive_bytes);
+        }
+        if let Some(fd) = self.transport.write_descriptor() {
+            let _ = sockopt::set_socket_send_buffer_size(fd, send_bytes);
+        }
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        self.times.patience
+    }
+
+    /// Says what was sent by words.
+    pub(super) fn note(&mut self, words: String) {
+        self.sent.word(words);
     }
 
     /// What comes next, within the usual patience.
@@ -198,6 +238,7 @@ impl Link {
             match self.transport.read(&mut self.received[len..]) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let _ = self.transport.flush();
                     match self.wait(Interest::READ, until) {
                         Ok(true) => {}
                         Ok(false) => break Ok(None),

@@ -1,15 +1,21 @@
 //! `swb doctor`: asks a server what socket code usually gets wrong.
 //!
 //! `probes` has the questions, one a file; `patient` is the server, `link` one conversation with
-//! it, `exchange` what it is known to answer; `report` is what is told.
+//! it, `exchange` what it is known to answer; `child` the server where it is started here, `usage`
+//! what its processes have in use; `report` is what is told.
 
+mod canary;
+mod child;
+mod cut_off;
 mod exchange;
+mod flood;
 mod link;
 mod patient;
 mod probe;
 mod probes;
 mod report;
 mod sent;
+mod usage;
 mod wrong;
 
 use crate::args::DoctorArgs;
@@ -53,11 +59,12 @@ fn chosen(only: &[String]) -> std::result::Result<Vec<&'static Probe>, Failure> 
         if !probes::ALL.iter().any(|probe| is_named(probe, name)) {
             let all: Vec<&str> = probes::ALL.iter().map(|probe| probe.id).collect();
             let all = all.join(" ");
-            return Err(Failure::usage(format_args!("there is no probe {name}; there are {all}")));
+            let text = format_args!("there is no probe {name}; there are {all}");
+            return Err(Failure::usage(text));
         }
     }
     let wanted = |probe: &&Probe| only.is_empty() || only.iter().any(|name| is_named(probe, name));
-    Ok(probes::ALL.into_iter().filter(|probe| wanted(probe)).collect())
+    Ok(probes::ALL.iter().copied().filter(wanted).collect())
 }
 
 /// Nothing can be asked of a server that does not answer as it was said to.
@@ -74,8 +81,8 @@ fn no_baseline(patient: &Patient, finding: &Finding) -> Outcome {
     }
     Err(Failure::usage(format_args!(
         "the server does not answer as expected, so nothing was asked\n  sent   {sent}\n  \
-         came   {came}\n  check --frame and --send, --expect or --echo; a server that speaks first: \
-         --greeting N"
+         came   {came}\n  check --frame and --send, --expect or --echo; a server that speaks \
+         first: --greeting N"
     )))
 }
 

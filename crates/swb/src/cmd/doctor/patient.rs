@@ -1,13 +1,16 @@
 //! The server that is asked: how it is reached, what it answers, how long that takes.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
-use switchboard_frame::{Fields, LengthField, Protocol, Role};
+use switchboard_frame::{Decoder, Fields, LengthField, Protocol, Role, Step};
 
+use super::canary;
+use super::child::Child;
 use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
 use super::link::{Heard, Link};
-use super::probe::{Asked, Finding};
+use super::probe::{Asked, Finding, Verdict};
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure};
 use crate::printer::Printer;
@@ -28,11 +31,14 @@ pub(super) struct Times {
     pub(super) patience: Duration,
     /// What an exchange takes: the median of the calibration.
     pub(super) usual: Duration,
+    /// The slowest of it.
+    pub(super) slowest: Duration,
 }
 
 pub(super) struct Patient {
     endpoint: Endpoint,
     options: ConnectOptions,
+    child: Option<Child>,
     protocol: Protocol,
     exchange: Exchange,
     fields: Fields,
@@ -40,6 +46,11 @@ pub(super) struct Patient {
     pub(super) times: Times,
     /// The largest body, where it was said.
     pub(super) max: Option<u64>,
+    /// How long it lets a client be silent, where it was said.
+    pub(super) idle: Option<Duration>,
+    /// How soon it finds out that a client is dead, where it was said.
+    pub(super) dead: Option<Duration>,
+    serves_side_by_side: OnceLock<bool>,
     stopper: Stopper,
 }
 
@@ -50,19 +61,32 @@ impl Patient {
         printer: &Printer,
     ) -> Result<Patient, Failure> {
         let tls = args.connection.tls(printer)?;
-        let patient = Patient {
+        let mut patient = Patient {
             endpoint: args.connection.endpoint.clone(),
             options: args.connection.options(tls, stopper)?,
+            child: None,
             protocol: args.framing.protocol()?,
             exchange: Exchange::new(args)?,
             fields: args.fields.build()?,
             greeting: args.greeting,
-            times: Times { gap: args.gap, patience: PATIENCE_MAX, usual: Duration::ZERO },
+            times: Times {
+                gap: args.gap,
+                patience: PATIENCE_MAX,
+                usual: Duration::ZERO,
+                slowest: Duration::ZERO,
+            },
             max: args.framing.max,
+            idle: args.idle,
+            dead: args.dead,
+            serves_side_by_side: OnceLock::new(),
             stopper: stopper.clone(),
         };
-        let first = patient.requests()?.next();
+        let first = patient.try_requests()?.next();
         first.map_err(|error| Failure::new(Exit::BadFrame, error))?;
+        // Last, so that wrong usage is told before anything is started.
+        if let Some(command) = &args.exec {
+            patient.child = Some(Child::start(args, command, patient.options.clone(), stopper)?);
+        }
         Ok(patient)
     }
 
@@ -73,7 +97,8 @@ impl Patient {
     /// There is no server.
     pub(super) fn calibrate(&mut self) -> Result<Asked, Failure> {
         // Whether there is one at all is the one thing that has an exit code of its own.
-        let transport = self.endpoint.connect(&self.options).map_err(crate::args::not_connected)?;
+        let transport =
+            self.endpoint().connect(&self.options).map_err(crate::args::not_connected)?;
         drop(transport);
         Ok(self.measure())
     }
@@ -82,7 +107,7 @@ impl Patient {
         let mut link = self.link()?;
         let mut took = Vec::new();
         for number in 0..EXCHANGES {
-            let mut requests = self.requests().map_err(|failure| failed(&failure))?;
+            let mut requests = self.requests()?;
             let request = self.nth(&mut requests, number)?;
             let began = deadline::now();
             link.give(&request.bytes)?;
@@ -96,6 +121,7 @@ impl Patient {
         took.sort_unstable();
         let slowest = took.last().copied().unwrap_or_default();
         self.times.usual = took.get(EXCHANGES / 2).copied().unwrap_or_default();
+        self.times.slowest = slowest;
         self.times.patience = (slowest * PATIENCE).clamp(PATIENCE_MIN, PATIENCE_MAX);
         Ok(())
     }
@@ -129,15 +155,20 @@ impl Patient {
         ask().unwrap_or(false)
     }
 
-    /// A new conversation, past what the server says by itself.
-    pub(super) fn link(&self) -> Result<Link, Finding> {
+    /// A new connection, with nothing read of it.
+    pub(super) fn connection(&self) -> Result<Link, Finding> {
         let transport = self
-            .endpoint
+            .endpoint()
             .connect(&self.options)
             .map_err(|error| Finding::failed(error.to_string()))?;
         // Whether a reply is too large is for a probe to say.
         let roomy = self.protocol.clone().with_max(SIZED_BYTES_MAX);
-        let mut link = Link::new(transport, &roomy, self.times, self.stopper.clone());
+        Ok(Link::new(transport, &roomy, self.times, self.stopper.clone()))
+    }
+
+    /// A new conversation, past what the server says by itself.
+    pub(super) fn link(&self) -> Result<Link, Finding> {
+        let mut link = self.connection()?;
         for number in 1..=self.greeting {
             match link.hear()? {
                 Heard::Message(_) => {}
@@ -149,7 +180,12 @@ impl Patient {
         Ok(link)
     }
 
-    pub(super) fn requests(&self) -> Result<Requests<'_>, Failure> {
+    /// Those of one conversation.
+    pub(super) fn requests(&self) -> Result<Requests<'_>, Finding> {
+        self.try_requests().map_err(|failure| failed(&failure))
+    }
+
+    fn try_requests(&self) -> Result<Requests<'_>, Failure> {
         Requests::new(&self.exchange, &self.fields, &self.protocol)
     }
 
@@ -165,7 +201,7 @@ impl Patient {
 
     /// The first requests of a conversation.
     pub(super) fn some_requests(&self, count: usize) -> Result<Vec<Request>, Finding> {
-        let mut requests = self.requests().map_err(|failure| failed(&failure))?;
+        let mut requests = self.requests()?;
         (0..count).map(|_| self.next(&mut requests)).collect()
     }
 
@@ -179,8 +215,7 @@ impl Patient {
 
     /// A first request without a body.
     pub(super) fn empty_request(&self) -> Result<Request, Finding> {
-        let mut requests = self.requests().map_err(|failure| failed(&failure))?;
-        requests.empty().map_err(Finding::skipped)
+        self.requests()?.empty().map_err(Finding::skipped)
     }
 
     /// A first request, and where it says how long it is.
@@ -206,6 +241,39 @@ impl Patient {
     pub(super) fn is_alive(&self) -> Asked {
         let mut link = self.link()?;
         link.exchange(&self.request()?)
+    }
+
+    /// Where it is: it may be started again on another port.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        self.child.as_ref().map_or_else(|| self.endpoint.clone(), Child::endpoint)
+    }
+
+    /// The server's processes, where it was started here.
+    pub(super) fn child(&self) -> Option<&Child> {
+        self.child.as_ref()
+    }
+
+    /// The same, of a server that something has been done to.
+    pub(super) fn survives(&self, link: &Link) -> Asked {
+        link.pause(self.times.gap)?;
+        self.is_alive().map_err(|found| match found.verdict {
+            Verdict::Failed => {
+                link.failed(format_args!("a new conversation, then: {}", found.came))
+            }
+            _ => found,
+        })
+    }
+
+    /// Whether a client is served beside another one that is silent. Where none is, nothing can be
+    /// asked of two at a time, and that is blamed once (K1).
+    pub(super) fn serves_side_by_side(&self) -> bool {
+        *self.serves_side_by_side.get_or_init(|| canary::serves_beside_a_silent_one(self).is_ok())
+    }
+
+    /// Whether these bytes and the end of the stream behind them are a whole message.
+    pub(super) fn is_whole(&self, bytes: &[u8]) -> bool {
+        let mut decoder = Decoder::new(self.framing());
+        matches!(decoder.step(bytes, true), Ok(Step::Frame(_)))
     }
 
     pub(super) fn stopper(&self) -> &Stopper {

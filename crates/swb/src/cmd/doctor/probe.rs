@@ -74,9 +74,9 @@ impl Finding {
     }
 
     /// The same as no more than a weakness.
-    pub(super) fn as_weak(self) -> Finding {
+    pub(super) fn as_weak(&self) -> Finding {
         let verdict = self.verdict.min(Verdict::Weak);
-        Finding { verdict, ..self }
+        Finding { verdict, ..self.clone() }
     }
 
     /// The same, with more said of what came.

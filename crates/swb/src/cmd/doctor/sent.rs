@@ -1,5 +1,6 @@
 //! What was sent in one conversation, as it is shown: hex, and where it was cut.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// So many bytes of a piece are shown at its start, and at its end.
@@ -23,8 +24,8 @@ enum Piece {
         tail: Vec<u8>,
         len: usize,
     },
-    /// A word for what is no byte: `FIN`.
-    Word(&'static str),
+    /// A word for what is no byte, `FIN`, or for what is too much to show.
+    Word(Cow<'static, str>),
 }
 
 impl Sent {
@@ -36,8 +37,8 @@ impl Sent {
         self.push(Piece::Bytes { head: head.to_vec(), tail: tail.to_vec(), len: bytes.len() });
     }
 
-    pub(super) fn word(&mut self, word: &'static str) {
-        self.push(Piece::Word(word));
+    pub(super) fn word(&mut self, word: impl Into<Cow<'static, str>>) {
+        self.push(Piece::Word(word.into()));
     }
 
     fn push(&mut self, piece: Piece) {

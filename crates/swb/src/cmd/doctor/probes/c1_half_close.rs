@@ -1,39 +1,50 @@
-//! C1: a request, then the end of input, while the reply is still awaited.
+//! C1: requests, then the end of input, while replies are still awaited.
 
-use super::super::link::{Close, Heard};
+use std::time::Duration;
+
+use super::super::flood::{Flood, Stopped};
+use super::super::link::{Close, Heard, Link};
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Probe};
+use super::super::probe::{Asked, Finding, Probe};
 
-/// Requests in the second run.
-const MESSAGES: usize = 200;
+/// In the second run so many bytes of replies are due: more than the system holds for the server.
+const DUE_BYTES: u64 = 12 << 20;
+/// A server that has taken nothing for so long waits for its replies to be read.
+const STUCK: Duration = Duration::from_millis(300);
 
 pub(super) static PROBE: Probe = Probe {
     id: "C1",
     name: "half-close",
-    sends: "a request, then the end of input (SHUT_WR); and again with 200 requests",
+    sends: "a request, then the end of input (SHUT_WR); and again with so many requests that their \
+            replies do not fit into the system's buffers, read late and slowly",
     right: "every reply, then the end",
-    bug: "the end of input is taken for the end of the conversation, and queued replies are dropped",
+    bug: "the end of input is taken for the end of the conversation: queued replies are dropped",
     cure: "on recv's 0: answer what is whole, flush, then close",
     intrusive: false,
     ask,
 };
 
 fn ask(patient: &Patient) -> Asked {
-    for count in [1, MESSAGES] {
-        let requests = patient.some_requests(count)?;
-        let bytes: Vec<u8> = requests.iter().flat_map(|request| request.bytes.clone()).collect();
-        let mut link = patient.link()?;
-        link.give(&bytes)?;
-        link.finish();
-        for (index, request) in requests.iter().enumerate() {
-            link.hear_answer(request).map_err(|finding| {
-                finding.and(&format!("that was reply {} of {count}", index + 1))
-            })?;
-        }
-        match link.hear()? {
-            Heard::End(Close::Fin, 0) => {}
-            heard => return Err(link.failed(heard).as_weak()),
-        }
+    let mut link = patient.link()?;
+    let request = patient.request()?;
+    link.give(&request.bytes)?;
+    link.finish();
+    link.hear_answer(&request)?;
+    ends(&mut link)?;
+    let mut flood = Flood::open(patient)?;
+    if let Stopped::Ended(close) = flood.send(DUE_BYTES, STUCK)? {
+        return Err(Finding::inconclusive(format!(
+            "{close} before the end of input, of a client that does not read"
+        )));
     }
-    Ok(())
+    flood.drain(true)?;
+    ends(&mut flood.link)
+}
+
+/// It works, but for the end.
+fn ends(link: &mut Link) -> Asked {
+    match link.hear()? {
+        Heard::End(Close::Fin, 0) => Ok(()),
+        heard => Err(link.failed(heard).as_weak()),
+    }
 }

@@ -1,6 +1,16 @@
 //! The probes, one a file, in the order in which they are asked.
 
+mod b1_slow_reader;
+mod b2_head_of_line;
+mod b3_write_write;
 mod c1_half_close;
+mod c2_cut_prefix;
+mod c3_cut_body;
+mod c4_idle_fin;
+mod c5_reset_idle;
+mod c6_reset_mid_request;
+mod c7_reset_mid_reply;
+mod c9_churn;
 mod f10_split_delimiter;
 mod f11_no_delimiter;
 mod f12_non_canonical;
@@ -13,13 +23,16 @@ mod f6_pipeline;
 mod f7_empty;
 mod f8_max;
 mod f9_over_max;
+mod k1_one_at_a_time;
 mod l1_huge_length;
 mod l2_sign_bit;
 mod l3_self_short;
 
 use super::probe::Probe;
 
-pub(super) static ALL: [&Probe; 16] = [
+/// First whether one client blocks all others, which others are judged by.
+pub(super) static ALL: &[&Probe] = &[
+    &k1_one_at_a_time::PROBE,
     &f1_split_prefix::PROBE,
     &f2_split_body::PROBE,
     &f3_octets::PROBE,
@@ -36,4 +49,14 @@ pub(super) static ALL: [&Probe; 16] = [
     &l2_sign_bit::PROBE,
     &l3_self_short::PROBE,
     &c1_half_close::PROBE,
+    &c2_cut_prefix::PROBE,
+    &c3_cut_body::PROBE,
+    &c4_idle_fin::PROBE,
+    &c5_reset_idle::PROBE,
+    &c6_reset_mid_request::PROBE,
+    &c7_reset_mid_reply::PROBE,
+    &c9_churn::PROBE,
+    &b1_slow_reader::PROBE,
+    &b2_head_of_line::PROBE,
+    &b3_write_write::PROBE,
 ];

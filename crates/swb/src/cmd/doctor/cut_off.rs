@@ -1,0 +1,44 @@
+//! The beginning of a request, and the end of input behind it.
+
+use super::exchange::Request;
+use super::link::Heard;
+use super::patient::Patient;
+use super::probe::Asked;
+
+/// So many messages are taken for a way to say what is wrong.
+const COMPLAINTS_MAX: usize = 8;
+/// By so much of its beginning an echo of half a message is known.
+const KNOWN_BYTES: usize = 4;
+
+/// A right server ends too, and handles nothing: it may say what is wrong before.
+pub(super) fn ask(patient: &Patient, request: &Request, cut: usize) -> Asked {
+    let mut link = patient.link()?;
+    link.give(&request.bytes[..cut])?;
+    link.pause(patient.times.gap)?;
+    link.finish();
+    for _ in 0..COMPLAINTS_MAX {
+        match link.hear()? {
+            Heard::End(..) => return Ok(()),
+            Heard::Message(reply) if is_handled(request, cut, &reply) => {
+                let finding = link.failed(Heard::Message(reply)).and("half a message was handled");
+                // Many take what stands behind the last delimiter for a line, and say so.
+                let is_delimited = request.prefix_bytes() == 0;
+                return Err(if is_delimited { finding.as_weak() } else { finding });
+            }
+            Heard::Message(_) => {}
+            heard => return Err(link.failed(heard)),
+        }
+    }
+    Err(link.failed("messages without end"))
+}
+
+/// Whether this is what a handler answers, rather than a word about what is wrong.
+fn is_handled(request: &Request, cut: usize, reply: &[u8]) -> bool {
+    let body = &request.bytes[request.body.start.min(cut)..cut];
+    let known = &body[..body.len().min(KNOWN_BYTES)];
+    match &request.reply {
+        _ if reply.is_empty() => true,
+        Some(expected) if expected == reply => true,
+        _ => !known.is_empty() && reply.starts_with(known),
+    }
+}

@@ -1,0 +1,46 @@
+//! C7: a reset while replies are written.
+
+use std::time::Duration;
+
+use super::super::flood::Flood;
+use super::super::patient::Patient;
+use super::super::probe::{Asked, Probe};
+
+/// Conversations that are reset, of each kind.
+const RESETS: usize = 8;
+/// Requests whose replies nobody waits for.
+const REQUESTS: usize = 50;
+/// So many bytes of replies are due in the last one: more than the system holds.
+const DUE_BYTES: u64 = 12 << 20;
+/// A server that has taken nothing for so long waits in a write.
+const STUCK: Duration = Duration::from_millis(300);
+
+pub(super) static PROBE: Probe = Probe {
+    id: "C7",
+    name: "reset in a reply",
+    sends: "50 requests and a reset (RST) at once; again with the end of input before the reset; \
+            and a reset while the server waits to write",
+    right: "it goes on serving others",
+    bug: "a write to a connection that is gone raises SIGPIPE or an error that nobody catches",
+    cure: "ignore SIGPIPE (or MSG_NOSIGNAL); EPIPE and ECONNRESET close that connection alone",
+    intrusive: false,
+    ask,
+};
+
+fn ask(patient: &Patient) -> Asked {
+    let requests = patient.some_requests(REQUESTS)?;
+    let bytes: Vec<u8> = requests.iter().flat_map(|request| request.bytes.clone()).collect();
+    for round in 0..2 * RESETS {
+        let mut link = patient.link()?;
+        link.give(&bytes)?;
+        if !round.is_multiple_of(2) {
+            link.finish();
+        }
+        link.reset();
+        patient.survives(&link)?;
+    }
+    let mut flood = Flood::open(patient)?;
+    flood.send(DUE_BYTES, STUCK)?;
+    flood.link.reset();
+    patient.survives(&flood.link)
+}

@@ -1,0 +1,52 @@
+//! Each probe finds the server that was broken for it.
+
+use crate::servers::Mutant;
+use crate::{doctor, runs};
+
+/// Those of one letter: a test for each, so that they run side by side.
+fn are_found(letter: &str) {
+    let mutants = Mutant::all(letter);
+    assert!(!mutants.is_empty());
+    for mutant in mutants {
+        for run in 1..=runs() {
+            let Some(server) = mutant.start() else { break };
+            is_found(&mutant, &format!("127.0.0.1:{}", server.said), run);
+        }
+    }
+}
+
+fn is_found(mutant: &Mutant, endpoint: &str, run: usize) {
+    let (name, id) = (mutant.name(), mutant.id());
+    let mut args = vec!["--echo", "--json", "--runs", "1", "--only", id, "--frame"];
+    args.push(mutant.says("framing").unwrap_or("u32be"));
+    args.extend(mutant.says("options").unwrap_or_default().split_whitespace());
+    let told = doctor(endpoint, &args);
+    let shown = format!("{name}, run {run}: {}{}", told.stdout, told.stderr);
+    let verdict = mutant.says("verdict").unwrap_or("failed");
+    assert_eq!(told.exit, i32::from(verdict == "failed"), "{shown}");
+    let objects = told.objects();
+    assert_eq!(objects.len(), 2, "{shown}");
+    assert_eq!(
+        (objects[0]["id"].as_str(), objects[0]["verdict"].as_str()),
+        (Some(id), Some(verdict)),
+        "{shown}"
+    );
+    for key in ["right", "came", "bug", "cure"] {
+        assert!(objects[0][key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {shown}");
+    }
+}
+
+#[test]
+fn of_back_pressure() {
+    are_found("B");
+}
+
+#[test]
+fn of_closing() {
+    are_found("C");
+}
+
+#[test]
+fn of_one_at_a_time() {
+    are_found("K");
+}
