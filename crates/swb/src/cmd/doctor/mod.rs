@@ -90,8 +90,9 @@ fn no_baseline(patient: &Patient, finding: &Finding) -> Outcome {
 fn ask(patient: &Patient, probe: &'static Probe, args: &DoctorArgs) -> Result {
     let mut findings = Vec::new();
     for _ in 0..args.runs {
-        let asked = (probe.ask)(patient);
-        let is_over = asked.as_ref().is_err_and(|found| found.verdict == Verdict::Skipped);
+        let asked = probe.asked(patient);
+        let is_skipped = asked.as_ref().is_err_and(|found| found.verdict == Verdict::Skipped);
+        let is_over = is_skipped || patient.lost().is_some();
         findings.push(asked.err());
         if is_over {
             break;

@@ -46,11 +46,12 @@ pub(super) struct Patient {
     pub(super) times: Times,
     /// The largest body, where it was said.
     pub(super) max: Option<u64>,
+    serves_side_by_side: OnceLock<bool>,
+    lost: OnceLock<&'static str>,
     /// How long it lets a client be silent, where it was said.
     pub(super) idle: Option<Duration>,
     /// How soon it finds out that a client is dead, where it was said.
     pub(super) dead: Option<Duration>,
-    serves_side_by_side: OnceLock<bool>,
     stopper: Stopper,
 }
 
@@ -76,9 +77,10 @@ impl Patient {
                 slowest: Duration::ZERO,
             },
             max: args.framing.max,
+            serves_side_by_side: OnceLock::new(),
+            lost: OnceLock::new(),
             idle: args.idle,
             dead: args.dead,
-            serves_side_by_side: OnceLock::new(),
             stopper: stopper.clone(),
         };
         let first = patient.try_requests()?.next();
@@ -243,16 +245,6 @@ impl Patient {
         link.exchange(&self.request()?)
     }
 
-    /// Where it is: it may be started again on another port.
-    pub(super) fn endpoint(&self) -> Endpoint {
-        self.child.as_ref().map_or_else(|| self.endpoint.clone(), Child::endpoint)
-    }
-
-    /// The server's processes, where it was started here.
-    pub(super) fn child(&self) -> Option<&Child> {
-        self.child.as_ref()
-    }
-
     /// The same, of a server that something has been done to.
     pub(super) fn survives(&self, link: &Link) -> Asked {
         link.pause(self.times.gap)?;
@@ -262,6 +254,30 @@ impl Patient {
             }
             _ => found,
         })
+    }
+
+    /// Why it serves nobody any more, behind a probe that may be the reason, and how it ended where
+    /// that is known. It is started again, if it was started here; else nothing more can be asked.
+    pub(super) fn has_died_of(&self, id: &'static str) -> Option<(Finding, Option<String>)> {
+        // It may be slow with what it was sent: it is given twice the usual patience.
+        let lost = self.is_alive().or_else(|_| self.is_alive()).err()?;
+        if lost.verdict != Verdict::Failed {
+            return None;
+        }
+        let ended = self.child().and_then(|child| {
+            // It stops listening a moment before it is gone.
+            child.usage_when(|usage| usage.processes == 0, self.times.patience);
+            child.ended()
+        });
+        if self.child().is_none_or(|child| child.restart(false).is_err()) {
+            let _ = self.lost.set(id);
+        }
+        Some((lost, ended))
+    }
+
+    /// The probe behind which it has not served anybody any more.
+    pub(super) fn lost(&self) -> Option<&'static str> {
+        self.lost.get().copied()
     }
 
     /// Whether a client is served beside another one that is silent. Where none is, nothing can be
@@ -274,6 +290,16 @@ impl Patient {
     pub(super) fn is_whole(&self, bytes: &[u8]) -> bool {
         let mut decoder = Decoder::new(self.framing());
         matches!(decoder.step(bytes, true), Ok(Step::Frame(_)))
+    }
+
+    /// Where it is: it may be started again on another port.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        self.child.as_ref().map_or_else(|| self.endpoint.clone(), Child::endpoint)
+    }
+
+    /// The server's processes, where it was started here.
+    pub(super) fn child(&self) -> Option<&Child> {
+        self.child.as_ref()
     }
 
     pub(super) fn stopper(&self) -> &Stopper {
