@@ -2,7 +2,7 @@
 
 use super::link::{Close, Heard, Link, Went};
 use super::patient::Patient;
-use super::probe::{Asked, Finding};
+use super::probe::Finding;
 
 /// What becomes of what a server must not take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,12 +37,5 @@ pub(super) fn reaction(
         }
         heard @ Heard::Silence(..) => Reaction::Waits(heard),
         Heard::End(Close::Fin | Close::Reset, _) | Heard::Unframed(..) => Reaction::Rejects,
-    })
-}
-
-/// The server goes on serving others; what was sent in `link` was not to change that.
-pub(super) fn still_serves(patient: &Patient, link: &Link) -> Asked {
-    patient.is_alive().map_err(|finding| {
-        link.failed(format_args!("the next client is not served any more: {}", finding.came))
     })
 }

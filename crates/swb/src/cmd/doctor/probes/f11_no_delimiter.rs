@@ -3,7 +3,7 @@
 use super::super::link::{Heard, Went};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, Probe};
-use super::super::wrong::{Reaction, reaction, still_serves};
+use super::super::wrong::{Reaction, reaction};
 
 /// So much is sent where no limit is declared: twice what `swb serve` takes by itself.
 const BYTES: u64 = 32 * 1024 * 1024;
@@ -40,14 +40,14 @@ fn ask(patient: &Patient) -> Asked {
     while sent < bytes {
         match link.send(&piece)? {
             Went::All => sent += PIECE_BYTES as u64,
-            Went::Refused(..) => return still_serves(patient, &link),
+            Went::Refused(..) => return Ok(()),
             Went::Stuck(_) => {
                 return Err(link.failed("it neither reads on nor ends the conversation"));
             }
         }
     }
     match reaction(patient, &mut link, &piece)? {
-        Reaction::Rejects => still_serves(patient, &link),
+        Reaction::Rejects => Ok(()),
         Reaction::Takes(heard) => Err(link.failed(format_args!("no line has ended, and {heard}"))),
         Reaction::Waits(Heard::Silence(..)) | Reaction::Waits(_) => {
             let found = link.failed(format_args!("it has read {sent} bytes of one line and waits"));

@@ -5,7 +5,7 @@ use switchboard_frame::{Decoder, LengthField, LengthForm, Step};
 use super::super::exchange::Request;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, Probe};
-use super::super::wrong::{Reaction, reaction, still_serves};
+use super::super::wrong::{Reaction, reaction};
 
 pub(super) static PROBE: Probe = Probe {
     id: "F12",
@@ -34,10 +34,9 @@ fn ask(patient: &Patient) -> Asked {
     for bytes in &wrong {
         let mut link = patient.link()?;
         match reaction(patient, &mut link, bytes)? {
-            Reaction::Rejects => still_serves(patient, &link)?,
+            Reaction::Rejects => {}
             Reaction::Takes(heard) => return Err(link.failed(heard)),
             Reaction::Waits(heard) => {
-                still_serves(patient, &link)?;
                 waited = Some(link.failed(heard).as_weak());
             }
         }

@@ -2,7 +2,7 @@
 
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, Probe};
-use super::super::wrong::{Reaction, reaction, still_serves};
+use super::super::wrong::{Reaction, reaction};
 
 /// A length up to this may well be meant.
 const PLAUSIBLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -38,10 +38,9 @@ fn ask(patient: &Patient) -> Asked {
     };
     let mut link = patient.link()?;
     match reaction(patient, &mut link, &request.forged_prefix(&field, &written))? {
-        Reaction::Rejects => still_serves(patient, &link),
+        Reaction::Rejects => Ok(()),
         Reaction::Takes(heard) => Err(link.failed(heard)),
         Reaction::Waits(heard) => {
-            still_serves(patient, &link)?;
             let found = link.failed(heard).and(&format!("it waits for {length} bytes"));
             Err(found.as_weak())
         }

@@ -5,7 +5,7 @@ use switchboard_frame::LengthForm;
 use super::super::link::Heard;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, Probe};
-use super::super::wrong::{Reaction, reaction, still_serves};
+use super::super::wrong::{Reaction, reaction};
 
 /// A message as large as this is sent whole: it is a right one.
 const WHOLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -36,17 +36,14 @@ fn ask(patient: &Patient) -> Asked {
     }
     let mut link = patient.link()?;
     match reaction(patient, &mut link, &request.forged_prefix(&field, &written))? {
-        Reaction::Rejects => still_serves(patient, &link),
+        Reaction::Rejects => Ok(()),
         Reaction::Takes(heard) => Err(link.failed(heard)),
-        Reaction::Waits(heard) => {
-            still_serves(patient, &link)?;
-            match patient.max {
-                Some(_) => Err(link.failed(heard).as_weak()),
-                None => Err(Finding::inconclusive(format!(
-                    "it waits for {length} bytes, as it may where no limit is declared: --max"
-                ))),
-            }
-        }
+        Reaction::Waits(heard) => match patient.max {
+            Some(_) => Err(link.failed(heard).as_weak()),
+            None => Err(Finding::inconclusive(format!(
+                "it waits for {length} bytes, as it may where no limit is declared: --max"
+            ))),
+        },
     }
 }
 
@@ -57,7 +54,7 @@ fn whole(patient: &Patient, length: u64) -> Asked {
     let mut link = patient.link()?;
     match reaction(patient, &mut link, &request.bytes)? {
         // It may have a smaller limit.
-        Reaction::Rejects => still_serves(patient, &link),
+        Reaction::Rejects => Ok(()),
         Reaction::Takes(Heard::Message(reply)) if request.is_answered_by(&reply) => Ok(()),
         Reaction::Takes(heard) | Reaction::Waits(heard) => Err(link.failed(heard)),
     }

@@ -2,7 +2,7 @@
 
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, Probe};
-use super::super::wrong::{Reaction, reaction, still_serves};
+use super::super::wrong::{Reaction, reaction};
 
 pub(super) static PROBE: Probe = Probe {
     id: "L3",
@@ -25,10 +25,9 @@ fn ask(patient: &Patient) -> Asked {
         let Some(written) = field.written(length) else { continue };
         let mut link = patient.link()?;
         match reaction(patient, &mut link, &request.forged(&field, &written))? {
-            Reaction::Rejects => still_serves(patient, &link)?,
+            Reaction::Rejects => {}
             Reaction::Takes(heard) | Reaction::Waits(heard) => {
                 let finding = link.failed(heard).and(&format!("the length said {length}"));
-                still_serves(patient, &link)?;
                 return Err(finding);
             }
         }

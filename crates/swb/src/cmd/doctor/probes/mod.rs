@@ -27,6 +27,7 @@ mod k1_one_at_a_time;
 mod l1_huge_length;
 mod l2_sign_bit;
 mod l3_self_short;
+mod l4_drip;
 
 use super::probe::Probe;
 
@@ -48,6 +49,7 @@ pub(super) static ALL: &[&Probe] = &[
     &l1_huge_length::PROBE,
     &l2_sign_bit::PROBE,
     &l3_self_short::PROBE,
+    &l4_drip::PROBE,
     &c1_half_close::PROBE,
     &c2_cut_prefix::PROBE,
     &c3_cut_body::PROBE,
