@@ -36,8 +36,6 @@ impl Exchange {
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) bytes: Vec<u8>,
-    /// The bytes that come before the body.
-    pub(super) header: Range<usize>,
     pub(super) body: Range<usize>,
     /// Where it says how long it is, if a number does.
     pub(super) length: Option<LengthField>,
@@ -150,7 +148,7 @@ impl<'a> Requests<'a> {
                 let is_echo = matches!(self.exchange, Exchange::Echo);
                 let reply = reply.or_else(|| is_echo.then(|| bytes[frame.message].to_vec()));
                 let length = self.decoder.length_field(&bytes);
-                Ok(Request { header: frame.header, body: frame.body, length, bytes, reply })
+                Ok(Request { body: frame.body, length, bytes, reply })
             }
             Ok(other) => Err(format!("a request is no single frame: {other:?}")),
             Err(error) => Err(error.to_string()),
