@@ -1,5 +1,5 @@
 # framing: lines
-# A line is read byte by byte, and copied at each of them.
+# A line is read byte by byte; at each of them all of it is copied and searched.
 import socket
 import sys
 import threading
@@ -8,11 +8,10 @@ import threading
 def serve(conn):
     line = b""
     while byte := conn.recv(1):
-        if byte == b"\n":
-            conn.sendall(line.removesuffix(b"\r") + b"\n")
+        line += byte
+        if b"\n" in line:
+            conn.sendall(line.rstrip(b"\r\n") + b"\n")
             line = b""
-        else:
-            line += byte
 
 
 def guarded(conn):
