@@ -9,30 +9,37 @@ fn are_found(letter: &str) {
     assert!(!mutants.is_empty());
     for mutant in mutants {
         for run in 1..=runs() {
-            let Some(server) = mutant.start() else { break };
-            is_found(&mutant, &format!("127.0.0.1:{}", server.said), run);
+            if mutant.says("exec").is_some() {
+                let Some(command) = mutant.command() else { break };
+                is_found(&mutant, "127.0.0.1:0", &["--exec", &command], run);
+            } else {
+                let Some(server) = mutant.start() else { break };
+                is_found(&mutant, &format!("127.0.0.1:{}", server.said), &[], run);
+            }
         }
     }
 }
 
-fn is_found(mutant: &Mutant, endpoint: &str, run: usize) {
+fn is_found(mutant: &Mutant, endpoint: &str, more: &[&str], run: usize) {
     let (name, id) = (mutant.name(), mutant.id());
     let mut args = vec!["--echo", "--json", "--runs", "1", "--only", id, "--frame"];
     args.push(mutant.says("framing").unwrap_or("u32be"));
     args.extend(mutant.says("options").unwrap_or_default().split_whitespace());
+    args.extend(more);
     let told = doctor(endpoint, &args);
     let shown = format!("{name}, run {run}: {}{}", told.stdout, told.stderr);
-    let verdict = mutant.says("verdict").unwrap_or("failed");
-    assert_eq!(told.exit, i32::from(verdict == "failed"), "{shown}");
+    let wanted = mutant.says("verdict").unwrap_or("failed");
+    assert_eq!(told.exit, i32::from(wanted == "failed"), "{shown}");
     let objects = told.objects();
     assert_eq!(objects.len(), 2, "{shown}");
+    let probe = &objects[0];
     assert_eq!(
-        (objects[0]["id"].as_str(), objects[0]["verdict"].as_str()),
-        (Some(id), Some(verdict)),
+        (probe["id"].as_str(), probe["verdict"].as_str()),
+        (Some(id), Some(wanted)),
         "{shown}"
     );
     for key in ["right", "came", "bug", "cure"] {
-        assert!(objects[0][key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {shown}");
+        assert!(probe[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {shown}");
     }
 }
 

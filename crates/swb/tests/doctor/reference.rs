@@ -3,16 +3,17 @@
 use crate::servers::Server;
 use crate::{doctor, runs};
 
-/// Reasons for which a probe is skipped.
+/// How the reasons begin for which a probe is skipped.
 const REASONS: &[&str] = &[
-    "the prefix has less than two bytes",
+    "a length counts the body alone",
+    "a length has no second way to be written",
+    "how soon the server finds out that a client is dead is not known",
     "in this framing a message may end with the stream",
     "messages do not end with a delimiter",
     "no delimiter of two bytes or more",
     "no length field: messages end otherwise",
-    "a length has no second way to be written",
-    "a length counts the body alone",
     "the length is no binary integer, it has no sign",
+    "the prefix has less than two bytes",
 ];
 
 /// What the server is told, and what the doctor is told of it.
@@ -29,12 +30,16 @@ fn is_well(dispatch: &str, framing: &str) {
         for object in told.objects() {
             match (object["verdict"].as_str(), object["why"].as_str()) {
                 (Some("ok"), _) => {}
-                (Some("skipped"), Some(why)) if REASONS.contains(&why) => {}
+                (Some("skipped"), Some(why)) if is_known(why) => {}
                 (None, _) if object["type"] == "summary" => {}
                 _ => panic!("{object}\n{shown}"),
             }
         }
     }
+}
+
+fn is_known(why: &str) -> bool {
+    REASONS.iter().any(|reason| why.starts_with(reason))
 }
 
 #[test]

@@ -42,7 +42,8 @@ impl Drop for Server {
 
 /// A server with one mistake: a program that prints the port it was given. The comment at its top
 /// says what is wrong with it; lines `framing: ..`, `options: ..` and `verdict: ..` say how it
-/// is asked and what is found, where that is not u32be, nothing and failed.
+/// is asked and what is found, where that is not u32be, nothing and failed; `exec: yes` has the
+/// doctor start it, which needs no port.
 pub(crate) struct Mutant {
     path: PathBuf,
     text: String,
@@ -76,6 +77,11 @@ impl Mutant {
         let comment = self.text.lines().take_while(|line| line.starts_with(['#', '/', ' ']));
         let mut words = comment.map(|line| line.trim_matches(['#', '/', '*', ' ']));
         words.find_map(|words| words.strip_prefix(key)?.strip_prefix(": "))
+    }
+
+    /// What `--exec` starts it with: of those in Python alone.
+    pub(crate) fn command(&self) -> Option<String> {
+        is_there("python3").then(|| format!("exec python3 '{}' {{port}}", self.path.display()))
     }
 
     /// `None`, and why is said, where what it is written in is missing.

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt;
+use socket2::{SockFilter, SockRef};
 use switchboard::transport::{Interest, Transport, Wait, Woken};
 use switchboard::{Stopper, deadline};
 use switchboard_frame::{Decoder, Protocol, Role, Step};
@@ -51,6 +52,44 @@ pub(super) enum Heard {
 pub(super) enum Close {
     Fin,
     Reset,
+}
+
+/// What of a TCP connection is dropped when it arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unheard {
+    Everything,
+    /// Segments with bytes in them; what acknowledges ours is heard.
+    Data,
+}
+
+impl Unheard {
+    /// As classic BPF, over a segment that begins with the header of TCP.
+    fn filter(self) -> &'static [SockFilter] {
+        const fn op(code: u16, jump: u8, operand: u32) -> SockFilter {
+            SockFilter::new(code, jump, 0, operand)
+        }
+        const DROP: SockFilter = op(0x06, 0, 0);
+        const PASS: SockFilter = op(0x06, 0, u32::MAX);
+        match self {
+            Unheard::Everything => &const { [DROP] },
+            // The length of the header in words of 32 bits is in the upper half of its byte 12:
+            // what is no longer than that has no bytes in it.
+            Unheard::Data => {
+                &const {
+                    [
+                        op(0x30, 0, 12),
+                        op(0x74, 0, 4),
+                        op(0x64, 0, 2),
+                        op(0x07, 0, 0),
+                        op(0x80, 0, 0),
+                        op(0x1d, 1, 0),
+                        DROP,
+                        PASS,
+                    ]
+                }
+            }
+        }
+    }
 }
 
 /// What became of bytes to be sent.
@@ -153,6 +192,26 @@ impl Link {
             true => Err(interrupted()),
             false => Ok(()),
         }
+    }
+
+    /// Has the system drop what comes, as if it had not arrived.
+    ///
+    /// # Errors
+    /// It is no TCP connection; that is not allowed.
+    pub(super) fn deafen(&mut self, unheard: Unheard) -> io::Result<()> {
+        let socket = self.transport.read_descriptor().filter(|_| self.has_resets());
+        let socket = socket.ok_or(ErrorKind::Unsupported)?;
+        SockRef::from(&socket).attach_filter(unheard.filter())?;
+        self.sent.word("(no acknowledgements from here on)");
+        Ok(())
+    }
+
+    /// Undoes that.
+    pub(super) fn undeafen(&mut self) {
+        if let Some(socket) = self.transport.read_descriptor() {
+            let _ = SockRef::from(&socket).detach_filter();
+        }
+        self.sent.word("(from here on again)");
     }
 
     /// Half-closes.

@@ -2,7 +2,7 @@
 //!
 //! `probes` has the questions, one a file; `patient` is the server, `link` one conversation with
 //! it, `exchange` what it is known to answer; `child` the server where it is started here, `usage`
-//! what its processes have in use; `report` is what is told.
+//! what its processes have in use; `schedule` is when each is asked, `report` what is told.
 
 mod canary;
 mod child;
@@ -14,7 +14,9 @@ mod patient;
 mod probe;
 mod probes;
 mod report;
+mod schedule;
 mod sent;
+mod silence;
 mod usage;
 mod wrong;
 
@@ -24,8 +26,9 @@ use crate::printer::Printer;
 use crate::signals::Interrupts;
 
 use patient::Patient;
-use probe::{Finding, Probe, Verdict};
-use report::{Report, Result};
+use probe::{Finding, Probe};
+use report::Report;
+use schedule::Schedule;
 
 pub(crate) fn run(args: &DoctorArgs, printer: &Printer) -> Outcome {
     let probes = chosen(&args.only)?;
@@ -38,13 +41,8 @@ pub(crate) fn run(args: &DoctorArgs, printer: &Printer) -> Outcome {
     if let Err(finding) = patient.calibrate()? {
         return no_baseline(&patient, &finding);
     }
-    let mut report = Report::new(args, printer);
-    for probe in probes {
-        if interrupts.came() {
-            break;
-        }
-        report.add(ask(&patient, probe, args))?;
-    }
+    let mut report = Report::new(args, &probes, printer);
+    Schedule::new(&patient, &probes, args.runs).run(&mut report)?;
     report.end()?;
     Ok(match interrupts.came() {
         true => interrupts.exit(),
@@ -84,23 +82,4 @@ fn no_baseline(patient: &Patient, finding: &Finding) -> Outcome {
          came   {came}\n  check --frame and --send, --expect or --echo; a server that speaks \
          first: --greeting N"
     )))
-}
-
-/// Asks one so many times, and says what they come to: the worst that was seen.
-fn ask(patient: &Patient, probe: &'static Probe, args: &DoctorArgs) -> Result {
-    let mut findings = Vec::new();
-    for _ in 0..args.runs {
-        let asked = probe.asked(patient);
-        let is_skipped = asked.as_ref().is_err_and(|found| found.verdict == Verdict::Skipped);
-        let is_over = is_skipped || patient.lost().is_some();
-        findings.push(asked.err());
-        if is_over {
-            break;
-        }
-    }
-    let runs = findings.len();
-    let is_bad = |found: &Finding| found.verdict > Verdict::Ok;
-    let bad = findings.iter().flatten().filter(|found| is_bad(found)).count();
-    let worst = findings.into_iter().flatten().max_by_key(|found| found.verdict);
-    Result { probe, runs, bad, worst }
 }

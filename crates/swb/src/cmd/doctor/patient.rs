@@ -46,12 +46,11 @@ pub(super) struct Patient {
     pub(super) times: Times,
     /// The largest body, where it was said.
     pub(super) max: Option<u64>,
-    serves_side_by_side: OnceLock<bool>,
-    lost: OnceLock<&'static str>,
     /// How long it lets a client be silent, where it was said.
     pub(super) idle: Option<Duration>,
     /// How soon it finds out that a client is dead, where it was said.
     pub(super) dead: Option<Duration>,
+    serves_side_by_side: OnceLock<bool>,
     stopper: Stopper,
 }
 
@@ -77,10 +76,9 @@ impl Patient {
                 slowest: Duration::ZERO,
             },
             max: args.framing.max,
-            serves_side_by_side: OnceLock::new(),
-            lost: OnceLock::new(),
             idle: args.idle,
             dead: args.dead,
+            serves_side_by_side: OnceLock::new(),
             stopper: stopper.clone(),
         };
         let first = patient.try_requests()?.next();
@@ -168,6 +166,17 @@ impl Patient {
         Ok(Link::new(transport, &roomy, self.times, self.stopper.clone()))
     }
 
+    /// A new connection without the TLS that there should be over it.
+    pub(super) fn bare_connection(&self) -> Result<Link, Finding> {
+        let endpoint = match self.endpoint() {
+            Endpoint::Tls { host, port } => Endpoint::Tcp { host, port },
+            other => other,
+        };
+        let connected = endpoint.connect(&self.options);
+        let transport = connected.map_err(|error| Finding::failed(error.to_string()))?;
+        Ok(Link::new(transport, &self.protocol, self.times, self.stopper.clone()))
+    }
+
     /// A new conversation, past what the server says by itself.
     pub(super) fn link(&self) -> Result<Link, Finding> {
         let mut link = self.connection()?;
@@ -245,6 +254,31 @@ impl Patient {
         link.exchange(&self.request()?)
     }
 
+    /// How it is known to be dead, where it does not serve any more.
+    pub(super) fn death(&self) -> Option<String> {
+        let dead = |found: &Finding| found.verdict == Verdict::Failed;
+        let found = self.is_alive().or_else(|_| self.is_alive()).err().filter(dead)?;
+        let ended = self.child().and_then(|child| {
+            // It stops listening a moment before it is gone.
+            child.usage_when(|usage| usage.processes == 0, self.times.patience);
+            child.ended()
+        });
+        Some(match ended {
+            Some(ended) => format!("the server did not survive it: {ended}"),
+            None => format!("after it a new conversation was not served: {}", found.came),
+        })
+    }
+
+    /// Where it is: it may be started again on another port.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        self.child.as_ref().map_or_else(|| self.endpoint.clone(), Child::endpoint)
+    }
+
+    /// The server's processes, where it was started here.
+    pub(super) fn child(&self) -> Option<&Child> {
+        self.child.as_ref()
+    }
+
     /// The same, of a server that something has been done to.
     pub(super) fn survives(&self, link: &Link) -> Asked {
         link.pause(self.times.gap)?;
@@ -254,30 +288,6 @@ impl Patient {
             }
             _ => found,
         })
-    }
-
-    /// Why it serves nobody any more, behind a probe that may be the reason, and how it ended where
-    /// that is known. It is started again, if it was started here; else nothing more can be asked.
-    pub(super) fn has_died_of(&self, id: &'static str) -> Option<(Finding, Option<String>)> {
-        // It may be slow with what it was sent: it is given twice the usual patience.
-        let lost = self.is_alive().or_else(|_| self.is_alive()).err()?;
-        if lost.verdict != Verdict::Failed {
-            return None;
-        }
-        let ended = self.child().and_then(|child| {
-            // It stops listening a moment before it is gone.
-            child.usage_when(|usage| usage.processes == 0, self.times.patience);
-            child.ended()
-        });
-        if self.child().is_none_or(|child| child.restart(false).is_err()) {
-            let _ = self.lost.set(id);
-        }
-        Some((lost, ended))
-    }
-
-    /// The probe behind which it has not served anybody any more.
-    pub(super) fn lost(&self) -> Option<&'static str> {
-        self.lost.get().copied()
     }
 
     /// Whether a client is served beside another one that is silent. Where none is, nothing can be
@@ -290,16 +300,6 @@ impl Patient {
     pub(super) fn is_whole(&self, bytes: &[u8]) -> bool {
         let mut decoder = Decoder::new(self.framing());
         matches!(decoder.step(bytes, true), Ok(Step::Frame(_)))
-    }
-
-    /// Where it is: it may be started again on another port.
-    pub(super) fn endpoint(&self) -> Endpoint {
-        self.child.as_ref().map_or_else(|| self.endpoint.clone(), Child::endpoint)
-    }
-
-    /// The server's processes, where it was started here.
-    pub(super) fn child(&self) -> Option<&Child> {
-        self.child.as_ref()
     }
 
     pub(super) fn stopper(&self) -> &Stopper {

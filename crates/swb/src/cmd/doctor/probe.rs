@@ -15,29 +15,19 @@ pub(super) struct Probe {
     pub(super) cure: &'static str,
     /// May harm a server that others use.
     pub(super) intrusive: bool,
+    pub(super) how: How,
     pub(super) ask: fn(&Patient) -> Asked,
 }
 
-impl Probe {
-    /// Asks, and looks whether the server is still there behind it: whatever it does with what it
-    /// is sent, it has to go on serving others.
-    pub(super) fn asked(&self, patient: &Patient) -> Asked {
-        if let Some(id) = patient.lost() {
-            return Err(Finding::skipped(format!("the server has served nobody since {id}")));
-        }
-        let asked = (self.ask)(patient);
-        if asked.as_ref().is_err_and(|finding| finding.verdict == Verdict::Skipped) {
-            return asked;
-        }
-        let Some((lost, ended)) = patient.has_died_of(self.id) else { return asked };
-        Err(match (asked, ended) {
-            (Err(found @ Finding { verdict: Verdict::Failed, .. }), ended) => {
-                found.and(ended.as_deref().unwrap_or("it serves nobody any more"))
-            }
-            (_, Some(ended)) => Finding::failed(ended),
-            (_, None) => lost.and("that was a new conversation, behind the probe"),
-        })
-    }
+/// Beside what a probe can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    /// Beside nothing that does anything.
+    InTurn,
+    /// Beside all others, and several times at once: it does little but wait.
+    Beside,
+    /// When all others are over: it ends the server.
+    Last,
 }
 
 /// All is well, or what was found. Whoever asks gives up with `?` at the first thing that is not as

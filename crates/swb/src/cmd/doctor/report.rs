@@ -1,7 +1,11 @@
 //! What is told of a server: a table for people, JSON, JUnit's XML.
 
 use std::fs;
+use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use switchboard::deadline;
 
 use super::probe::{Finding, Probe, Verdict};
 use crate::args::DoctorArgs;
@@ -20,6 +24,15 @@ pub(super) struct Result {
 }
 
 impl Result {
+    /// From what each run found: the worst of it counts.
+    pub(super) fn of(probe: &'static Probe, findings: Vec<Option<Finding>>) -> Result {
+        let runs = findings.len();
+        let is_bad = |found: &&Finding| found.verdict > Verdict::Ok;
+        let bad = findings.iter().flatten().filter(is_bad).count();
+        let worst = findings.into_iter().flatten().max_by_key(|found| found.verdict);
+        Result { probe, runs, bad, worst }
+    }
+
     fn verdict(&self) -> Verdict {
         self.worst.as_ref().map_or(Verdict::Ok, |finding| finding.verdict)
     }
@@ -29,31 +42,83 @@ pub(super) struct Report<'a> {
     printer: &'a Printer,
     json: bool,
     junit: Option<PathBuf>,
-    results: Vec<Result>,
+    /// A line is shown that says what is being done.
+    has_terminal: bool,
+    began: Instant,
+    /// One place for each probe, in the order of the catalogue.
+    results: Vec<Option<Result>>,
+    /// How many of these places have been told.
+    told: usize,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(args: &DoctorArgs, printer: &'a Printer) -> Report<'a> {
-        Report { printer, json: args.json, junit: args.junit.clone(), results: Vec::new() }
+    pub(super) fn new(args: &DoctorArgs, probes: &[&Probe], printer: &'a Printer) -> Report<'a> {
+        Report {
+            printer,
+            json: args.json,
+            junit: args.junit.clone(),
+            has_terminal: stderr().is_terminal(),
+            began: deadline::now(),
+            results: probes.iter().map(|_| None).collect(),
+            told: 0,
+        }
     }
 
-    /// Tells a result as soon as it is there.
-    pub(super) fn add(&mut self, result: Result) -> std::result::Result<(), Failure> {
-        let text = if self.json { as_json(&result) } else { as_text(&result) };
-        self.printer.data_now(text.as_bytes())?;
-        self.results.push(result);
+    /// Shows which one is being asked.
+    pub(super) fn asking(&self, probe: &Probe) {
+        self.status(&format!("{} {}", probe.id, probe.name));
+    }
+
+    /// Shows that nothing but those beside the others is left.
+    pub(super) fn waiting(&self) {
+        self.status("waiting for what takes long");
+    }
+
+    fn status(&self, what: &str) {
+        let left = self.results.iter().filter(|result| result.is_none()).count();
+        if self.has_terminal && left > 0 {
+            self.printer.status(&format!("{what} ({left} of {} left)", self.results.len()));
+        }
+    }
+
+    /// Puts down what one came to, and tells all that can be told in order; none is one that was
+    /// interrupted.
+    pub(super) fn put(
+        &mut self,
+        place: usize,
+        result: Option<Result>,
+    ) -> std::result::Result<(), Failure> {
+        self.results[place] = result;
+        while let Some(Some(result)) = self.results.get(self.told) {
+            self.tell(result)?;
+            self.told += 1;
+        }
         Ok(())
     }
 
-    fn count(&self, verdict: Verdict) -> usize {
-        self.results.iter().filter(|result| result.verdict() == verdict).count()
+    fn tell(&self, result: &Result) -> std::result::Result<(), Failure> {
+        let text = if self.json { as_json(result) } else { as_text(result) };
+        if self.has_terminal {
+            self.printer.status("");
+        }
+        self.printer.data_now(text.as_bytes())
     }
 
-    /// Tells all together.
+    fn count(&self, verdict: Verdict) -> usize {
+        self.results.iter().flatten().filter(|result| result.verdict() == verdict).count()
+    }
+
+    /// Tells what has been waiting for others, which have been interrupted, and all together.
     pub(super) fn end(&self) -> std::result::Result<(), Failure> {
+        for result in self.results[self.told..].iter().flatten() {
+            self.tell(result)?;
+        }
+        let took = deadline::now().saturating_duration_since(self.began);
         let counts = Verdict::ALL.map(|verdict| (verdict.word(), self.count(verdict)));
         let text = if self.json {
-            let object = Object::new("summary");
+            let object = Object::new("summary")
+                .number("probes", self.results.len() as u64)
+                .decimal("seconds", took.as_secs_f64());
             let object = counts
                 .iter()
                 .fold(object, |object, (word, count)| object.number(word, *count as u64));
@@ -64,13 +129,15 @@ impl<'a> Report<'a> {
                 .filter(|(_, count)| *count > 0)
                 .map(|(word, count)| format!("{count} {word}"))
                 .collect();
-            format!("\n{}\n", counts.join(", "))
+            format!("\n{} in {:.1} s\n", counts.join(", "), took.as_secs_f64())
         };
         self.printer.data_now(text.as_bytes())?;
         match &self.junit {
-            Some(path) => fs::write(path, junit(&self.results)).map_err(|error| {
-                Failure::usage(format_args!("cannot write {}: {error}", path.display()))
-            }),
+            Some(path) => {
+                fs::write(path, junit(self.results.iter().flatten(), took)).map_err(|error| {
+                    Failure::usage(format_args!("cannot write {}: {error}", path.display()))
+                })
+            }
             None => Ok(()),
         }
     }
@@ -168,14 +235,16 @@ pub(super) fn list(
 }
 
 /// As JUnit writes its results, and what shows them reads.
-fn junit(results: &[Result]) -> String {
+fn junit<'r>(results: impl Iterator<Item = &'r Result>, took: Duration) -> String {
+    let results: Vec<&Result> = results.collect();
     let failed = results.iter().filter(|result| result.verdict() == Verdict::Failed).count();
     let is_skipped = |verdict| matches!(verdict, Verdict::Skipped | Verdict::Inconclusive);
     let skipped = results.iter().filter(|result| is_skipped(result.verdict())).count();
     let mut text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"swb doctor\" \
-         tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\">\n",
-        results.len()
+         tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\" time=\"{:.3}\">\n",
+        results.len(),
+        took.as_secs_f64()
     );
     for result in results {
         let name = format!("{} {}", result.probe.id, result.probe.name);

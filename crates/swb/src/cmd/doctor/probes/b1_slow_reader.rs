@@ -2,7 +2,7 @@
 
 use super::super::flood::{Flood, Stopped};
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Probe};
+use super::super::probe::{Asked, How, Probe};
 use crate::units;
 
 /// A server that holds so much for one client, past what the system holds, has no bound.
@@ -16,6 +16,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "replies are queued without a bound, until memory is gone",
     cure: "read no more from a client whose queue is long, or end its conversation",
     intrusive: true,
+    how: How::InTurn,
     ask,
 };
 

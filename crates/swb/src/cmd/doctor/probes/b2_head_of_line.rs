@@ -6,7 +6,7 @@ use super::super::canary::{Canary, Seen};
 use super::super::flood::Flood;
 use super::super::link::told;
 use super::super::patient::{Patient, Times};
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
 /// So many bytes of replies are due to the one that does not read: more than the system holds.
 const DUE_BYTES: u64 = 12 << 20;
@@ -26,6 +26,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "a write waits for one client, and with it everyone whom the same loop serves",
     cure: "write without waiting, and keep what is not taken for when the socket is writable",
     intrusive: true,
+    how: How::InTurn,
     ask,
 };
 

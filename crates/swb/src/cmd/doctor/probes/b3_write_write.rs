@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::flood::{Flood, Stopped};
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
 /// So many bytes of replies are due: more than the system holds.
 const DUE_BYTES: u64 = 12 << 20;
@@ -19,6 +19,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "it stops reading when its queue is long, and never begins again",
     cure: "when the queue is short again, read on: first what is in the buffer already",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::flood::{Flood, Stopped};
 use super::super::link::{Close, Heard, Link};
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
 /// In the second run so many bytes of replies are due: more than the system holds for the server.
 const DUE_BYTES: u64 = 12 << 20;
@@ -21,6 +21,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the end of input is taken for the end of the conversation: queued replies are dropped",
     cure: "on recv's 0: answer what is whole, flush, then close",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -2,7 +2,7 @@
 
 use super::super::cut_off;
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
 pub(super) static PROBE: Probe = Probe {
     id: "C2",
@@ -12,6 +12,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "what a short read has left in the buffer is taken for a length",
     cure: "the end of input before the prefix is whole is an error: close, call no handler",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

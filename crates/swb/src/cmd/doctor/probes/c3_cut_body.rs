@@ -2,7 +2,7 @@
 
 use super::super::cut_off;
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
 pub(super) static PROBE: Probe = Probe {
     id: "C3",
@@ -12,6 +12,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "a message that was cut off is handled as if it were whole",
     cure: "the end of input before the body is whole is an error: close, call no handler",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -2,7 +2,7 @@
 
 use super::super::link::{Close, Heard, Link};
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Probe};
+use super::super::probe::{Asked, How, Probe};
 
 pub(super) static PROBE: Probe = Probe {
     id: "C4",
@@ -12,6 +12,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "recv's 0 is not looked at: the connection stays in CLOSE_WAIT, or is read for ever",
     cure: "recv's 0 is the end of input: stop reading, close",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -1,7 +1,7 @@
 //! C5: a reset between two messages.
 
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
 /// Conversations that are reset: more than a server has workers, as a rule.
 const RESETS: usize = 16;
@@ -14,6 +14,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "recv's ECONNRESET is not caught, and ends the server or one of its workers",
     cure: "an error of one connection closes that connection",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -1,7 +1,7 @@
 //! C6: a reset inside a request.
 
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Probe};
+use super::super::probe::{Asked, How, Probe};
 
 /// Conversations that are reset: more than a server has workers, as a rule.
 const RESETS: usize = 16;
@@ -14,6 +14,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "ECONNRESET is caught where a message begins, and not where the rest of it is read",
     cure: "an error of one connection closes that connection, wherever it comes up",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

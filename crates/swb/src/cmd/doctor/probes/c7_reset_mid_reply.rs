@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::flood::Flood;
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Probe};
+use super::super::probe::{Asked, How, Probe};
 
 /// Conversations that are reset, of each kind.
 const RESETS: usize = 8;
@@ -24,6 +24,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "a write to a connection that is gone raises SIGPIPE or an error that nobody catches",
     cure: "ignore SIGPIPE (or MSG_NOSIGNAL); EPIPE and ECONNRESET close that connection alone",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

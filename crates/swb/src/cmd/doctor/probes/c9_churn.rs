@@ -1,8 +1,9 @@
 //! C9: connections that come and go, and say nothing.
 
-use super::super::link::Link;
+use super::super::child::Child;
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
+use super::super::usage::Usage;
 
 const CONNECTIONS: usize = 500;
 /// Between two looks at whether the server still serves: no more than a short backlog holds.
@@ -10,6 +11,8 @@ const AT_ONCE: usize = 5;
 const RESETS: usize = 100;
 /// The same, of those that are reset at once.
 const RESETS_AT_ONCE: usize = 10;
+/// So many more than before are no leak: a pool that has grown.
+const LEFT_MAX: u64 = 60;
 
 pub(super) static PROBE: Probe = Probe {
     id: "C9",
@@ -21,10 +24,20 @@ pub(super) static PROBE: Probe = Probe {
     cure: "go on accepting after an error of one connection; close what was accepted, on every \
            way; reap children",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 
 fn ask(patient: &Patient) -> Asked {
+    let before = patient.child().map(Child::usage);
+    churn(patient)?;
+    match (before, patient.child()) {
+        (Some(before), Some(child)) => is_flat(patient, &before, child),
+        _ => Ok(()),
+    }
+}
+
+fn churn(patient: &Patient) -> Asked {
     for number in 1..=CONNECTIONS {
         let link = patient.connection()?;
         if number.is_multiple_of(AT_ONCE) {
@@ -33,7 +46,7 @@ fn ask(patient: &Patient) -> Asked {
         }
     }
     for number in 1..=RESETS {
-        let mut link: Link = patient.connection()?;
+        let mut link = patient.connection()?;
         link.reset();
         if number.is_multiple_of(RESETS_AT_ONCE) {
             is_alive(patient, number, "reset")?;
@@ -46,4 +59,22 @@ fn is_alive(patient: &Patient, number: usize, how: &str) -> Asked {
     patient.is_alive().map_err(|finding| {
         finding.and(&format!("before it, {number} connections had been {how} at once"))
     })
+}
+
+/// What was in use before is, more or less, what is in use behind it.
+fn is_flat(patient: &Patient, before: &Usage, child: &Child) -> Asked {
+    let counts = |usage: &Usage| [usage.descriptors, usage.processes, usage.zombies];
+    let before = counts(before).map(|count| count + LEFT_MAX);
+    let is_so = |usage: &Usage| counts(usage).iter().zip(before).all(|(now, most)| *now <= most);
+    let after = child.usage_when(is_so, patient.times.patience);
+    if is_so(&after) {
+        return Ok(());
+    }
+    let [descriptors, processes, zombies] = counts(&after);
+    let [of_descriptors, of_processes, of_zombies] = before.map(|most| most - LEFT_MAX);
+    Err(Finding::failed(format!(
+        "behind {} connections it has {descriptors} descriptors, {of_descriptors} before; \
+         {processes} processes, {of_processes} before; {zombies} zombies, {of_zombies} before",
+        CONNECTIONS + RESETS
+    )))
 }

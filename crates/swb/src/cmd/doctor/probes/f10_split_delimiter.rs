@@ -4,7 +4,7 @@ use switchboard_frame::{Decoder, Step};
 
 use super::super::exchange::Request;
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
 pub(super) static PROBE: Probe = Probe {
     id: "F10",
@@ -14,6 +14,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the delimiter is looked for in each read by itself, or each half of it ends a line",
     cure: "search what has been kept and what has come together, from a delimiter's length back",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -2,7 +2,7 @@
 
 use super::super::link::{Heard, Went};
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::wrong::{Reaction, reaction};
 
 /// So much is sent where no limit is declared: twice what `swb serve` takes by itself.
@@ -21,6 +21,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the buffer grows until a delimiter comes, whatever that takes",
     cure: "a limit on what is kept while a delimiter is looked for",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

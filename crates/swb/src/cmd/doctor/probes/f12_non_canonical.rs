@@ -4,7 +4,7 @@ use switchboard_frame::{Decoder, LengthField, LengthForm, Step};
 
 use super::super::exchange::Request;
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::wrong::{Reaction, reaction};
 
 pub(super) static PROBE: Probe = Probe {
@@ -16,6 +16,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the language's own number parser takes signs, blanks and zeros, or the sum overflows",
     cure: "digits alone, no leading zero, and checked arithmetic at each of them",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

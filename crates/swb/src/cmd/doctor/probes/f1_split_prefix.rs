@@ -1,7 +1,7 @@
 //! F1: a message cut at each byte of what comes before its body.
 
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
 pub(super) static PROBE: Probe = Probe {
     id: "F1",
@@ -11,6 +11,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the header is read with one call of recv, which gives what has come so far",
     cure: "read until the whole header is there, however many calls that takes",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -1,7 +1,7 @@
 //! F2: a message cut inside its body.
 
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
 pub(super) static PROBE: Probe = Probe {
     id: "F2",
@@ -11,6 +11,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "a short read is taken for the whole message",
     cure: "read until as many bytes are there as the length says, or until the delimiter",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

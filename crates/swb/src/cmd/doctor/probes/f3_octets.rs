@@ -7,7 +7,7 @@ use switchboard::deadline;
 
 use super::super::link::{Heard, told};
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
 /// One byte a segment takes no longer than this, however long a request is.
 const OCTETS_MAX: Duration = Duration::from_secs(1);
@@ -35,6 +35,7 @@ pub(super) static PROBE: Probe = Probe {
           square of the size",
     cure: "remember how far has been searched; append to a buffer that grows by doubling",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

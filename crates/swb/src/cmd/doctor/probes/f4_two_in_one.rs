@@ -1,7 +1,7 @@
 //! F4: two messages in one write.
 
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Probe};
+use super::super::probe::{Asked, How, Probe};
 
 pub(super) static PROBE: Probe = Probe {
     id: "F4",
@@ -11,6 +11,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "what is behind the first message waits in a buffer for the next read",
     cure: "handle every whole message in the buffer before reading again",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -1,7 +1,7 @@
 //! F5: one message and the beginning of the next, then the rest.
 
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Probe};
+use super::super::probe::{Asked, How, Probe};
 
 pub(super) static PROBE: Probe = Probe {
     id: "F5",
@@ -12,6 +12,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the tail of a read is thrown away, or the first reply waits until the second is written",
     cure: "keep what is left of a read for the next one; flush replies before waiting for input",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

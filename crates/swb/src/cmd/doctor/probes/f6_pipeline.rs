@@ -1,7 +1,7 @@
 //! F6: many messages in one burst.
 
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Probe};
+use super::super::probe::{Asked, How, Probe};
 
 /// Messages, and how many bytes they have at least together.
 const MESSAGES: usize = 1000;
@@ -16,6 +16,7 @@ pub(super) static PROBE: Probe = Probe {
     cure: "a loop over the buffer until no whole message is left, and over the socket until it \
            says EAGAIN",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -2,7 +2,7 @@
 
 use super::super::link::Heard;
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Probe};
+use super::super::probe::{Asked, How, Probe};
 
 pub(super) static PROBE: Probe = Probe {
     id: "F7",
@@ -13,6 +13,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "an empty message is taken for the end of the stream, because both are an empty string",
     cure: "tell them apart: the end of the stream is a value of its own, no message",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

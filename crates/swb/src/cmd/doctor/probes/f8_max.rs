@@ -1,7 +1,7 @@
 //! F8: the largest message that is allowed.
 
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
 pub(super) static PROBE: Probe = Probe {
     id: "F8",
@@ -11,6 +11,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the limit is compared with < where it is <=, or the header is counted too",
     cure: "refuse what is larger than the limit, and only that",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -1,7 +1,7 @@
 //! F9: messages a little larger than allowed.
 
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Probe};
+use super::super::probe::{Asked, How, Probe};
 use super::super::wrong::{Reaction, reaction};
 use super::f8_max::max;
 
@@ -16,6 +16,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the limit is off by one, or is compared before the header or the delimiter is taken off",
     cure: "compare the body's size with the limit before the body is read",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -1,7 +1,7 @@
 //! K1: a client beside another one that is silent.
 
 use super::super::canary;
-use super::super::probe::Probe;
+use super::super::probe::{How, Probe};
 
 pub(super) static PROBE: Probe = Probe {
     id: "K1",
@@ -11,5 +11,6 @@ pub(super) static PROBE: Probe = Probe {
     bug: "one loop accepts a client and serves it to its end, and everyone else waits",
     cure: "a thread or a process for each, or one loop that waits for all of them",
     intrusive: false,
+    how: How::InTurn,
     ask: canary::serves_beside_a_silent_one,
 };

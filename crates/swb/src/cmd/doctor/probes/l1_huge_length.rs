@@ -1,7 +1,7 @@
 //! L1: the largest length there is, and nothing behind it.
 
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::wrong::{Reaction, reaction};
 
 /// A length up to this may well be meant.
@@ -16,6 +16,7 @@ pub(super) static PROBE: Probe = Probe {
     cure: "a limit on lengths, checked before anything is allocated; buffers that grow with what \
            has come",
     intrusive: true,
+    how: How::InTurn,
     ask,
 };
 

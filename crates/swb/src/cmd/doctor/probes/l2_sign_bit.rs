@@ -4,7 +4,7 @@ use switchboard_frame::LengthForm;
 
 use super::super::link::Heard;
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::wrong::{Reaction, reaction};
 
 /// A message as large as this is sent whole: it is a right one.
@@ -19,6 +19,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the length is read as a signed integer, is negative, and passes every test",
     cure: "read lengths as unsigned, compare them before they are cast",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -1,7 +1,7 @@
 //! L3: a length that counts more than the body, and says less than that.
 
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::wrong::{Reaction, reaction};
 
 pub(super) static PROBE: Probe = Probe {
@@ -13,6 +13,7 @@ pub(super) static PROBE: Probe = Probe {
           loop goes on by 0 bytes for ever",
     cure: "compare the length with the least before anything is subtracted from it",
     intrusive: false,
+    how: How::InTurn,
     ask,
 };
 

@@ -7,7 +7,7 @@ use switchboard::deadline;
 use super::super::exchange::Request;
 use super::super::link::{Heard, Went, told};
 use super::super::patient::Patient;
-use super::super::probe::{Asked, Finding, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
 /// The length that is announced; less where `--max` is.
 const BYTES: u64 = 16 * 1024 * 1024;
@@ -27,6 +27,7 @@ pub(super) static PROBE: Probe = Probe {
           thread or a slot for ever",
     cure: "one deadline for the whole message, from its first byte",
     intrusive: true,
+    how: How::Beside,
     ask,
 };
 

@@ -28,6 +28,9 @@ mod l1_huge_length;
 mod l2_sign_bit;
 mod l3_self_short;
 mod l4_drip;
+mod t1_mute;
+mod t2_idle;
+mod t3_dead_peer;
 
 use super::probe::Probe;
 
@@ -61,4 +64,7 @@ pub(super) static ALL: &[&Probe] = &[
     &b1_slow_reader::PROBE,
     &b2_head_of_line::PROBE,
     &b3_write_write::PROBE,
+    &t1_mute::PROBE,
+    &t2_idle::PROBE,
+    &t3_dead_peer::PROBE,
 ];
