@@ -54,6 +54,16 @@ fn of_closing() {
 }
 
 #[test]
+fn of_framing() {
+    are_found("F");
+}
+
+#[test]
+fn of_lengths() {
+    are_found("L");
+}
+
+#[test]
 fn of_one_at_a_time() {
     are_found("K");
 }

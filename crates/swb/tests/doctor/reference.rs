@@ -5,17 +5,26 @@ use crate::{doctor, runs};
 
 /// How the reasons begin for which a probe is skipped.
 const REASONS: &[&str] = &[
-    "how long the server lets a client be silent is not known",
+    "a length counts the body alone",
+    "a length has no second way to be written",
     "how soon the server finds out that a client is dead is not known",
     "in this framing a message may end with the stream",
+    "messages do not end with a delimiter",
+    "no delimiter of two bytes or more",
+    "no length field: messages end otherwise",
+    "the length is no binary integer, it has no sign",
     "the prefix has less than two bytes",
 ];
 
+/// What the server is told, and what the doctor is told of it.
+const STATED: &[&str] = &["--max", "1m", "--idle", "3s"];
+
 fn is_well(dispatch: &str, framing: &str) {
     for run in 1..=runs() {
-        let server =
-            Server::swb(&["127.0.0.1:0", "--frame", framing, "--dispatch", dispatch, "echo"]);
-        let told = doctor(&server.said, &["--echo", "--json", "--runs", "1", "--frame", framing]);
+        let serve = ["127.0.0.1:0", "--frame", framing, "--dispatch", dispatch, "echo"];
+        let server = Server::swb(&[&serve, STATED].concat());
+        let ask = ["--echo", "--json", "--runs", "1", "--frame", framing];
+        let told = doctor(&server.said, &[&ask, STATED].concat());
         let shown = format!("{dispatch} {framing}, run {run}: {}{}", told.stdout, told.stderr);
         assert_eq!(told.exit, 0, "{shown}");
         for object in told.objects() {
@@ -46,4 +55,14 @@ fn threads_with_lines() {
 #[test]
 fn processes_with_netstrings() {
     is_well("processes", "netstring");
+}
+
+#[test]
+fn events_with_a_length_that_counts_itself() {
+    is_well("events", "len:u32be,self");
+}
+
+#[test]
+fn threads_with_crlf() {
+    is_well("threads", "crlf");
 }

@@ -357,14 +357,6 @@ impl Link {
         self.hear_answer(request)
     }
 
-    /// The end comes, of its own.
-    pub(super) fn hear_end(&mut self) -> Result<Close, Finding> {
-        match self.hear()? {
-            Heard::End(close, 0) => Ok(close),
-            heard => Err(self.failed(heard)),
-        }
-    }
-
     pub(super) fn failed(&self, came: impl fmt::Display) -> Finding {
         let (sent, came) = (self.sent.to_string(), came.to_string());
         Finding { verdict: Verdict::Failed, sent, came }

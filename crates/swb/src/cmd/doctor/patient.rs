@@ -4,11 +4,11 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
-use switchboard_frame::{Decoder, Fields, Protocol, Role, Step};
+use switchboard_frame::{Decoder, Fields, LengthField, Protocol, Role, Step};
 
 use super::canary;
 use super::child::Child;
-use super::exchange::{Exchange, Request, Requests};
+use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
 use super::link::{Heard, Link};
 use super::probe::{Asked, Finding, Verdict};
 use crate::args::DoctorArgs;
@@ -161,7 +161,9 @@ impl Patient {
             .endpoint()
             .connect(&self.options)
             .map_err(|error| Finding::failed(error.to_string()))?;
-        Ok(Link::new(transport, &self.protocol, self.times, self.stopper.clone()))
+        // Whether a reply is too large is for a probe to say.
+        let roomy = self.protocol.clone().with_max(SIZED_BYTES_MAX);
+        Ok(Link::new(transport, &roomy, self.times, self.stopper.clone()))
     }
 
     /// A new connection without the TLS that there should be over it.
@@ -214,10 +216,31 @@ impl Patient {
         (0..count).map(|_| self.next(&mut requests)).collect()
     }
 
-    /// A first request with a body of so many bytes.
+    /// A first request with a body of so many bytes, however many the server takes.
     pub(super) fn sized_request(&self, bytes: usize) -> Result<Request, Finding> {
-        let mut requests = self.requests()?;
+        let roomy = self.protocol.clone().with_max(SIZED_BYTES_MAX);
+        let requests = Requests::new(&self.exchange, &self.fields, &roomy);
+        let mut requests = requests.map_err(|failure| failed(&failure))?;
         requests.sized(bytes).map_err(Finding::skipped)
+    }
+
+    /// A first request without a body.
+    pub(super) fn empty_request(&self) -> Result<Request, Finding> {
+        self.requests()?.empty().map_err(Finding::skipped)
+    }
+
+    /// A first request, and where it says how long it is.
+    pub(super) fn measured_request(&self) -> Result<(Request, LengthField), Finding> {
+        let request = self.request()?;
+        match request.length.clone() {
+            Some(field) => Ok((request, field)),
+            None => Err(Finding::skipped("no length field: messages end otherwise")),
+        }
+    }
+
+    /// Whether it sends every message back.
+    pub(super) fn is_echo(&self) -> bool {
+        matches!(self.exchange, Exchange::Echo)
     }
 
     /// What writes towards the server.
