@@ -14,6 +14,8 @@ const REASONS: &[&str] = &[
     "no length field: messages end otherwise",
     "the length is no binary integer, it has no sign",
     "the prefix has less than two bytes",
+    "the server's processes are known only where it is started here",
+    "there is no TLS",
 ];
 
 /// What the server is told, and what the doctor is told of it.

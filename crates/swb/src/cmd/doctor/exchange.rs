@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use switchboard_frame::{Decoder, Encoder, Fields, LengthField, Protocol, Role, Step};
 
+use super::probe::Finding;
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure};
 use crate::payload;
@@ -52,6 +53,20 @@ impl Request {
     /// How many bytes it has behind its body.
     pub(super) fn trailer_bytes(&self) -> usize {
         self.bytes.len() - self.body.end
+    }
+
+    /// Whether its end is told by what stands there, and not by a number before it.
+    pub(super) fn is_delimited(&self) -> bool {
+        self.length.is_none() && self.trailer_bytes() > 0
+    }
+
+    /// Where it says how long it is.
+    ///
+    /// # Errors
+    /// No number does: there is nothing to be asked.
+    pub(super) fn length_field(&self) -> Result<&LengthField, Finding> {
+        let none = || Finding::skipped("no length field: messages end otherwise");
+        self.length.as_ref().ok_or_else(none)
     }
 
     /// What comes before its body, with these bytes in the place of its length.

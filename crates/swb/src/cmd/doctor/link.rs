@@ -399,6 +399,7 @@ impl fmt::Display for Heard {
             bytes => write!(f, ", behind {bytes} bytes that are no whole message"),
         };
         match self {
+            Heard::Message(message) if message.is_empty() => f.write_str("an empty message"),
             Heard::Message(message) => {
                 let shown = &message[..message.len().min(SHOWN_BYTES)];
                 write!(f, "a message of {} bytes: {}", message.len(), payload::escape(shown))?;

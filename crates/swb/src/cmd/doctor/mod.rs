@@ -10,6 +10,7 @@ mod cut_off;
 mod exchange;
 mod flood;
 mod link;
+mod memory;
 mod patient;
 mod probe;
 mod probes;

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
-use switchboard_frame::{Decoder, Fields, LengthField, Protocol, Role, Step};
+use switchboard_frame::{Decoder, Fields, Protocol, Role, Step};
 
 use super::canary;
 use super::child::Child;
@@ -162,7 +162,7 @@ impl Patient {
             .connect(&self.options)
             .map_err(|error| Finding::failed(error.to_string()))?;
         // Whether a reply is too large is for a probe to say.
-        let roomy = self.protocol.clone().with_max(SIZED_BYTES_MAX);
+        let roomy = self.roomy();
         Ok(Link::new(transport, &roomy, self.times, self.stopper.clone()))
     }
 
@@ -218,24 +218,20 @@ impl Patient {
 
     /// A first request with a body of so many bytes, however many the server takes.
     pub(super) fn sized_request(&self, bytes: usize) -> Result<Request, Finding> {
-        let roomy = self.protocol.clone().with_max(SIZED_BYTES_MAX);
+        let roomy = self.roomy();
         let requests = Requests::new(&self.exchange, &self.fields, &roomy);
         let mut requests = requests.map_err(|failure| failed(&failure))?;
         requests.sized(bytes).map_err(Finding::skipped)
     }
 
+    /// The same framing, with room for what is larger than it may be.
+    fn roomy(&self) -> Protocol {
+        self.protocol.with_max(self.max.unwrap_or(0).max(SIZED_BYTES_MAX))
+    }
+
     /// A first request without a body.
     pub(super) fn empty_request(&self) -> Result<Request, Finding> {
         self.requests()?.empty().map_err(Finding::skipped)
-    }
-
-    /// A first request, and where it says how long it is.
-    pub(super) fn measured_request(&self) -> Result<(Request, LengthField), Finding> {
-        let request = self.request()?;
-        match request.length.clone() {
-            Some(field) => Ok((request, field)),
-            None => Err(Finding::skipped("no length field: messages end otherwise")),
-        }
     }
 
     /// Whether it sends every message back.

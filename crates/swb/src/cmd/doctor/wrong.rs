@@ -1,6 +1,6 @@
 //! What a server makes of bytes that are no message.
 
-use super::link::{Close, Heard, Link, Went};
+use super::link::{Heard, Link, Went};
 use super::patient::Patient;
 use super::probe::Finding;
 
@@ -15,18 +15,34 @@ pub(super) enum Reaction {
     Waits(Heard),
 }
 
-/// Sends what is wrong, and says what comes of it. Of an echo a reply made of bytes that were sent
-/// is no error message.
+/// Sends what is wrong, and says what comes of it.
+///
+/// # Errors
+/// The server does not serve others any more.
 pub(super) fn reaction(
     patient: &Patient,
     link: &mut Link,
     wrong: &[u8],
 ) -> Result<Reaction, Finding> {
     if let Went::Refused(..) = link.send(wrong)? {
+        patient.survives(link)?;
         return Ok(Reaction::Rejects);
     }
+    answer(patient, link, wrong)
+}
+
+/// What comes of what has been sent already, and ends with these bytes. Of an echo a reply made of
+/// bytes that were sent is no error message.
+///
+/// # Errors
+/// The server does not serve others any more.
+pub(super) fn answer(
+    patient: &Patient,
+    link: &mut Link,
+    wrong: &[u8],
+) -> Result<Reaction, Finding> {
     let request = patient.request()?;
-    Ok(match link.hear()? {
+    let reaction = match link.hear()? {
         Heard::Message(reply) => {
             let is_answer = request.reply.as_ref() == Some(&reply);
             let is_echoed = || reply.is_empty() || wrong.windows(reply.len()).any(|w| w == reply);
@@ -36,6 +52,8 @@ pub(super) fn reaction(
             }
         }
         heard @ Heard::Silence(..) => Reaction::Waits(heard),
-        Heard::End(Close::Fin | Close::Reset, _) | Heard::Unframed(..) => Reaction::Rejects,
-    })
+        Heard::End(..) | Heard::Unframed(..) => Reaction::Rejects,
+    };
+    patient.survives(link)?;
+    Ok(reaction)
 }

@@ -18,7 +18,7 @@ pub(super) static PROBE: Probe = Probe {
     right: "every reply, and it reads on",
     bug: "it stops reading when its queue is long, and never begins again",
     cure: "when the queue is short again, read on: first what is in the buffer already",
-    intrusive: false,
+    intrusive: true,
     how: How::InTurn,
     ask,
 };

@@ -1,9 +1,9 @@
 //! F11: a message that does not end.
 
-use super::super::link::{Heard, Went};
+use super::super::link::Went;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
-use super::super::wrong::{Reaction, reaction};
+use super::super::wrong::{Reaction, answer};
 
 /// So much is sent where no limit is declared: twice what `swb serve` takes by itself.
 const BYTES: u64 = 32 * 1024 * 1024;
@@ -27,7 +27,7 @@ pub(super) static PROBE: Probe = Probe {
 
 fn ask(patient: &Patient) -> Asked {
     let request = patient.request()?;
-    if request.prefix_bytes() > 0 || request.trailer_bytes() == 0 {
+    if !request.is_delimited() {
         return Err(Finding::skipped("messages do not end with a delimiter"));
     }
     let bytes = match patient.max {
@@ -37,25 +37,29 @@ fn ask(patient: &Patient) -> Asked {
     };
     let piece = vec![b'x'; PIECE_BYTES];
     let mut link = patient.link()?;
+    link.note(format!("{bytes} bytes, x x x .., of one message"));
+    link.give(&request.bytes[..request.body.start])?;
     let mut sent = 0;
     while sent < bytes {
-        match link.send(&piece)? {
+        match link.send_quietly(&piece, link.patience())? {
             Went::All => sent += PIECE_BYTES as u64,
-            Went::Refused(..) => return Ok(()),
+            Went::Refused(..) => return patient.survives(&link),
             Went::Stuck(_) => {
                 return Err(link.failed("it neither reads on nor ends the conversation"));
             }
         }
     }
-    match reaction(patient, &mut link, &piece)? {
+    match answer(patient, &mut link, &piece)? {
         Reaction::Rejects => Ok(()),
-        Reaction::Takes(heard) => Err(link.failed(format_args!("no line has ended, and {heard}"))),
-        Reaction::Waits(Heard::Silence(..)) | Reaction::Waits(_) => {
-            let found = link.failed(format_args!("it has read {sent} bytes of one line and waits"));
-            match patient.max {
-                Some(_) => Err(found),
-                None => Err(found.and("where its limit is, --max would say").as_weak()),
-            }
+        Reaction::Takes(heard) => {
+            Err(link.failed(format_args!("no message has ended, and {heard}")))
+        }
+        Reaction::Waits(_) => {
+            let found = link.failed("it has taken all of it, and waits for more");
+            Err(match patient.max {
+                Some(_) => found,
+                None => found.and("where its limit is, --max would say").as_weak(),
+            })
         }
     }
 }

@@ -1,11 +1,12 @@
 //! F3: a message one byte at a time; and where messages end with a delimiter, whether one that is
 //! four times as long takes much more than four times as long.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use switchboard::deadline;
 
-use super::super::link::{Heard, told};
+use super::super::link::{Heard, Went, told};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
 
@@ -41,8 +42,7 @@ pub(super) static PROBE: Probe = Probe {
 
 fn ask(patient: &Patient) -> Asked {
     octets(patient)?;
-    let request = patient.request()?;
-    let is_delimited = request.prefix_bytes() == 0 && request.trailer_bytes() > 0;
+    let is_delimited = patient.request()?.is_delimited();
     let long = patient.max.map_or(LONG_BYTES as u64, |max| max.min(LONG_BYTES as u64));
     let long = usize::try_from(long).unwrap_or(LONG_BYTES);
     if !is_delimited || !patient.is_echo() || long < LONG_BYTES / TIMES {
@@ -67,51 +67,62 @@ fn octets(patient: &Patient) -> Asked {
     link.hear_answer(&request)
 }
 
-/// How long a message took: in all, and from its last byte to the reply.
+fn grows(patient: &Patient, long: usize) -> Asked {
+    let short = long / TIMES;
+    let Some(of_short) = paced(patient, short)? else {
+        return Err(Finding::inconclusive(format!(
+            "one byte a segment is right; a message of {short} bytes is refused, so times cannot \
+             be compared"
+        )));
+    };
+    // It may have a limit between the two.
+    let Some(of_long) = paced(patient, long)? else { return Ok(()) };
+    let is_slow = |long: Duration, short: Duration| long > short.max(SOON) * RATIO_MAX;
+    if is_slow(of_long.after, of_short.after) || is_slow(of_long.all, of_short.all) {
+        let sent = format!("{short} bytes, and {long} bytes, {PIECE_BYTES} a segment");
+        let came = format!("{of_short}; {of_long}");
+        return Err(Finding { sent, ..Finding::failed(came) });
+    }
+    Ok(())
+}
+
+/// How long a message took.
 struct Took {
+    bytes: usize,
     all: Duration,
+    /// From its last byte to the reply.
     after: Duration,
 }
 
-fn grows(patient: &Patient, long: usize) -> Asked {
-    let Some(short) = paced(patient, long / TIMES)? else {
-        return Err(Finding::inconclusive(format!(
-            "one byte a segment is right; a message of {} bytes is refused, so times cannot be \
-             compared",
-            long / TIMES
-        )));
-    };
-    let Some(whole) = paced(patient, long)? else {
-        return Ok(());
-    };
-    let is_slow = |long: Duration, short: Duration| long > short.max(SOON) * RATIO_MAX;
-    if is_slow(whole.after, short.after) || is_slow(whole.all, short.all) {
-        return Err(Finding::failed(format!(
-            "{} bytes took {}, {} after the last; {long} bytes took {}, {} after the last",
-            long / TIMES,
-            told(short.all),
-            told(short.after),
-            told(whole.all),
-            told(whole.after),
-        )));
+impl fmt::Display for Took {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (all, after) = (told(self.all), told(self.after));
+        write!(f, "{} bytes took {all}, {after} of it after the last one", self.bytes)
     }
-    Ok(())
 }
 
 /// A message of so many bytes in small pieces; `None` when it is refused.
 fn paced(patient: &Patient, bytes: usize) -> Result<Option<Took>, Finding> {
     let request = patient.sized_request(bytes)?;
     let mut link = patient.link()?;
+    link.note(format!("{bytes} bytes, {PIECE_BYTES} a segment"));
     let began = deadline::now();
     for piece in request.bytes.chunks(PIECE_BYTES) {
-        link.give(piece)?;
-        link.pause(PACE)?;
+        match link.send_quietly(piece, PATIENCE)? {
+            Went::All => link.pause(PACE)?,
+            Went::Refused(..) => return Ok(None),
+            Went::Stuck(_) => {
+                return Err(link.failed(format_args!("it reads nothing for {}", told(PATIENCE))));
+            }
+        }
     }
     let sent = deadline::now();
-    let since = |then: Instant| deadline::now().saturating_duration_since(then);
-    match link.hear_within(PATIENCE)? {
+    let heard = link.hear_within(PATIENCE)?;
+    let now = deadline::now();
+    match heard {
         Heard::Message(reply) if request.is_answered_by(&reply) => {
-            Ok(Some(Took { all: since(began), after: since(sent) }))
+            let since = |then: Instant| now.saturating_duration_since(then);
+            Ok(Some(Took { bytes, all: since(began), after: since(sent) }))
         }
         Heard::End(..) => Ok(None),
         heard => Err(link.failed(heard)),

@@ -23,7 +23,11 @@ fn ask(patient: &Patient) -> Asked {
     let mut link = patient.link()?;
     link.give(&empty.bytes)?;
     match link.hear()? {
-        Heard::Message(_) => link.exchange(&next),
+        Heard::Message(reply) if patient.is_echo() && empty.is_answered_by(&reply) => {
+            link.exchange(&next)
+        }
+        // It says that something is wrong, and may end the conversation behind that.
+        Heard::Message(_) => Ok(()),
         // To ignore it is an answer too, where it is not to be sent back.
         silence @ Heard::Silence(..) => {
             let came = format!("{silence}; then the next message was sent");
@@ -33,7 +37,7 @@ fn ask(patient: &Patient) -> Asked {
                 false => Ok(()),
             }
         }
-        Heard::End(..) if !patient.is_echo() => Ok(()),
+        Heard::End(..) | Heard::Unframed(..) if !patient.is_echo() => Ok(()),
         heard => Err(link.failed(heard)),
     }
 }

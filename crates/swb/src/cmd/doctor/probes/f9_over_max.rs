@@ -22,6 +22,7 @@ pub(super) static PROBE: Probe = Probe {
 
 fn ask(patient: &Patient) -> Asked {
     let max = max(patient)?;
+    let next = patient.request()?;
     for over in 1..=OVER_MAX {
         let request = patient.sized_request(max + over)?;
         let mut link = patient.link()?;
@@ -32,7 +33,12 @@ fn ask(patient: &Patient) -> Asked {
             }
             Reaction::Waits(heard) => {
                 let came = format!("{heard}, behind {over} bytes over the limit");
-                return Err(link.failed(came));
+                let found = link.failed(came);
+                // What is passed over without a word is refused too.
+                return Err(match link.exchange(&next) {
+                    Ok(()) => found.and("the next message was answered").as_weak(),
+                    Err(_) => found,
+                });
             }
         }
     }

@@ -1,5 +1,8 @@
 //! L1: the largest length there is, and nothing behind it.
 
+use switchboard_frame::{LengthField, LengthForm};
+
+use super::super::memory::Memory;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::wrong::{Reaction, reaction};
@@ -21,29 +24,38 @@ pub(super) static PROBE: Probe = Probe {
 };
 
 fn ask(patient: &Patient) -> Asked {
-    let (request, field) = patient.measured_request()?;
-    // More than 32 bits are seldom looked at first.
-    let length = match field.length_max() {
-        most if most > u64::from(u32::MAX) && field.written(u64::from(u32::MAX)).is_some() => {
-            u64::from(u32::MAX)
-        }
-        most => most,
-    };
+    let requests = patient.some_requests(2)?;
+    let (first, request) = (&requests[0], &requests[1]);
+    let field = request.length_field()?;
+    let length = huge(field);
     if length <= patient.max.unwrap_or(PLAUSIBLE_BYTES_MAX) {
         return Err(Finding::skipped(format!(
             "a length says {length} at most, which may be meant"
         )));
     }
     let Some(written) = field.written(length) else {
-        return Err(Finding::skipped("the length field does not hold it"));
+        return Err(Finding::skipped("the length field has bits that no length has"));
     };
     let mut link = patient.link()?;
-    match reaction(patient, &mut link, &request.forged_prefix(&field, &written))? {
+    // What one more client costs is no part of it.
+    link.exchange(first)?;
+    let memory = Memory::of(patient);
+    match reaction(patient, &mut link, &request.forged_prefix(field, &written))? {
         Reaction::Rejects => Ok(()),
         Reaction::Takes(heard) => Err(link.failed(heard)),
         Reaction::Waits(heard) => {
+            memory.is_flat(&link)?;
             let found = link.failed(heard).and(&format!("it waits for {length} bytes"));
             Err(found.as_weak())
         }
+    }
+}
+
+/// The largest length, of 32 bits where there are more: those are seldom looked at first.
+fn huge(field: &LengthField) -> u64 {
+    let bits = u64::from(u32::MAX);
+    match field.form() {
+        LengthForm::Binary => field.length_max(),
+        _ => field.length_max().min(bits),
     }
 }

@@ -24,7 +24,8 @@ pub(super) static PROBE: Probe = Probe {
 };
 
 fn ask(patient: &Patient) -> Asked {
-    let (request, field) = patient.measured_request()?;
+    let request = patient.request()?;
+    let field = request.length_field()?;
     if field.form() != LengthForm::Binary {
         return Err(Finding::skipped("the length is no binary integer, it has no sign"));
     }
@@ -36,11 +37,13 @@ fn ask(patient: &Patient) -> Asked {
         return whole(patient, length);
     }
     let mut link = patient.link()?;
-    match reaction(patient, &mut link, &request.forged_prefix(&field, &written))? {
+    match reaction(patient, &mut link, &request.forged_prefix(field, &written))? {
         Reaction::Rejects => Ok(()),
         Reaction::Takes(heard) => Err(link.failed(heard)),
         Reaction::Waits(heard) => match patient.max {
-            Some(_) => Err(link.failed(heard).as_weak()),
+            Some(_) => {
+                Err(link.failed(heard).and(&format!("it waits for {length} bytes")).as_weak())
+            }
             None => Err(Finding::inconclusive(format!(
                 "it waits for {length} bytes, as it may where no limit is declared: --max"
             ))),

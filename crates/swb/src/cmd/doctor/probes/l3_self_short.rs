@@ -18,18 +18,21 @@ pub(super) static PROBE: Probe = Probe {
 };
 
 fn ask(patient: &Patient) -> Asked {
-    let (request, field) = patient.measured_request()?;
+    let request = patient.request()?;
+    let field = request.length_field()?;
     let Some(below) = field.length_min().checked_sub(1) else {
         return Err(Finding::skipped("a length counts the body alone"));
     };
     for length in if below > 0 { vec![0, below] } else { vec![0] } {
-        let Some(written) = field.written(length) else { continue };
+        let Some(written) = field.written(length) else {
+            return Err(Finding::skipped("the length field does not hold what is too short"));
+        };
         let mut link = patient.link()?;
-        match reaction(patient, &mut link, &request.forged(&field, &written))? {
+        match reaction(patient, &mut link, &request.forged(field, &written))? {
             Reaction::Rejects => {}
+            // There is nothing that it could wait for.
             Reaction::Takes(heard) | Reaction::Waits(heard) => {
-                let finding = link.failed(heard).and(&format!("the length said {length}"));
-                return Err(finding);
+                return Err(link.failed(heard).and(&format!("the length said {length}")));
             }
         }
     }

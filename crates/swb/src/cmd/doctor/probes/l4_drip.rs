@@ -32,11 +32,13 @@ pub(super) static PROBE: Probe = Probe {
 };
 
 fn ask(patient: &Patient) -> Asked {
-    let beginning = beginning(patient, &patient.request()?)?;
+    let (beginning, bytes) = beginning(patient, &patient.request()?)?;
     let (pace, watched) = match patient.idle {
         Some(idle) => (PACE.min(idle / BYTES_AN_IDLE_TIME), idle + idle / 2 + PACE),
         None => (PACE, WATCHED),
     };
+    // A short message is not to be whole by then.
+    let pace = pace.max(watched * 2 / u32::try_from(bytes.max(1)).unwrap_or(u32::MAX));
     let mut link = patient.link()?;
     link.give(&beginning)?;
     let until = deadline::after(watched);
@@ -56,17 +58,18 @@ fn ask(patient: &Patient) -> Asked {
     })
 }
 
-/// What announces a message that does not come.
-fn beginning(patient: &Patient, request: &Request) -> Result<Vec<u8>, Finding> {
+/// What announces a message that does not come, and how many bytes it would have.
+fn beginning(patient: &Patient, request: &Request) -> Result<(Vec<u8>, u64), Finding> {
+    let bytes = BYTES.min(patient.max.unwrap_or(BYTES));
     if let Some(field) = &request.length {
-        let bytes = BYTES.min(patient.max.unwrap_or(BYTES)).min(field.length_max());
+        let bytes = bytes.min(field.length_max());
         let Some(written) = field.written(bytes) else {
             return Err(Finding::skipped("the length field does not hold a large length"));
         };
-        return Ok(request.forged_prefix(field, &written));
+        return Ok((request.forged_prefix(field, &written), bytes));
     }
-    match request.prefix_bytes() == 0 && request.trailer_bytes() > 0 {
-        true => Ok(b"x".to_vec()),
+    match request.is_delimited() {
+        true => Ok(([&request.bytes[..request.body.start], b"x"].concat(), bytes)),
         false => Err(Finding::skipped("a message announces nothing and ends with no delimiter")),
     }
 }
