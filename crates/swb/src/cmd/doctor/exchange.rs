@@ -55,11 +55,6 @@ impl Request {
         self.bytes.len() - self.body.end
     }
 
-    /// Whether its end is told by what stands there, and not by a number before it.
-    pub(super) fn is_delimited(&self) -> bool {
-        self.length.is_none() && self.trailer_bytes() > 0
-    }
-
     /// Where it says how long it is.
     ///
     /// # Errors

@@ -298,6 +298,14 @@ impl Patient {
         *self.serves_side_by_side.get_or_init(|| canary::serves_beside_a_silent_one(self).is_ok())
     }
 
+    /// Whether the end of a first request is told by what stands there, and by nothing before it.
+    pub(super) fn is_delimited(&self, request: &Request) -> bool {
+        let endless = [&request.bytes[..request.body.start], &[b'x'; 4096][..]].concat();
+        let goes_on =
+            matches!(Decoder::new(self.framing()).step(&endless, false), Ok(Step::Need(_)));
+        goes_on && request.length.is_none() && request.trailer_bytes() > 0
+    }
+
     /// Whether these bytes and the end of the stream behind them are a whole message.
     pub(super) fn is_whole(&self, bytes: &[u8]) -> bool {
         let mut decoder = Decoder::new(self.framing());

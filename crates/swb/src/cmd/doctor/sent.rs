@@ -30,6 +30,9 @@ enum Piece {
 
 impl Sent {
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         let (head, tail) = match bytes.len() > HEAD_BYTES + TAIL_BYTES {
             true => (&bytes[..HEAD_BYTES], &bytes[bytes.len() - TAIL_BYTES..]),
             false => (bytes, &[][..]),

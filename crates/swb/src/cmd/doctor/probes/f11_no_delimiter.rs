@@ -27,7 +27,7 @@ pub(super) static PROBE: Probe = Probe {
 
 fn ask(patient: &Patient) -> Asked {
     let request = patient.request()?;
-    if !request.is_delimited() {
+    if !patient.is_delimited(&request) {
         return Err(Finding::skipped("messages do not end with a delimiter"));
     }
     let bytes = match patient.max {
@@ -37,16 +37,15 @@ fn ask(patient: &Patient) -> Asked {
     };
     let piece = vec![b'x'; PIECE_BYTES];
     let mut link = patient.link()?;
-    link.note(format!("{bytes} bytes, x x x .., of one message"));
     link.give(&request.bytes[..request.body.start])?;
+    link.note(format!("{bytes} bytes of x"));
     let mut sent = 0;
     while sent < bytes {
         match link.send_quietly(&piece, link.patience())? {
             Went::All => sent += PIECE_BYTES as u64,
             Went::Refused(..) => return patient.survives(&link),
-            Went::Stuck(_) => {
-                return Err(link.failed("it neither reads on nor ends the conversation"));
-            }
+            // Whether it has ended the conversation, or just does not read on.
+            Went::Stuck(_) => break,
         }
     }
     match answer(patient, &mut link, &piece)? {
@@ -54,8 +53,8 @@ fn ask(patient: &Patient) -> Asked {
         Reaction::Takes(heard) => {
             Err(link.failed(format_args!("no message has ended, and {heard}")))
         }
-        Reaction::Waits(_) => {
-            let found = link.failed("it has taken all of it, and waits for more");
+        Reaction::Waits(heard) => {
+            let found = link.failed(format_args!("it has taken {sent} of them, and then {heard}"));
             Err(match patient.max {
                 Some(_) => found,
                 None => found.and("where its limit is, --max would say").as_weak(),

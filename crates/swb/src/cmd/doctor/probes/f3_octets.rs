@@ -42,7 +42,7 @@ pub(super) static PROBE: Probe = Probe {
 
 fn ask(patient: &Patient) -> Asked {
     octets(patient)?;
-    let is_delimited = patient.request()?.is_delimited();
+    let is_delimited = patient.is_delimited(&patient.request()?);
     let long = patient.max.map_or(LONG_BYTES as u64, |max| max.min(LONG_BYTES as u64));
     let long = usize::try_from(long).unwrap_or(LONG_BYTES);
     if !is_delimited || !patient.is_echo() || long < LONG_BYTES / TIMES {

@@ -68,7 +68,7 @@ fn beginning(patient: &Patient, request: &Request) -> Result<(Vec<u8>, u64), Fin
         };
         return Ok((request.forged_prefix(field, &written), bytes));
     }
-    match request.is_delimited() {
+    match patient.is_delimited(request) {
         true => Ok(([&request.bytes[..request.body.start], b"x"].concat(), bytes)),
         false => Err(Finding::skipped("a message announces nothing and ends with no delimiter")),
     }
