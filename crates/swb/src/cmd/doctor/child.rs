@@ -20,6 +20,7 @@ use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
 use super::usage::{self, Process, Usage};
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure};
+use crate::payload;
 
 /// How long it may take until it accepts.
 const START_MAX: Duration = Duration::from_secs(20);
@@ -27,8 +28,11 @@ const START_MAX: Duration = Duration::from_secs(20);
 const END_MAX: Duration = Duration::from_secs(2);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(10);
-/// So much of what it says is kept, from the end.
+/// Who uses this part of a processor, while there is nothing to do, spins.
+const SPINNING: u32 = 5;
+/// So much of what it says is kept, from the end, and so many lines of it told.
 const SAID_BYTES: usize = 2048;
+const SAID_LINES: usize = 3;
 /// Ports that are tried where one is chosen: another program may take it in between.
 const PORTS: usize = 3;
 
@@ -69,8 +73,6 @@ struct Running {
     guard: process::Child,
     lifeline: Option<ChildStdin>,
     said: Arc<Mutex<VecDeque<u8>>>,
-    /// How often it has been started.
-    starts: usize,
 }
 
 impl Child {
@@ -105,7 +107,7 @@ impl Child {
         // Without it, what has lost its parent is not known of; all else is as it should be.
         let _ = set_child_subreaper(Some(getpid()));
         let endpoint = choose(&asked, None)?;
-        let running = Running::start(command, endpoint, 1)?;
+        let running = Running::start(command, endpoint)?;
         let (command, stopper) = (command.to_owned(), stopper.clone());
         let child = Child { command, asked, options, stopper, now: Mutex::new(running) };
         let mut left = PORTS;
@@ -150,11 +152,6 @@ impl Child {
         self.lock().tree()
     }
 
-    /// How often it has been started: what was seen of one start says nothing of the next.
-    pub(super) fn starts(&self) -> usize {
-        self.lock().starts
-    }
-
     /// How it ended, and the last it said, where nothing of it is left.
     pub(super) fn ended(&self) -> Option<String> {
         self.lock().ended()
@@ -176,17 +173,20 @@ impl Child {
         Limited { child: self, before }
     }
 
+    /// How much time of processors it uses while so much passes, where that is more than a server
+    /// uses that waits. On a busy machine one that spins is left little.
+    pub(super) fn spins(&self, time: Duration) -> Option<Duration> {
+        let before = self.usage().processor;
+        let used = self.usage_when(|_| false, time).processor.saturating_sub(before);
+        (used > time / SPINNING).then_some(used)
+    }
+
     /// Asks it to end, as whoever supervises it does: SIGTERM to the process that serves.
     pub(super) fn terminate(&self) {
         let running = self.lock();
         if let Some(id) = running.server() {
             let _ = kill_process(id, Signal::TERM);
         }
-    }
-
-    /// Ends it, and all that it has started: asked to, then killed.
-    pub(super) fn end(&self) {
-        self.lock().end(END_MAX);
     }
 
     /// Kills it, and all that it has started.
@@ -210,7 +210,7 @@ impl Child {
         // First: of two at once nobody could say which processes are whose.
         running.end(END_MAX);
         let endpoint = choose(&self.asked, endpoint)?;
-        *running = Running::start(&self.command, endpoint, running.starts + 1)?;
+        *running = Running::start(&self.command, endpoint)?;
         Ok(())
     }
 
@@ -243,7 +243,7 @@ impl Child {
 }
 
 impl Running {
-    fn start(command: &str, endpoint: Endpoint, starts: usize) -> Result<Running, Failure> {
+    fn start(command: &str, endpoint: Endpoint) -> Result<Running, Failure> {
         let failed = |error| Failure::usage(format_args!("--exec: cannot start sh: {error}"));
         let port = match &endpoint {
             Endpoint::Tcp { port, .. } | Endpoint::Tls { port, .. } => port.to_string(),
@@ -268,7 +268,6 @@ impl Running {
             guard,
             lifeline,
             said: Arc::clone(&said),
-            starts,
         };
         let thread = thread::Builder::new().name("server's words".to_owned());
         thread.spawn(move || keep(from, &said)).map_err(failed)?;
@@ -317,16 +316,15 @@ impl Running {
         }
     }
 
+    /// The last lines that it said, if any.
     fn last_said(&self) -> String {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = String::from_utf8_lossy(said.make_contiguous()).trim_end().to_owned();
-        let lines: Vec<&str> = said.lines().rev().take(3).collect();
-        match lines.is_empty() {
+        let lines: Vec<&[u8]> = said.make_contiguous().trim_ascii().split(is_line_end).collect();
+        let last: Vec<String> =
+            lines.iter().rev().take(SAID_LINES).rev().map(|line| payload::escape(line)).collect();
+        match last.concat().is_empty() {
             true => String::new(),
-            false => {
-                let lines: Vec<&str> = lines.into_iter().rev().collect();
-                format!("; the last it said: {}", lines.join(" / "))
-            }
+            false => format!("; the last it said: {}", last.join(" / ")),
         }
     }
 
@@ -409,6 +407,10 @@ fn is_not_there(error: &switchboard::Error) -> bool {
         || of_each
             .chain(error.io_error())
             .any(|io| matches!(io.kind(), ConnectionRefused | NotFound))
+}
+
+fn is_line_end(byte: &u8) -> bool {
+    *byte == b'\n'
 }
 
 /// Keeps the end of what is said, until nobody says anything any more.

@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
-use switchboard_frame::{Decoder, Encoder, Fields, Protocol, Role, Step};
+use switchboard_frame::{Decoder, Encoder, Fields, LengthField, Protocol, Role, Step};
 
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure};
 use crate::payload;
+
+/// The largest message that is made up here.
+pub(super) const SIZED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// An exchange that the server is known to answer.
 pub(super) enum Exchange {
@@ -33,9 +36,9 @@ impl Exchange {
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) bytes: Vec<u8>,
-    /// The bytes that come before the body.
-    pub(super) header: Range<usize>,
     pub(super) body: Range<usize>,
+    /// Where it says how long it is, if a number does.
+    pub(super) length: Option<LengthField>,
     /// What the server has to answer; `None` is any one message.
     pub(super) reply: Option<Vec<u8>>,
 }
@@ -49,6 +52,17 @@ impl Request {
     /// How many bytes it has behind its body.
     pub(super) fn trailer_bytes(&self) -> usize {
         self.bytes.len() - self.body.end
+    }
+
+    /// What comes before its body, with these bytes in the place of its length.
+    pub(super) fn forged_prefix(&self, field: &LengthField, length: &[u8]) -> Vec<u8> {
+        let at = field.at();
+        [&self.bytes[..at.start], length, &self.bytes[at.end..self.body.start]].concat()
+    }
+
+    /// The whole, with these bytes in the place of its length.
+    pub(super) fn forged(&self, field: &LengthField, length: &[u8]) -> Vec<u8> {
+        [&self.forged_prefix(field, length), &self.bytes[self.body.start..]].concat()
     }
 
     /// Whether this is an answer to it.
@@ -89,7 +103,7 @@ impl<'a> Requests<'a> {
         match self.exchange {
             Exchange::Echo => {
                 let body = format!("swb doctor {:05}", self.number);
-                self.echo(body.as_bytes())
+                self.frame(body.as_bytes(), None)
             }
             Exchange::Fixed { request, reply } => self.frame(request, reply.clone()),
         }
@@ -100,20 +114,25 @@ impl<'a> Requests<'a> {
     /// # Errors
     /// The framing cannot carry it, or the exchange is a fixed one.
     pub(super) fn sized(&mut self, bytes: usize) -> Result<Request, String> {
+        if bytes as u64 > SIZED_BYTES_MAX {
+            return Err(format!("it needs a message of {bytes} bytes, too large to be made up"));
+        }
         match self.exchange {
             Exchange::Echo => {
                 let text = b"whole messages over stream sockets, done right. ";
                 let body: Vec<u8> = text.iter().copied().cycle().take(bytes).collect();
-                self.echo(&body)
+                self.frame(&body, None)
             }
             Exchange::Fixed { .. } => Err("it needs messages of any size: --echo".to_owned()),
         }
     }
 
-    fn echo(&mut self, body: &[u8]) -> Result<Request, String> {
-        let mut request = self.frame(body, None)?;
-        let message = request.reply.take().unwrap_or_default();
-        Ok(Request { reply: Some(message), ..request })
+    /// One without a body. Of a fixed exchange nobody knows what answers it.
+    ///
+    /// # Errors
+    /// The framing has no empty messages.
+    pub(super) fn empty(&mut self) -> Result<Request, String> {
+        self.frame(b"", None)
     }
 
     /// Frames a message. Without a `reply` the answer is the message itself.
@@ -128,7 +147,8 @@ impl<'a> Requests<'a> {
             Ok(Step::Frame(frame)) => {
                 let is_echo = matches!(self.exchange, Exchange::Echo);
                 let reply = reply.or_else(|| is_echo.then(|| bytes[frame.message].to_vec()));
-                Ok(Request { header: frame.header, body: frame.body, bytes, reply })
+                let length = self.decoder.length_field(&bytes);
+                Ok(Request { body: frame.body, length, bytes, reply })
             }
             Ok(other) => Err(format!("a request is no single frame: {other:?}")),
             Err(error) => Err(error.to_string()),

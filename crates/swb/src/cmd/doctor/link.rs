@@ -4,12 +4,11 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::net::{Shutdown, shutdown, sockopt};
 use socket2::{SockFilter, SockRef};
-use switchboard::transport::{Interest, Transport, Wait, Woken};
+use switchboard::transport::{Interest, Transport, Wait, Woken, wait_on};
 use switchboard::{Stopper, deadline};
 use switchboard_frame::{Decoder, Protocol, Role, Step};
 
@@ -187,10 +186,11 @@ impl Link {
 
     /// Lets time pass.
     pub(super) fn pause(&self, time: Duration) -> Asked {
-        thread::sleep(time);
-        match self.stopper.is_stopped() {
-            true => Err(interrupted()),
-            false => Ok(()),
+        let wait = Wait { deadline: deadline::after(time), ..Wait::FOREVER };
+        match wait_on(None, None, Interest::NONE, &wait.or_stopped(&self.stopper)) {
+            Ok(Woken::Stopped | Woken::Interrupted) => Err(interrupted()),
+            Ok(Woken::Ready(_) | Woken::Deadline) => Ok(()),
+            Err(error) => Err(Finding::inconclusive(format!("cannot wait: {error}"))),
         }
     }
 
@@ -355,14 +355,6 @@ impl Link {
     pub(super) fn exchange(&mut self, request: &Request) -> Asked {
         self.give(&request.bytes)?;
         self.hear_answer(request)
-    }
-
-    /// The end comes, of its own.
-    pub(super) fn hear_end(&mut self) -> Result<Close, Finding> {
-        match self.hear()? {
-            Heard::End(close, 0) => Ok(close),
-            heard => Err(self.failed(heard)),
-        }
     }
 
     pub(super) fn failed(&self, came: impl fmt::Display) -> Finding {

@@ -18,6 +18,7 @@ mod schedule;
 mod sent;
 mod silence;
 mod usage;
+mod wrong;
 
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure, Outcome};

@@ -1,14 +1,15 @@
 //! The server that is asked: how it is reached, what it answers, how long that takes.
 
+use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
-use switchboard_frame::{Decoder, Fields, Protocol, Role, Step};
+use switchboard_frame::{Decoder, Fields, LengthField, Protocol, Role, Step};
 
 use super::canary;
 use super::child::Child;
-use super::exchange::{Exchange, Request, Requests};
+use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
 use super::link::{Heard, Link};
 use super::probe::{Asked, Finding, Verdict};
 use crate::args::DoctorArgs;
@@ -50,6 +51,8 @@ pub(super) struct Patient {
     pub(super) idle: Option<Duration>,
     /// How soon it finds out that a client is dead, where it was said.
     pub(super) dead: Option<Duration>,
+    /// Nobody else suffers with it.
+    pub(super) may_be_harmed: bool,
     serves_side_by_side: OnceLock<bool>,
     stopper: Stopper,
 }
@@ -78,6 +81,9 @@ impl Patient {
             max: args.framing.max,
             idle: args.idle,
             dead: args.dead,
+            may_be_harmed: args.intrusive
+                || args.exec.is_some()
+                || is_local(&args.connection.endpoint),
             serves_side_by_side: OnceLock::new(),
             stopper: stopper.clone(),
         };
@@ -161,7 +167,9 @@ impl Patient {
             .endpoint()
             .connect(&self.options)
             .map_err(|error| Finding::failed(error.to_string()))?;
-        Ok(Link::new(transport, &self.protocol, self.times, self.stopper.clone()))
+        // Whether a reply is too large is for a probe to say.
+        let roomy = self.protocol.clone().with_max(SIZED_BYTES_MAX);
+        Ok(Link::new(transport, &roomy, self.times, self.stopper.clone()))
     }
 
     /// A new connection without the TLS that there should be over it.
@@ -214,10 +222,31 @@ impl Patient {
         (0..count).map(|_| self.next(&mut requests)).collect()
     }
 
-    /// A first request with a body of so many bytes.
+    /// A first request with a body of so many bytes, however many the server takes.
     pub(super) fn sized_request(&self, bytes: usize) -> Result<Request, Finding> {
-        let mut requests = self.requests()?;
+        let roomy = self.protocol.clone().with_max(SIZED_BYTES_MAX);
+        let requests = Requests::new(&self.exchange, &self.fields, &roomy);
+        let mut requests = requests.map_err(|failure| failed(&failure))?;
         requests.sized(bytes).map_err(Finding::skipped)
+    }
+
+    /// A first request without a body.
+    pub(super) fn empty_request(&self) -> Result<Request, Finding> {
+        self.requests()?.empty().map_err(Finding::skipped)
+    }
+
+    /// A first request, and where it says how long it is.
+    pub(super) fn measured_request(&self) -> Result<(Request, LengthField), Finding> {
+        let request = self.request()?;
+        match request.length.clone() {
+            Some(field) => Ok((request, field)),
+            None => Err(Finding::skipped("no length field: messages end otherwise")),
+        }
+    }
+
+    /// Whether it sends every message back.
+    pub(super) fn is_echo(&self) -> bool {
+        matches!(self.exchange, Exchange::Echo)
     }
 
     /// What writes towards the server.
@@ -292,4 +321,32 @@ impl Patient {
 
 fn failed(failure: &Failure) -> Finding {
     Finding::skipped(failure.to_string())
+}
+
+/// Whether it can be reached from this machine alone, as far as its name says.
+fn is_local(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Tcp { host, .. } | Endpoint::Tls { host, .. } => {
+            let is_loopback = |address: IpAddr| address.is_loopback();
+            host == "localhost" || host.is_empty() || host.parse().is_ok_and(is_loopback)
+        }
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_of_this_machine_alone() {
+        let is_local = |endpoint: &str| is_local(&endpoint.parse().expect("an endpoint"));
+        for local in [":7000", "localhost:7", "127.0.0.1:7", "127.9.9.9:7", "tls://[::1]:7"] {
+            assert!(is_local(local), "{local}");
+        }
+        assert!(is_local("unix:/run/it") && is_local("exec:cat"));
+        for other in ["10.0.0.1:7", "[::2]:7", "example.org:7", "localhost.example.org:7"] {
+            assert!(!is_local(other), "{other}");
+        }
+    }
 }

@@ -11,12 +11,23 @@ mod c5_reset_idle;
 mod c6_reset_mid_request;
 mod c7_reset_mid_reply;
 mod c9_churn;
+mod f10_split_delimiter;
+mod f11_no_delimiter;
+mod f12_non_canonical;
 mod f1_split_prefix;
 mod f2_split_body;
+mod f3_octets;
 mod f4_two_in_one;
 mod f5_one_and_a_half;
 mod f6_pipeline;
+mod f7_empty;
+mod f8_max;
+mod f9_over_max;
 mod k1_one_at_a_time;
+mod l1_huge_length;
+mod l2_sign_bit;
+mod l3_self_short;
+mod l4_drip;
 mod r1_descriptors;
 mod r2_leak;
 mod r3_drain;
@@ -34,9 +45,20 @@ pub(super) static ALL: &[&Probe] = &[
     &k1_one_at_a_time::PROBE,
     &f1_split_prefix::PROBE,
     &f2_split_body::PROBE,
+    &f3_octets::PROBE,
     &f4_two_in_one::PROBE,
     &f5_one_and_a_half::PROBE,
     &f6_pipeline::PROBE,
+    &f7_empty::PROBE,
+    &f8_max::PROBE,
+    &f9_over_max::PROBE,
+    &f10_split_delimiter::PROBE,
+    &f11_no_delimiter::PROBE,
+    &f12_non_canonical::PROBE,
+    &l1_huge_length::PROBE,
+    &l2_sign_bit::PROBE,
+    &l3_self_short::PROBE,
+    &l4_drip::PROBE,
     &c1_half_close::PROBE,
     &c2_cut_prefix::PROBE,
     &c3_cut_body::PROBE,

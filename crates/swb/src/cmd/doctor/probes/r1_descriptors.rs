@@ -1,5 +1,6 @@
 //! R1: a server that has no descriptor left.
 
+use std::thread;
 use std::time::Duration;
 
 use switchboard::deadline;
@@ -10,7 +11,7 @@ use super::super::probe::{Asked, How, Probe};
 /// Descriptors that the server is left, and connections that want one.
 const SPARE: usize = 8;
 const CONNECTIONS: usize = 32;
-/// For so long it is watched, and of that it may use a fifth: a busy machine leaves it no more.
+/// For so long it is watched.
 const WATCH: Duration = Duration::from_secs(1);
 /// How long it may take until it serves again.
 const RECOVERY: Duration = Duration::from_secs(5);
@@ -38,13 +39,11 @@ fn ask(patient: &Patient) -> Asked {
         crowd.extend(patient.bare_connection().ok());
     }
     before.pause(patient.times.gap)?;
-    let used = child.usage().processor;
-    before.pause(WATCH)?;
-    let used = child.usage().processor.saturating_sub(used);
+    let used = child.spins(WATCH);
     let served = before.exchange(&patient.some_requests(2)?[1]);
     drop(crowd);
     drop(limit);
-    if used > WATCH / 5 {
+    if let Some(used) = used {
         return Err(before.failed(format_args!(
             "with {CONNECTIONS} connections and {SPARE} descriptors for them it used {used:?} of \
              processor time in {WATCH:?}"
@@ -63,5 +62,6 @@ fn recovers(patient: &Patient) -> Asked {
         if alive.is_ok() || deadline::has_passed(until) || patient.stopper().is_stopped() {
             return alive;
         }
+        thread::sleep(patient.times.gap);
     }
 }

@@ -50,13 +50,13 @@ fn settled(child: &Child, before: &Usage, patient: &Patient) -> Usage {
 /// What there is more of than there was.
 fn more(before: &Usage, now: &Usage) -> Option<String> {
     let things = [
-        ("descriptor", before.descriptors, now.descriptors, DESCRIPTORS),
-        ("zombie", before.zombies, now.zombies, ZOMBIES),
-        ("processe", before.processes, now.processes, PROCESSES),
+        ("descriptors", before.descriptors, now.descriptors, DESCRIPTORS),
+        ("zombies", before.zombies, now.zombies, ZOMBIES),
+        ("processes", before.processes, now.processes, PROCESSES),
     ];
     let (name, before, now, _) =
         things.into_iter().find(|(_, before, now, slack)| *now > before + slack)?;
-    Some(format!("it had {}, and then {now}", units::count(before, name)))
+    Some(format!("it had {before} {name}, and then {now}"))
 }
 
 fn judge(after: &[Usage]) -> Asked {

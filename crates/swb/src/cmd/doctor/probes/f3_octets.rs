@@ -1,0 +1,119 @@
+//! F3: a message one byte at a time; and where messages end with a delimiter, whether one that is
+//! four times as long takes much more than four times as long.
+
+use std::time::{Duration, Instant};
+
+use switchboard::deadline;
+
+use super::super::link::{Heard, told};
+use super::super::patient::Patient;
+use super::super::probe::{Asked, Finding, How, Probe};
+
+/// One byte a segment takes no longer than this, however long a request is.
+const OCTETS_MAX: Duration = Duration::from_secs(1);
+
+/// The longer message, and how many times the shorter one it is.
+const LONG_BYTES: usize = 256 * 1024;
+const TIMES: usize = 4;
+/// So many bytes a segment, and the pause between two.
+const PIECE_BYTES: usize = 64;
+const PACE: Duration = Duration::from_micros(1);
+/// What is quadratic takes sixteen times as long, what is linear four times: this lies between.
+const RATIO_MAX: u32 = 8;
+/// A reply that comes this soon after the last byte is soon enough, and a hiccup is no finding.
+const SOON: Duration = Duration::from_millis(25);
+/// What is not seen within so long is not waited for.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+pub(super) static PROBE: Probe = Probe {
+    id: "F3",
+    name: "octets",
+    sends: "a message, one byte a segment; where messages end with a delimiter also 64 KiB and \
+            256 KiB in small pieces",
+    right: "one reply; four times the bytes take about four times as long",
+    bug: "after each read the whole buffer is searched or copied again, so time grows with the \
+          square of the size",
+    cure: "remember how far has been searched; append to a buffer that grows by doubling",
+    intrusive: false,
+    how: How::InTurn,
+    ask,
+};
+
+fn ask(patient: &Patient) -> Asked {
+    octets(patient)?;
+    let request = patient.request()?;
+    let is_delimited = request.prefix_bytes() == 0 && request.trailer_bytes() > 0;
+    let long = patient.max.map_or(LONG_BYTES as u64, |max| max.min(LONG_BYTES as u64));
+    let long = usize::try_from(long).unwrap_or(LONG_BYTES);
+    if !is_delimited || !patient.is_echo() || long < LONG_BYTES / TIMES {
+        return Ok(());
+    }
+    match grows(patient, long) {
+        // Once more, and only what is so twice is told.
+        Err(_) => grows(patient, long),
+        Ok(()) => Ok(()),
+    }
+}
+
+fn octets(patient: &Patient) -> Asked {
+    let request = patient.request()?;
+    let count = u32::try_from(request.bytes.len()).unwrap_or(u32::MAX).max(1);
+    let gap = patient.times.gap.min(OCTETS_MAX / count);
+    let mut link = patient.link()?;
+    for byte in &request.bytes {
+        link.give(&[*byte])?;
+        link.pause(gap)?;
+    }
+    link.hear_answer(&request)
+}
+
+/// How long a message took: in all, and from its last byte to the reply.
+struct Took {
+    all: Duration,
+    after: Duration,
+}
+
+fn grows(patient: &Patient, long: usize) -> Asked {
+    let Some(short) = paced(patient, long / TIMES)? else {
+        return Err(Finding::inconclusive(format!(
+            "one byte a segment is right; a message of {} bytes is refused, so times cannot be \
+             compared",
+            long / TIMES
+        )));
+    };
+    let Some(whole) = paced(patient, long)? else {
+        return Ok(());
+    };
+    let is_slow = |long: Duration, short: Duration| long > short.max(SOON) * RATIO_MAX;
+    if is_slow(whole.after, short.after) || is_slow(whole.all, short.all) {
+        return Err(Finding::failed(format!(
+            "{} bytes took {}, {} after the last; {long} bytes took {}, {} after the last",
+            long / TIMES,
+            told(short.all),
+            told(short.after),
+            told(whole.all),
+            told(whole.after),
+        )));
+    }
+    Ok(())
+}
+
+/// A message of so many bytes in small pieces; `None` when it is refused.
+fn paced(patient: &Patient, bytes: usize) -> Result<Option<Took>, Finding> {
+    let request = patient.sized_request(bytes)?;
+    let mut link = patient.link()?;
+    let began = deadline::now();
+    for piece in request.bytes.chunks(PIECE_BYTES) {
+        link.give(piece)?;
+        link.pause(PACE)?;
+    }
+    let sent = deadline::now();
+    let since = |then: Instant| deadline::now().saturating_duration_since(then);
+    match link.hear_within(PATIENCE)? {
+        Heard::Message(reply) if request.is_answered_by(&reply) => {
+            Ok(Some(Took { all: since(began), after: since(sent) }))
+        }
+        Heard::End(..) => Ok(None),
+        heard => Err(link.failed(heard)),
+    }
+}

@@ -1,0 +1,49 @@
+//! L1: the largest length there is, and nothing behind it.
+
+use super::super::patient::Patient;
+use super::super::probe::{Asked, Finding, How, Probe};
+use super::super::wrong::{Reaction, reaction};
+
+/// A length up to this may well be meant.
+const PLAUSIBLE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+pub(super) static PROBE: Probe = Probe {
+    id: "L1",
+    name: "huge length",
+    sends: "a header that says the largest length (ffffffff), then nothing",
+    right: "the message is refused at once, and no memory taken for it",
+    bug: "as many bytes are allocated as a stranger has announced, or recv is called for them",
+    cure: "a limit on lengths, checked before anything is allocated; buffers that grow with what \
+           has come",
+    intrusive: true,
+    how: How::InTurn,
+    ask,
+};
+
+fn ask(patient: &Patient) -> Asked {
+    let (request, field) = patient.measured_request()?;
+    // More than 32 bits are seldom looked at first.
+    let length = match field.length_max() {
+        most if most > u64::from(u32::MAX) && field.written(u64::from(u32::MAX)).is_some() => {
+            u64::from(u32::MAX)
+        }
+        most => most,
+    };
+    if length <= patient.max.unwrap_or(PLAUSIBLE_BYTES_MAX) {
+        return Err(Finding::skipped(format!(
+            "a length says {length} at most, which may be meant"
+        )));
+    }
+    let Some(written) = field.written(length) else {
+        return Err(Finding::skipped("the length field does not hold it"));
+    };
+    let mut link = patient.link()?;
+    match reaction(patient, &mut link, &request.forged_prefix(&field, &written))? {
+        Reaction::Rejects => Ok(()),
+        Reaction::Takes(heard) => Err(link.failed(heard)),
+        Reaction::Waits(heard) => {
+            let found = link.failed(heard).and(&format!("it waits for {length} bytes"));
+            Err(found.as_weak())
+        }
+    }
+}
