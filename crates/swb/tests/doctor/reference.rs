@@ -6,14 +6,15 @@ use crate::{doctor, runs};
 
 /// How the reasons begin for which a probe is skipped.
 const REASONS: &[&str] = &[
-    "the prefix has less than two bytes",
+    "a length counts the body alone",
+    "a length has no second way to be written",
+    "how soon the server finds out that a client is dead is not known",
     "in this framing a message may end with the stream",
     "messages do not end with a delimiter",
     "no delimiter of two bytes or more",
     "no length field: messages end otherwise",
-    "a length has no second way to be written",
-    "a length counts the body alone",
     "the length is no binary integer, it has no sign",
+    "the prefix has less than two bytes",
 ];
 /// One more, without TLS, and without a privilege.
 const NO_TLS: &str = "there is no TLS";
