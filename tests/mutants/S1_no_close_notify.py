@@ -1,6 +1,7 @@
 # framing: lines
 # tls: yes
-# What ends without close_notify ends like everything else, and what stands there then is a line.
+# What is often advised against UNEXPECTED_EOF_WHILE_READING: to ignore it. An end without
+# close_notify is then an end like any other, and what stands there is a line.
 import socket
 import ssl
 import sys
@@ -8,10 +9,10 @@ import threading
 
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
 context.load_cert_chain(sys.argv[2], sys.argv[3])
+context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
 
 
 def serve(conn):
-    # As Python does by itself: suppress_ragged_eofs=True.
     with context.wrap_socket(conn, server_side=True) as tls, tls.makefile("rb") as lines:
         for line in lines:
             tls.sendall(line.rstrip(b"\n") + b"\n")

@@ -14,6 +14,8 @@ const REASONS: &[&str] = &[
     "no delimiter of two bytes or more",
     "no length field: messages end otherwise",
     "the length is no binary integer, it has no sign",
+    "only a TCP connection has a peer that can die",
+    "there are no resets over this transport",
     "the prefix has less than two bytes",
 ];
 /// One more, without TLS, and without a privilege.

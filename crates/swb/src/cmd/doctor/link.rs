@@ -186,12 +186,7 @@ impl Link {
 
     /// Lets time pass.
     pub(super) fn pause(&self, time: Duration) -> Asked {
-        let wait = Wait { deadline: deadline::after(time), ..Wait::FOREVER };
-        match wait_on(None, None, Interest::NONE, &wait.or_stopped(&self.stopper)) {
-            Ok(Woken::Stopped | Woken::Interrupted) => Err(interrupted()),
-            Ok(Woken::Ready(_) | Woken::Deadline) => Ok(()),
-            Err(error) => Err(Finding::inconclusive(format!("cannot wait: {error}"))),
-        }
+        pause(time, &self.stopper)
     }
 
     /// Has the system drop what comes, as if it had not arrived.
@@ -360,6 +355,16 @@ impl Link {
     pub(super) fn failed(&self, came: impl fmt::Display) -> Finding {
         let (sent, came) = (self.sent.to_string(), came.to_string());
         Finding { verdict: Verdict::Failed, sent, came }
+    }
+}
+
+/// Lets time pass, unless it is interrupted.
+pub(super) fn pause(time: Duration, stopper: &Stopper) -> Asked {
+    let wait = Wait { deadline: deadline::after(time), ..Wait::FOREVER };
+    match wait_on(None, None, Interest::NONE, &wait.or_stopped(stopper)) {
+        Ok(Woken::Stopped | Woken::Interrupted) => Err(interrupted()),
+        Ok(Woken::Ready(_) | Woken::Deadline) => Ok(()),
+        Err(error) => Err(Finding::inconclusive(format!("cannot wait: {error}"))),
     }
 }
 

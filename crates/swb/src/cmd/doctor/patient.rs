@@ -174,11 +174,7 @@ impl Patient {
 
     /// A new connection without the TLS that there should be over it.
     pub(super) fn bare_connection(&self) -> Result<Link, Finding> {
-        let endpoint = match self.endpoint() {
-            Endpoint::Tls { host, port } => Endpoint::Tcp { host, port },
-            other => other,
-        };
-        let connected = endpoint.connect(&self.options);
+        let connected = without_tls(self.endpoint()).connect(&self.options);
         let transport = connected.map_err(|error| Finding::failed(error.to_string()))?;
         Ok(Link::new(transport, &self.protocol, self.times, self.stopper.clone()))
     }
@@ -321,6 +317,14 @@ impl Patient {
 
 fn failed(failure: &Failure) -> Finding {
     Finding::skipped(failure.to_string())
+}
+
+/// What TLS is spoken over there, if it is.
+pub(super) fn without_tls(endpoint: Endpoint) -> Endpoint {
+    match endpoint {
+        Endpoint::Tls { host, port } => Endpoint::Tcp { host, port },
+        other => other,
+    }
 }
 
 /// Whether it can be reached from this machine alone, as far as its name says.

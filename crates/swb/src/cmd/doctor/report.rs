@@ -113,6 +113,9 @@ impl<'a> Report<'a> {
 
     /// Tells what has been waiting for others, which have been interrupted, and all together.
     pub(super) fn end(&self) -> std::result::Result<(), Failure> {
+        if self.has_terminal {
+            self.printer.status("");
+        }
         for result in self.results[self.told..].iter().flatten() {
             self.tell(result)?;
         }

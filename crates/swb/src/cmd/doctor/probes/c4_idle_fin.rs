@@ -38,9 +38,8 @@ fn ends(patient: &Patient, link: &mut Link) -> Asked {
         heard => {
             let finding = link.failed(heard);
             Err(match patient.child().and_then(|child| child.spins(WATCH)) {
-                Some(used) => finding.and(&format!(
-                    "meanwhile it used {used:?} of processor time in {WATCH:?}"
-                )),
+                Some(used) => finding
+                    .and(&format!("meanwhile it used {used:?} of processor time in {WATCH:?}")),
                 None => finding,
             })
         }

@@ -1,5 +1,6 @@
 //! L1: the largest length there is, and nothing behind it.
 
+use super::super::child::Child;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::wrong::{Reaction, reaction};
@@ -38,7 +39,14 @@ fn ask(patient: &Patient) -> Asked {
         return Err(Finding::skipped("the length field does not hold it"));
     };
     let mut link = patient.link()?;
-    match reaction(patient, &mut link, &request.forged_prefix(&field, &written))? {
+    let before = patient.child().map(Child::usage);
+    let reaction = reaction(patient, &mut link, &request.forged_prefix(&field, &written))?;
+    let now = patient.child().map(Child::usage);
+    if let Some(taken) = now.zip(before).and_then(|(now, before)| now.memory_taken(&before, length))
+    {
+        return Err(link.failed(format_args!("nothing behind the header was sent, and {taken}")));
+    }
+    match reaction {
         Reaction::Rejects => Ok(()),
         Reaction::Takes(heard) => Err(link.failed(heard)),
         Reaction::Waits(heard) => {

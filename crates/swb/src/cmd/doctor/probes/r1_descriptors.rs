@@ -1,10 +1,10 @@
 //! R1: a server that has no descriptor left.
 
-use std::thread;
 use std::time::Duration;
 
 use switchboard::deadline;
 
+use super::super::link::pause;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, How, Probe};
 
@@ -21,7 +21,7 @@ pub(super) static PROBE: Probe = Probe {
     name: "descriptors",
     sends: "more connections than the server has descriptors for, then an end to all of them",
     right: "whoever is connected is served, nobody spins, and afterwards new ones are served again",
-    bug: "accept fails with EMFILE and is called again at once, for ever; or its error ends the loop",
+    bug: "accept fails with EMFILE and is called again at once, for ever, or the loop ends with it",
     cure: "on EMFILE and ENFILE stop accepting until a connection has ended or a moment has passed",
     intrusive: true,
     how: How::InTurn,
@@ -59,9 +59,9 @@ fn recovers(patient: &Patient) -> Asked {
     let until = deadline::after(RECOVERY);
     loop {
         let alive = patient.is_alive();
-        if alive.is_ok() || deadline::has_passed(until) || patient.stopper().is_stopped() {
+        if alive.is_ok() || deadline::has_passed(until) {
             return alive;
         }
-        thread::sleep(patient.times.gap);
+        pause(patient.times.gap, patient.stopper())?;
     }
 }

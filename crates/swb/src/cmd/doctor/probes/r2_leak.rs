@@ -1,7 +1,7 @@
 //! R2: conversations that end in every way, again and again.
 
 use super::super::child::Child;
-use super::super::link::Link;
+use super::super::link::{Link, pause};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::usage::Usage;
@@ -33,7 +33,8 @@ fn ask(patient: &Patient) -> Asked {
     let child = patient.started()?;
     // The first one pays for what is kept for the next.
     round(patient)?;
-    let before = child.usage_when(|_| false, patient.times.gap * 5);
+    pause(patient.times.gap * 5, patient.stopper())?;
+    let before = child.usage();
     let mut after = vec![before];
     for _ in 0..ROUNDS {
         round(patient)?;
