@@ -4,6 +4,7 @@
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::net::{Shutdown, shutdown, sockopt};
@@ -20,6 +21,8 @@ use crate::payload;
 
 /// Bytes a read.
 const READ_BYTES: usize = 64 * 1024;
+/// A pause that no interrupt has to end.
+const SHORT: Duration = Duration::from_millis(5);
 /// So much of what came is shown.
 const SHOWN_BYTES: usize = 48;
 
@@ -360,6 +363,11 @@ impl Link {
 
 /// Lets time pass, unless it is interrupted.
 pub(super) fn pause(time: Duration, stopper: &Stopper) -> Asked {
+    if time < SHORT && !stopper.is_stopped() {
+        // A point in time this near may have passed before anybody waits for it.
+        thread::sleep(time);
+        return Ok(());
+    }
     let wait = Wait { deadline: deadline::after(time), ..Wait::FOREVER };
     match wait_on(None, None, Interest::NONE, &wait.or_stopped(stopper)) {
         Ok(Woken::Stopped | Woken::Interrupted) => Err(interrupted()),
