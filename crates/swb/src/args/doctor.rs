@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgGroup, Args};
+use clap::{Arg, ArgGroup, Args};
 
 use crate::args::{ConnectionArgs, FieldArgs, FramingArgs};
 use crate::units;
@@ -24,6 +24,8 @@ use crate::units;
 /// there is no server.
 #[derive(Args)]
 #[command(group = ArgGroup::new("exchange").required(true).args(["echo", "send", "list"]))]
+#[command(mut_arg("endpoint", |arg| for_all_but_the_list(arg, "localhost:1")))]
+#[command(mut_arg("frame", |arg| for_all_but_the_list(arg, "lines")))]
 #[command(mut_arg("connect_timeout", |arg| arg.hide_short_help(true)))]
 #[command(mut_arg("fields", |arg| arg.hide_short_help(true)))]
 #[command(after_long_help = "Examples:
@@ -58,10 +60,10 @@ pub(crate) struct DoctorArgs {
     pub(crate) fields: FieldArgs,
 
     /// Messages that the server sends by itself at the start of each conversation
-    #[arg(long, value_name = "N", default_value = "0")]
+    #[arg(long, value_name = "N", default_value = "0", hide_short_help = true)]
     pub(crate) greeting: u16,
 
-    /// Start the server with sh; {port} and {endpoint} stand for where it has to listen
+    /// Start the server with sh: {port}, or {endpoint}, is where it has to listen
     ///
     /// With port 0 in ENDPOINT a free one is chosen. It is ended at the end, with all that it has
     /// started.
@@ -104,4 +106,9 @@ pub(crate) struct DoctorArgs {
     /// Write the results as JUnit's XML too
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+}
+
+/// What has to be written, but where nothing is asked and it is of no matter.
+fn for_all_but_the_list(arg: Arg, other: &'static str) -> Arg {
+    arg.required(false).required_unless_present("list").default_value_if("list", "true", other)
 }

@@ -6,11 +6,15 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod baseline;
+mod exec;
+mod intrusive;
 mod mutants;
 mod reference;
+mod report;
+mod scratch;
 mod servers;
 
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -32,13 +36,22 @@ impl Told {
 }
 
 fn doctor(endpoint: &str, args: &[&str]) -> Told {
+    command(endpoint, args).output().expect("swb starts").into()
+}
+
+fn command(endpoint: &str, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_swb"));
     command.args(["doctor", endpoint]).args(args).stdin(Stdio::null());
-    let output = command.output().expect("swb starts");
-    Told {
-        exit: output.status.code().expect("no signal ended it"),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
+    command
+}
+
+impl From<Output> for Told {
+    fn from(output: Output) -> Told {
+        Told {
+            exit: output.status.code().expect("no signal ended it"),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Each probe finds the server that was broken for it.
 
-use crate::servers::Mutant;
+use crate::scratch::Scratch;
+use crate::servers::{Mutant, skip};
 use crate::{doctor, runs};
 
 /// Those of one letter: a test for each, so that they run side by side.
@@ -9,8 +10,14 @@ fn are_found(letter: &str) {
     assert!(!mutants.is_empty());
     for mutant in mutants {
         for run in 1..=runs() {
-            if mutant.says("exec").is_some() {
-                let Some(command) = mutant.command() else { break };
+            if mutant.says("tls").is_some() {
+                let scratch = Scratch::new();
+                let (cert, key) = scratch.certificate();
+                let Some(command) = mutant.command(&[&cert, &key]) else { break };
+                let more = ["--tls-ca", &cert, "--exec", &command];
+                is_found(&mutant, "tls://127.0.0.1:0", &more, run);
+            } else if mutant.says("exec").is_some() {
+                let Some(command) = mutant.command(&[]) else { break };
                 is_found(&mutant, "127.0.0.1:0", &["--exec", &command], run);
             } else {
                 let Some(server) = mutant.start() else { break };
@@ -28,6 +35,9 @@ fn is_found(mutant: &Mutant, endpoint: &str, more: &[&str], run: usize) {
     args.extend(more);
     let told = doctor(endpoint, &args);
     let shown = format!("{name}, run {run}: {}{}", told.stdout, told.stderr);
+    if told.stdout.contains("takes CAP_NET_ADMIN") {
+        return skip(&format!("{name}: not to acknowledge takes CAP_NET_ADMIN"));
+    }
     let wanted = mutant.says("verdict").unwrap_or("failed");
     assert_eq!(told.exit, i32::from(wanted == "failed"), "{shown}");
     let objects = told.objects();
@@ -66,4 +76,19 @@ fn of_lengths() {
 #[test]
 fn of_one_at_a_time() {
     are_found("K");
+}
+
+#[test]
+fn of_restarts_and_what_runs_out() {
+    are_found("R");
+}
+
+#[test]
+fn of_tls() {
+    are_found("S");
+}
+
+#[test]
+fn of_waiting() {
+    are_found("T");
 }

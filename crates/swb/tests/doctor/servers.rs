@@ -1,5 +1,6 @@
 //! Servers: started, asked for their port, ended.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,11 @@ impl Server {
         server
     }
 
+    /// A program in Python.
+    pub(crate) fn python(path: impl AsRef<OsStr>) -> Server {
+        Server::start(Command::new("python3").arg(path).arg("0"))
+    }
+
     /// `swb serve ENDPOINT`.
     pub(crate) fn swb(args: &[&str]) -> Server {
         let mut command = Command::new(env!("CARGO_BIN_EXE_swb"));
@@ -39,6 +45,28 @@ impl Drop for Server {
         let _ = self.child.wait();
     }
 }
+
+/// The command that starts our own with `--exec`.
+pub(crate) fn own(args: &str) -> String {
+    format!("exec '{}' serve {args}", env!("CARGO_BIN_EXE_swb"))
+}
+
+/// Dies of half a header, with words that are not to be printed as they are.
+pub(crate) const FRAGILE: &str = r#"
+import os, socket, struct, sys
+
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print(listener.getsockname()[1], flush=True)
+while True:
+    conn, _ = listener.accept()
+    while header := conn.recv(4):
+        if len(header) < 4:
+            print("half a <header> & \x1b[31m", flush=True)
+            os._exit(7)
+        (length,) = struct.unpack(">I", header)
+        body = conn.recv(length, socket.MSG_WAITALL)
+        conn.sendall(struct.pack(">I", len(body)) + body)
+"#;
 
 /// A server with one mistake: a program that prints the port it was given. The comment at its top
 /// says what is wrong with it; lines `framing: ..`, `options: ..` and `verdict: ..` say how it
@@ -80,8 +108,11 @@ impl Mutant {
     }
 
     /// What `--exec` starts it with: of those in Python alone.
-    pub(crate) fn command(&self) -> Option<String> {
-        is_there("python3").then(|| format!("exec python3 '{}' {{port}}", self.path.display()))
+    pub(crate) fn command(&self, more: &[&str]) -> Option<String> {
+        let quoted = |word: &&str| format!(" '{word}'");
+        let more: String = more.iter().map(quoted).collect();
+        let path = self.path.display();
+        is_there("python3").then(|| format!("exec python3 '{path}' {{port}}{more}"))
     }
 
     /// `None`, and why is said, where what it is written in is missing.
@@ -90,7 +121,7 @@ impl Mutant {
             if !is_there("python3") {
                 return None;
             }
-            return Some(Server::start(Command::new("python3").arg(&self.path).arg("0")));
+            return Some(Server::python(&self.path));
         }
         if !is_there("cc") {
             return None;
@@ -122,7 +153,7 @@ impl Drop for Built {
     }
 }
 
-fn is_there(program: &str) -> bool {
+pub(crate) fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
     if !found {

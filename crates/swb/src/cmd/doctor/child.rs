@@ -17,23 +17,29 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, set_child_subreaper};
 use rustix::process::{kill_process, kill_process_group, waitpid};
 use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
 
+use super::link::pause;
+use super::patient::without_tls;
 use super::usage::{self, Process, Usage};
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure};
+use crate::payload;
 
 /// How long it may take until it accepts.
-const START_MAX: Duration = Duration::from_secs(20);
+const START_MAX: Duration = Duration::from_secs(30);
 /// How long it may take to end once it was asked to, before it is killed.
 const END_MAX: Duration = Duration::from_secs(2);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(10);
-/// So much of what it says is kept, from the end.
+/// Who uses this part of a processor, while there is nothing to do, spins.
+const SPINNING: u32 = 5;
+/// So much of what it says is kept, from the end, and so many lines of it told.
 const SAID_BYTES: usize = 2048;
+const SAID_LINES: usize = 3;
 /// Ports that are tried where one is chosen: another program may take it in between.
 const PORTS: usize = 3;
 
-/// What kills the group in its first argument, unless it is told that nobody needs it.
-const GUARD: &str = "read done || kill -s KILL -- \"-$1\"";
+/// What kills the group that it is told of, unless it is told that nobody needs it any more.
+const GUARD: &str = "read group; read done || kill -s KILL -- \"-$group\"";
 
 /// A server that was started here, and may be started again.
 pub(super) struct Child {
@@ -69,8 +75,6 @@ struct Running {
     guard: process::Child,
     lifeline: Option<ChildStdin>,
     said: Arc<Mutex<VecDeque<u8>>>,
-    /// How often it has been started.
-    starts: usize,
 }
 
 impl Child {
@@ -85,33 +89,18 @@ impl Child {
         stopper: &Stopper,
     ) -> Result<Child, Failure> {
         let asked = args.connection.endpoint.clone();
-        match &asked {
-            Endpoint::Tcp { port: 0, .. } | Endpoint::Tls { port: 0, .. }
-                if !command.contains("{port}") && !command.contains("{endpoint}") =>
-            {
-                return Err(Failure::usage(
-                    "--exec: port 0 is chosen here, so the command has to be told: write {port} \
-                     where it goes, or a port in ENDPOINT",
-                ));
-            }
-            Endpoint::Tcp { .. } | Endpoint::Tls { .. } => {}
-            Endpoint::Unix(_) | Endpoint::Abstract(_) => {}
-            other => {
-                return Err(Failure::usage(format_args!(
-                    "--exec starts what listens on a port or a Unix socket, and {other} is neither"
-                )));
-            }
-        }
+        check(&asked, command, &options)?;
         // Without it, what has lost its parent is not known of; all else is as it should be.
         let _ = set_child_subreaper(Some(getpid()));
         let endpoint = choose(&asked, None)?;
-        let running = Running::start(command, endpoint, 1)?;
+        let running = Running::start(command, endpoint)?;
         let (command, stopper) = (command.to_owned(), stopper.clone());
         let child = Child { command, asked, options, stopper, now: Mutex::new(running) };
         let mut left = PORTS;
         while let Err(why) = child.await_accepting() {
             left -= 1;
-            let may_try = child.chooses_port() && child.has_ended() && !child.stopper.is_stopped();
+            let may_try =
+                is_chosen(&child.asked) && child.has_ended() && !child.stopper.is_stopped();
             if left == 0 || !may_try {
                 let exit =
                     if child.stopper.is_stopped() { Exit::Interrupted } else { Exit::Unreachable };
@@ -150,11 +139,6 @@ impl Child {
         self.lock().tree()
     }
 
-    /// How often it has been started: what was seen of one start says nothing of the next.
-    pub(super) fn starts(&self) -> usize {
-        self.lock().starts
-    }
-
     /// How it ended, and the last it said, where nothing of it is left.
     pub(super) fn ended(&self) -> Option<String> {
         self.lock().ended()
@@ -164,16 +148,20 @@ impl Child {
         self.ended().is_some()
     }
 
-    /// Whether a start may be on another port.
-    fn chooses_port(&self) -> bool {
-        matches!(&self.asked, Endpoint::Tcp { port: 0, .. } | Endpoint::Tls { port: 0, .. })
-    }
-
     /// Leaves each of its processes so many descriptors more than it has, until this is dropped.
     pub(super) fn limit_descriptors(&self, spare: usize) -> Limited<'_> {
         let limit = |process: &Process| process.limit_descriptors(process.limit_with_spare(spare));
         let before = self.processes().iter().filter_map(limit).max();
         Limited { child: self, before }
+    }
+
+    /// How much time of processors it uses while so much passes, where that is more than a server
+    /// uses that waits. On a busy machine one that spins is left little.
+    pub(super) fn spins(&self, time: Duration) -> Option<Duration> {
+        let before = self.usage().processor;
+        pause(time, &self.stopper).ok()?;
+        let used = self.usage().processor.saturating_sub(before);
+        (used > time / SPINNING).then_some(used)
     }
 
     /// Asks it to end, as whoever supervises it does: SIGTERM to the process that serves.
@@ -182,11 +170,6 @@ impl Child {
         if let Some(id) = running.server() {
             let _ = kill_process(id, Signal::TERM);
         }
-    }
-
-    /// Ends it, and all that it has started: asked to, then killed.
-    pub(super) fn end(&self) {
-        self.lock().end(END_MAX);
     }
 
     /// Kills it, and all that it has started.
@@ -210,7 +193,7 @@ impl Child {
         // First: of two at once nobody could say which processes are whose.
         running.end(END_MAX);
         let endpoint = choose(&self.asked, endpoint)?;
-        *running = Running::start(&self.command, endpoint, running.starts + 1)?;
+        *running = Running::start(&self.command, endpoint)?;
         Ok(())
     }
 
@@ -243,7 +226,7 @@ impl Child {
 }
 
 impl Running {
-    fn start(command: &str, endpoint: Endpoint, starts: usize) -> Result<Running, Failure> {
+    fn start(command: &str, endpoint: Endpoint) -> Result<Running, Failure> {
         let failed = |error| Failure::usage(format_args!("--exec: cannot start sh: {error}"));
         let port = match &endpoint {
             Endpoint::Tcp { port, .. } | Endpoint::Tls { port, .. } => port.to_string(),
@@ -251,25 +234,22 @@ impl Running {
         };
         let command = command.replace("{endpoint}", &endpoint.to_string()).replace("{port}", &port);
         let (from, into) = std::io::pipe().map_err(failed)?;
+        // First, so that there is no server without it.
+        let mut guard = Command::new("sh");
+        guard.args(["-c", GUARD]).process_group(0);
+        guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut guard = guard.spawn().map_err(failed)?;
+        let mut lifeline = guard.stdin.take();
         let mut leader = Command::new("sh");
         leader.arg("-c").arg(command).process_group(0).stdin(Stdio::null());
         leader.stdout(into.try_clone().map_err(failed)?).stderr(into);
         let leader = leader.spawn().map_err(failed)?;
-        let mut guard = Command::new("sh");
-        guard.args(["-c", GUARD, "guard", &leader.id().to_string()]).process_group(0);
-        guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut guard = guard.spawn().map_err(failed)?;
-        let lifeline = guard.stdin.take();
+        if let Some(lifeline) = &mut lifeline {
+            let _ = lifeline.write_all(format!("{}\n", leader.id()).as_bytes());
+        }
         let said = Arc::default();
-        let running = Running {
-            endpoint,
-            leader,
-            status: None,
-            guard,
-            lifeline,
-            said: Arc::clone(&said),
-            starts,
-        };
+        let running =
+            Running { endpoint, leader, status: None, guard, lifeline, said: Arc::clone(&said) };
         let thread = thread::Builder::new().name("server's words".to_owned());
         thread.spawn(move || keep(from, &said)).map_err(failed)?;
         Ok(running)
@@ -317,16 +297,15 @@ impl Running {
         }
     }
 
+    /// The last lines that it said, if any.
     fn last_said(&self) -> String {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = String::from_utf8_lossy(said.make_contiguous()).trim_end().to_owned();
-        let lines: Vec<&str> = said.lines().rev().take(3).collect();
-        match lines.is_empty() {
+        let lines: Vec<&[u8]> = said.make_contiguous().trim_ascii().split(is_line_end).collect();
+        let last: Vec<String> =
+            lines.iter().rev().take(SAID_LINES).rev().map(|line| payload::escape(line)).collect();
+        match last.concat().is_empty() {
             true => String::new(),
-            false => {
-                let lines: Vec<&str> = lines.into_iter().rev().collect();
-                format!("; the last it said: {}", lines.join(" / "))
-            }
+            false => format!("; the last it said: {}", last.join(" / ")),
         }
     }
 
@@ -382,6 +361,40 @@ fn pid(child: &process::Child) -> Pid {
     Pid::from_child(child)
 }
 
+/// Whether it can be started there.
+fn check(asked: &Endpoint, command: &str, options: &ConnectOptions) -> Result<(), Failure> {
+    if is_chosen(asked) {
+        return match command.contains("{port}") || command.contains("{endpoint}") {
+            true => Ok(()),
+            false => Err(Failure::usage(
+                "--exec: port 0 is chosen here, so the command has to be told: write {port} where \
+                 it goes, or a port in ENDPOINT",
+            )),
+        };
+    }
+    if !matches!(
+        asked,
+        Endpoint::Tcp { .. } | Endpoint::Tls { .. } | Endpoint::Unix(_) | Endpoint::Abstract(_)
+    ) {
+        return Err(Failure::usage(format_args!(
+            "--exec starts what listens on a port or a Unix socket, and {asked} is neither"
+        )));
+    }
+    // Else that one would be asked, and taken for the one that is started.
+    match without_tls(asked.clone()).connect(options) {
+        Err(_) => Ok(()),
+        Ok(_) => Err(Failure::usage(format_args!(
+            "--exec: somebody listens on {asked} already: end that, or have a port chosen with \
+             port 0"
+        ))),
+    }
+}
+
+/// Whether the port is chosen here, at each start.
+fn is_chosen(asked: &Endpoint) -> bool {
+    matches!(asked, Endpoint::Tcp { port: 0, .. } | Endpoint::Tls { port: 0, .. })
+}
+
 /// A port where one is to be chosen: one that nobody has now.
 fn choose(asked: &Endpoint, same: Option<Endpoint>) -> Result<Endpoint, Failure> {
     if let Some(same) = same {
@@ -409,6 +422,10 @@ fn is_not_there(error: &switchboard::Error) -> bool {
         || of_each
             .chain(error.io_error())
             .any(|io| matches!(io.kind(), ConnectionRefused | NotFound))
+}
+
+fn is_line_end(byte: &u8) -> bool {
+    *byte == b'\n'
 }
 
 /// Keeps the end of what is said, until nobody says anything any more.

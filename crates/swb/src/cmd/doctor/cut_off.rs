@@ -3,7 +3,7 @@
 use super::exchange::Request;
 use super::link::{Heard, Link};
 use super::patient::Patient;
-use super::probe::Asked;
+use super::probe::{Asked, Finding};
 
 /// So many messages are taken for a way to say what is wrong.
 const COMPLAINTS_MAX: usize = 8;
@@ -12,28 +12,31 @@ const KNOWN_BYTES: usize = 4;
 
 /// A right server ends too, and handles nothing: it may say what is wrong before.
 pub(super) fn ask(patient: &Patient, request: &Request, cut: usize) -> Asked {
-    ask_with(patient, request, cut, Link::finish)
+    match handled(patient, request, cut, Link::finish)? {
+        None => Ok(()),
+        // Many take what stands behind the last delimiter for a line, and say so.
+        Some(finding) if request.prefix_bytes() == 0 => Err(finding.as_weak()),
+        Some(finding) => Err(finding),
+    }
 }
 
-/// The same with another end.
-pub(super) fn ask_with(
+/// That it is handled all the same, if it is, with an end of any kind.
+pub(super) fn handled(
     patient: &Patient,
     request: &Request,
     cut: usize,
     end: fn(&mut Link),
-) -> Asked {
+) -> Result<Option<Finding>, Finding> {
     let mut link = patient.link()?;
     link.give(&request.bytes[..cut])?;
     link.pause(patient.times.gap)?;
     end(&mut link);
     for _ in 0..COMPLAINTS_MAX {
         match link.hear()? {
-            Heard::End(..) => return Ok(()),
+            Heard::End(..) => return Ok(None),
             Heard::Message(reply) if is_handled(request, cut, &reply) => {
-                let finding = link.failed(Heard::Message(reply)).and("half a message was handled");
-                // Many take what stands behind the last delimiter for a line, and say so.
-                let is_delimited = request.prefix_bytes() == 0;
-                return Err(if is_delimited { finding.as_weak() } else { finding });
+                let finding = link.failed(Heard::Message(reply));
+                return Ok(Some(finding.and("half a message was handled")));
             }
             Heard::Message(_) => {}
             heard => return Err(link.failed(heard)),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{Shutdown, shutdown, sockopt};
 use socket2::{SockFilter, SockRef};
-use switchboard::transport::{Interest, Transport, Wait, Woken};
+use switchboard::transport::{Interest, Transport, Wait, Woken, wait_on};
 use switchboard::{Stopper, deadline};
 use switchboard_frame::{Decoder, Protocol, Role, Step};
 
@@ -21,6 +21,8 @@ use crate::payload;
 
 /// Bytes a read.
 const READ_BYTES: usize = 64 * 1024;
+/// A pause that no interrupt has to end.
+const SHORT: Duration = Duration::from_millis(5);
 /// So much of what came is shown.
 const SHOWN_BYTES: usize = 48;
 
@@ -187,11 +189,7 @@ impl Link {
 
     /// Lets time pass.
     pub(super) fn pause(&self, time: Duration) -> Asked {
-        thread::sleep(time);
-        match self.stopper.is_stopped() {
-            true => Err(interrupted()),
-            false => Ok(()),
-        }
+        pause(time, &self.stopper)
     }
 
     /// Has the system drop what comes, as if it had not arrived.
@@ -360,6 +358,21 @@ impl Link {
     pub(super) fn failed(&self, came: impl fmt::Display) -> Finding {
         let (sent, came) = (self.sent.to_string(), came.to_string());
         Finding { verdict: Verdict::Failed, sent, came }
+    }
+}
+
+/// Lets time pass, unless it is interrupted.
+pub(super) fn pause(time: Duration, stopper: &Stopper) -> Asked {
+    if time < SHORT && !stopper.is_stopped() {
+        // A point in time this near may have passed before anybody waits for it.
+        thread::sleep(time);
+        return Ok(());
+    }
+    let wait = Wait { deadline: deadline::after(time), ..Wait::FOREVER };
+    match wait_on(None, None, Interest::NONE, &wait.or_stopped(stopper)) {
+        Ok(Woken::Stopped | Woken::Interrupted) => Err(interrupted()),
+        Ok(Woken::Ready(_) | Woken::Deadline) => Ok(()),
+        Err(error) => Err(Finding::inconclusive(format!("cannot wait: {error}"))),
     }
 }
 

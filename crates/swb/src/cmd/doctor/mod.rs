@@ -10,7 +10,6 @@ mod cut_off;
 mod exchange;
 mod flood;
 mod link;
-mod memory;
 mod patient;
 mod probe;
 mod probes;

@@ -1,5 +1,6 @@
 //! The server that is asked: how it is reached, what it answers, how long that takes.
 
+use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub(super) struct Patient {
     pub(super) idle: Option<Duration>,
     /// How soon it finds out that a client is dead, where it was said.
     pub(super) dead: Option<Duration>,
+    /// Nobody else suffers with it.
+    pub(super) may_be_harmed: bool,
     serves_side_by_side: OnceLock<bool>,
     stopper: Stopper,
 }
@@ -78,6 +81,9 @@ impl Patient {
             max: args.framing.max,
             idle: args.idle,
             dead: args.dead,
+            may_be_harmed: args.intrusive
+                || args.exec.is_some()
+                || is_local(&args.connection.endpoint),
             serves_side_by_side: OnceLock::new(),
             stopper: stopper.clone(),
         };
@@ -168,11 +174,7 @@ impl Patient {
 
     /// A new connection without the TLS that there should be over it.
     pub(super) fn bare_connection(&self) -> Result<Link, Finding> {
-        let endpoint = match self.endpoint() {
-            Endpoint::Tls { host, port } => Endpoint::Tcp { host, port },
-            other => other,
-        };
-        let connected = endpoint.connect(&self.options);
+        let connected = without_tls(self.endpoint()).connect(&self.options);
         let transport = connected.map_err(|error| Finding::failed(error.to_string()))?;
         Ok(Link::new(transport, &self.protocol, self.times, self.stopper.clone()))
     }
@@ -319,4 +321,40 @@ impl Patient {
 
 fn failed(failure: &Failure) -> Finding {
     Finding::skipped(failure.to_string())
+}
+
+/// What TLS is spoken over there, if it is.
+pub(super) fn without_tls(endpoint: Endpoint) -> Endpoint {
+    match endpoint {
+        Endpoint::Tls { host, port } => Endpoint::Tcp { host, port },
+        other => other,
+    }
+}
+
+/// Whether it can be reached from this machine alone, as far as its name says.
+fn is_local(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Tcp { host, .. } | Endpoint::Tls { host, .. } => {
+            let is_loopback = |address: IpAddr| address.is_loopback();
+            host == "localhost" || host.is_empty() || host.parse().is_ok_and(is_loopback)
+        }
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_of_this_machine_alone() {
+        let is_local = |endpoint: &str| is_local(&endpoint.parse().expect("an endpoint"));
+        for local in [":7000", "localhost:7", "127.0.0.1:7", "127.9.9.9:7", "tls://[::1]:7"] {
+            assert!(is_local(local), "{local}");
+        }
+        assert!(is_local("unix:/run/it") && is_local("exec:cat"));
+        for other in ["10.0.0.1:7", "[::2]:7", "example.org:7", "localhost.example.org:7"] {
+            assert!(!is_local(other), "{other}");
+        }
+    }
 }

@@ -19,6 +19,18 @@ pub(super) struct Probe {
     pub(super) ask: fn(&Patient) -> Asked,
 }
 
+impl Probe {
+    /// Asks it, where that harms nobody else.
+    pub(super) fn ask_once(&self, patient: &Patient) -> Asked {
+        match self.intrusive && !patient.may_be_harmed {
+            true => Err(Finding::skipped(
+                "it may harm a server that others use, and this one may be such: --intrusive",
+            )),
+            false => (self.ask)(patient),
+        }
+    }
+}
+
 /// Beside what a probe can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {

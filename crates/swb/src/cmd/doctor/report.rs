@@ -26,10 +26,13 @@ pub(super) struct Result {
 impl Result {
     /// From what each run found: the worst of it counts.
     pub(super) fn of(probe: &'static Probe, findings: Vec<Option<Finding>>) -> Result {
-        let runs = findings.len();
+        let count = findings.len();
         let is_bad = |found: &&Finding| found.verdict > Verdict::Ok;
         let bad = findings.iter().flatten().filter(is_bad).count();
         let worst = findings.into_iter().flatten().max_by_key(|found| found.verdict);
+        // Asking again what cannot be asked is no run.
+        let is_skipped = worst.as_ref().is_some_and(|found| found.verdict == Verdict::Skipped);
+        let runs = if is_skipped { count.min(1) } else { count };
         Result { probe, runs, bad, worst }
     }
 
@@ -110,6 +113,9 @@ impl<'a> Report<'a> {
 
     /// Tells what has been waiting for others, which have been interrupted, and all together.
     pub(super) fn end(&self) -> std::result::Result<(), Failure> {
+        if self.has_terminal {
+            self.printer.status("");
+        }
         for result in self.results[self.told..].iter().flatten() {
             self.tell(result)?;
         }
@@ -276,6 +282,8 @@ fn xml(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
+            // XML has no way to write these.
+            c if c.is_control() && c != '\n' => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

@@ -100,7 +100,9 @@ impl<'a> Schedule<'a> {
     ) -> std::result::Result<(), Failure> {
         for Beside { place, result, turn } in told {
             let is_sound = turn < self.deadly.load(Ordering::SeqCst);
-            let result = match is_sound {
+            // It is asked again by itself where something else has ended the server, and where it
+            // may have done so.
+            let result = match is_sound && self.patient.death().is_none() {
                 true => result,
                 false => self.ask_in_turn(self.probes[place], gone),
             };
@@ -112,7 +114,7 @@ impl<'a> Schedule<'a> {
     /// Asks one, all of its runs at once.
     fn ask_beside(&self, place: usize, probe: &'static Probe, tell: &Sender<Beside>) {
         let findings = thread::scope(|scope| {
-            let ask = || (probe.ask)(self.patient).err();
+            let ask = || probe.ask_once(self.patient).err();
             let runs: Vec<_> = (0..self.runs).map(|_| scope.spawn(ask)).collect();
             let join = |run: thread::ScopedJoinHandle<'_, _>| match run.join() {
                 Ok(finding) => finding,
@@ -138,7 +140,7 @@ impl<'a> Schedule<'a> {
             if self.patient.stopper().is_stopped() {
                 break;
             }
-            let found = (probe.ask)(self.patient).err();
+            let found = probe.ask_once(self.patient).err();
             if self.patient.stopper().is_stopped() {
                 break;
             }
@@ -175,7 +177,12 @@ impl<'a> Schedule<'a> {
 
 /// What a probe found, of a server that has not survived it.
 fn blamed(found: Option<Finding>, death: &str) -> Finding {
+    // It may have come upon the same by itself.
+    let is_told = |found: &Finding| {
+        death.split_once(": ").is_some_and(|(_, cause)| found.came.ends_with(cause))
+    };
     match found {
+        Some(found) if found.verdict == Verdict::Failed && is_told(&found) => found,
         Some(found) if found.verdict > Verdict::Ok => {
             Finding { verdict: Verdict::Failed, ..found.and(death) }
         }

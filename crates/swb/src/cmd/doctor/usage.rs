@@ -8,6 +8,13 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
+use crate::units;
+
+/// More memory than this nobody needs for one conversation; a thread of its own has a stack, and a
+/// heap, of so many addresses.
+const RESIDENT_MAX: u64 = 64 << 20;
+const ADDRESSES_MAX: u64 = 256 << 20;
+
 /// What all of them have in use together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Usage {
@@ -22,6 +29,20 @@ pub(super) struct Usage {
     pub(super) zombies: u64,
     /// Time of processors since the start, also of those that have ended.
     pub(super) processor: Duration,
+}
+
+impl Usage {
+    /// How much more memory than before is in use, where that is more than one conversation takes,
+    /// and is for bytes that have not come.
+    pub(super) fn memory_taken(&self, before: &Usage, announced: u64) -> Option<String> {
+        let resident = self.resident.saturating_sub(before.resident);
+        let addresses = self.addresses.saturating_sub(before.addresses);
+        let is_much = resident > RESIDENT_MAX || addresses > ADDRESSES_MAX.max(announced / 8);
+        is_much.then(|| {
+            let (resident, addresses) = (units::rounded(resident), units::rounded(addresses));
+            format!("it took {resident} of memory and {addresses} of addresses for it")
+        })
+    }
 }
 
 /// A process of the server.

@@ -1,8 +1,13 @@
 //! C4: the end of input between two messages.
 
+use std::time::Duration;
+
 use super::super::link::{Close, Heard, Link};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, How, Probe};
+
+/// For so long a server that does not end is watched, where it was started here.
+const WATCH: Duration = Duration::from_millis(500);
 
 pub(super) static PROBE: Probe = Probe {
     id: "C4",
@@ -19,17 +24,24 @@ pub(super) static PROBE: Probe = Probe {
 fn ask(patient: &Patient) -> Asked {
     let mut link = patient.link()?;
     link.finish();
-    ends(&mut link)?;
+    ends(patient, &mut link)?;
     let mut link = patient.link()?;
     link.exchange(&patient.request()?)?;
     link.finish();
-    ends(&mut link)
+    ends(patient, &mut link)
 }
 
-fn ends(link: &mut Link) -> Asked {
+fn ends(patient: &Patient, link: &mut Link) -> Asked {
     match link.hear()? {
         Heard::End(Close::Fin, _) => Ok(()),
         heard @ Heard::End(Close::Reset, _) => Err(link.failed(heard).as_weak()),
-        heard => Err(link.failed(heard)),
+        heard => {
+            let finding = link.failed(heard);
+            Err(match patient.child().and_then(|child| child.spins(WATCH)) {
+                Some(used) => finding
+                    .and(&format!("meanwhile it used {used:?} of processor time in {WATCH:?}")),
+                None => finding,
+            })
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use switchboard_frame::{LengthField, LengthForm};
 
-use super::super::memory::Memory;
+use super::super::child::Child;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::wrong::{Reaction, reaction};
@@ -39,12 +39,17 @@ fn ask(patient: &Patient) -> Asked {
     let mut link = patient.link()?;
     // What one more client costs is no part of it.
     link.exchange(first)?;
-    let memory = Memory::of(patient);
-    match reaction(patient, &mut link, &request.forged_prefix(field, &written))? {
+    let before = patient.child().map(Child::usage);
+    let reaction = reaction(patient, &mut link, &request.forged_prefix(field, &written))?;
+    let now = patient.child().map(Child::usage);
+    if let Some(taken) = now.zip(before).and_then(|(now, before)| now.memory_taken(&before, length))
+    {
+        return Err(link.failed(format_args!("nothing behind the header was sent, and {taken}")));
+    }
+    match reaction {
         Reaction::Rejects => Ok(()),
         Reaction::Takes(heard) => Err(link.failed(heard)),
         Reaction::Waits(heard) => {
-            memory.is_flat(&link)?;
             let found = link.failed(heard).and(&format!("it waits for {length} bytes"));
             Err(found.as_weak())
         }

@@ -1,7 +1,7 @@
 //! R2: conversations that end in every way, again and again.
 
 use super::super::child::Child;
-use super::super::link::Link;
+use super::super::link::{Link, pause};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::usage::Usage;
@@ -33,7 +33,8 @@ fn ask(patient: &Patient) -> Asked {
     let child = patient.started()?;
     // The first one pays for what is kept for the next.
     round(patient)?;
-    let before = child.usage_when(|_| false, patient.times.gap * 5);
+    pause(patient.times.gap * 5, patient.stopper())?;
+    let before = child.usage();
     let mut after = vec![before];
     for _ in 0..ROUNDS {
         round(patient)?;
@@ -50,13 +51,13 @@ fn settled(child: &Child, before: &Usage, patient: &Patient) -> Usage {
 /// What there is more of than there was.
 fn more(before: &Usage, now: &Usage) -> Option<String> {
     let things = [
-        ("descriptor", before.descriptors, now.descriptors, DESCRIPTORS),
-        ("zombie", before.zombies, now.zombies, ZOMBIES),
-        ("processe", before.processes, now.processes, PROCESSES),
+        ("descriptors", before.descriptors, now.descriptors, DESCRIPTORS),
+        ("zombies", before.zombies, now.zombies, ZOMBIES),
+        ("processes", before.processes, now.processes, PROCESSES),
     ];
     let (name, before, now, _) =
         things.into_iter().find(|(_, before, now, slack)| *now > before + slack)?;
-    Some(format!("it had {}, and then {now}", units::count(before, name)))
+    Some(format!("it had {before} {name}, and then {now}"))
 }
 
 fn judge(after: &[Usage]) -> Asked {

@@ -3,6 +3,7 @@
 use switchboard::Endpoint;
 
 use super::super::cut_off;
+use super::super::link::Link;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
 
@@ -25,5 +26,8 @@ fn ask(patient: &Patient) -> Asked {
     }
     let request = patient.request()?;
     let cut = request.body.start + request.body.len().div_ceil(2);
-    cut_off::ask_with(patient, &request, cut, |link| link.break_off())
+    match cut_off::handled(patient, &request, cut, Link::break_off)? {
+        None => Ok(()),
+        Some(finding) => Err(finding),
+    }
 }
