@@ -8,6 +8,7 @@
 mod baseline;
 mod mutants;
 mod reference;
+mod right;
 mod servers;
 
 use std::process::{Command, Stdio};
