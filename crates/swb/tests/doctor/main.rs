@@ -11,6 +11,7 @@ mod intrusive;
 mod mutants;
 mod reference;
 mod report;
+mod right;
 mod scratch;
 mod servers;
 

@@ -24,18 +24,25 @@ pub(super) struct Canary {
 
 /// What it saw.
 pub(super) struct Seen {
-    /// What each answer took, the fastest first.
-    pub(super) took: Vec<Duration>,
+    pub(super) took: Took,
     /// An answer that did not come, or was not right.
     pub(super) lost: Option<Finding>,
 }
 
+/// What answers took, from the fastest to the slowest.
+#[derive(Clone, Debug)]
+pub(super) struct Took(Vec<Duration>);
+
 impl Canary {
     /// One that has been served once.
     pub(super) fn new(patient: &Patient) -> Result<Canary, Finding> {
-        let (mut link, request) = (patient.link()?, patient.request()?);
-        link.exchange(&request)?;
-        Ok(Canary { link, request })
+        let mut canary = Canary { link: patient.link()?, request: patient.request()? };
+        canary.exchange()?;
+        Ok(canary)
+    }
+
+    pub(super) fn exchange(&mut self) -> Asked {
+        self.link.exchange(&self.request)
     }
 
     /// Exchanges for as long as something takes, and once more behind it.
@@ -51,32 +58,35 @@ impl Canary {
     }
 
     fn exchange_until(&mut self, is_over: &AtomicBool) -> Seen {
-        let mut seen = Seen { took: Vec::new(), lost: None };
-        loop {
-            let is_last = is_over.load(Ordering::SeqCst);
+        let mut took = Vec::new();
+        let mut lost = None;
+        let mut is_last = false;
+        while lost.is_none() && !is_last {
+            is_last = is_over.load(Ordering::SeqCst);
             let began = deadline::now();
-            if let Err(finding) = self.link.exchange(&self.request) {
-                seen.lost = Some(finding);
-                break;
-            }
-            seen.took.push(deadline::now().saturating_duration_since(began));
-            if is_last {
-                break;
+            match self.exchange() {
+                Ok(()) => took.push(deadline::now().saturating_duration_since(began)),
+                Err(finding) => lost = Some(finding),
             }
             thread::sleep(PAUSE);
         }
-        seen.took.sort_unstable();
-        seen
+        Seen { took: Took::of(took), lost }
     }
 }
 
-impl Seen {
-    pub(super) fn slowest(&self) -> Duration {
-        self.took.last().copied().unwrap_or_default()
+impl Took {
+    pub(super) fn of(mut each: Vec<Duration>) -> Took {
+        each.sort_unstable();
+        Took(each)
     }
 
+    /// Half of them are no slower.
     pub(super) fn median(&self) -> Duration {
-        self.took.get(self.took.len() / 2).copied().unwrap_or_default()
+        self.0.get(self.0.len() / 2).copied().unwrap_or_default()
+    }
+
+    pub(super) fn slowest(&self) -> Duration {
+        self.0.last().copied().unwrap_or_default()
     }
 }
 

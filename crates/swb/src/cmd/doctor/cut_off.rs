@@ -55,3 +55,30 @@ fn is_handled(request: &Request, cut: usize, reply: &[u8]) -> bool {
         _ => !known.is_empty() && reply.starts_with(known),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_an_echo_is_handled_and_a_complaint_is_not() {
+        let request = Request {
+            bytes: b"\0\0\0\x08abcdefgh".to_vec(),
+            body: 4..12,
+            length: None,
+            reply: Some(b"abcdefgh".to_vec()),
+        };
+        for (cut, reply, handled) in [
+            (2, "", true),
+            (2, "abcdefgh", true),
+            (2, "error: cut off", false),
+            (8, "abcd", true),
+            (8, "abcd\0\0\0\0", true),
+            (8, "", true),
+            (8, "error: cut off", false),
+            (5, "a", true),
+        ] {
+            assert_eq!(is_handled(&request, cut, reply.as_bytes()), handled, "{cut} {reply:?}");
+        }
+    }
+}

@@ -23,14 +23,18 @@ use crate::payload;
 const READ_BYTES: usize = 64 * 1024;
 /// A pause that no interrupt has to end.
 const SHORT: Duration = Duration::from_millis(5);
+/// The receive buffer of a connection that is read again. As long as its window is less than half
+/// of what it was at first, TCP at the other end waits for it to grow (RFC 9293, 3.8.6.2.1).
+const WIDE_BYTES: usize = 256 * 1024;
 /// So much of what came is shown.
 const SHOWN_BYTES: usize = 48;
 
 pub(super) struct Link {
     transport: Arc<dyn Transport>,
     decoder: Decoder,
-    /// Received and not given yet.
     received: Vec<u8>,
+    /// So many bytes of it have been given.
+    given: usize,
     at_end: Option<Close>,
     sent: Sent,
     times: Times,
@@ -115,6 +119,7 @@ impl Link {
             transport,
             decoder: Decoder::new(protocol.framing(Role::Server)),
             received: Vec::new(),
+            given: 0,
             at_end: None,
             sent: Sent::default(),
             times,
@@ -250,6 +255,13 @@ impl Link {
         }
     }
 
+    /// Undoes that for what comes.
+    pub(super) fn widen(&self) {
+        if let Some(fd) = self.transport.read_descriptor() {
+            let _ = sockopt::set_socket_recv_buffer_size(fd, WIDE_BYTES);
+        }
+    }
+
     pub(super) fn patience(&self) -> Duration {
         self.times.patience
     }
@@ -272,36 +284,52 @@ impl Link {
     pub(super) fn hear_within(&mut self, patience: Duration) -> Result<Heard, Finding> {
         let until = deadline::after(patience);
         loop {
-            match self.decoder.step(&self.received, self.at_end == Some(Close::Fin)) {
+            let left = &self.received[self.given..];
+            match self.decoder.step(left, self.at_end == Some(Close::Fin)) {
                 Ok(Step::Frame(frame)) => {
-                    let message = self.received[frame.message].to_vec();
-                    self.received.drain(..frame.whole.end);
+                    let message = left[frame.message].to_vec();
+                    self.given += frame.whole.end;
                     return Ok(Heard::Message(message));
                 }
                 Ok(Step::Skipped(skipped)) => {
-                    self.received.drain(..skipped.bytes);
+                    self.given += skipped.bytes;
                     continue;
                 }
                 Ok(Step::Need(_) | Step::End) => {}
                 // What has begun at the end of a stream is told as what is left of it.
                 Err(_) if self.at_end.is_some() => {}
                 Err(error) => {
-                    let shown = self.received.len().min(SHOWN_BYTES);
-                    let bytes = self.received[..shown].to_vec();
+                    let bytes = left[..left.len().min(SHOWN_BYTES)].to_vec();
                     return Ok(Heard::Unframed(error.to_string(), bytes));
                 }
             }
+            let left_bytes = left.len();
             if let Some(close) = self.at_end {
-                return Ok(Heard::End(close, self.received.len()));
+                return Ok(Heard::End(close, left_bytes));
             }
             if !self.read(until)? {
-                return Ok(Heard::Silence(patience, self.received.len()));
+                return Ok(Heard::Silence(patience, left_bytes));
             }
         }
     }
 
+    /// Reads to the end, whatever comes before it; none when it does not come within the usual
+    /// patience.
+    pub(super) fn hear_close(&mut self) -> Result<Option<Close>, Finding> {
+        let until = deadline::after(self.times.patience);
+        while self.at_end.is_none() && !deadline::has_passed(until) {
+            self.given = self.received.len();
+            if !self.read(until)? {
+                break;
+            }
+        }
+        Ok(self.at_end)
+    }
+
     /// Reads once; `false` when nothing came in time.
     fn read(&mut self, until: Option<Instant>) -> Result<bool, Finding> {
+        self.received.drain(..self.given);
+        self.given = 0;
         let len = self.received.len();
         self.received.resize(len + READ_BYTES, 0);
         let read = loop {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
 use switchboard_frame::{Decoder, Fields, Protocol, Role, Step};
 
-use super::canary;
+use super::canary::{self, Took};
 use super::child::Child;
 use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
 use super::link::{Heard, Link};
@@ -124,11 +124,10 @@ impl Patient {
             took.push(deadline::now().saturating_duration_since(began));
             self.learn(reply);
         }
-        took.sort_unstable();
-        let slowest = took.last().copied().unwrap_or_default();
-        self.times.usual = took.get(EXCHANGES / 2).copied().unwrap_or_default();
-        self.times.slowest = slowest;
-        self.times.patience = (slowest * PATIENCE).clamp(PATIENCE_MIN, PATIENCE_MAX);
+        let took = Took::of(took);
+        self.times.usual = took.median();
+        self.times.slowest = took.slowest();
+        self.times.patience = (took.slowest() * PATIENCE).clamp(PATIENCE_MIN, PATIENCE_MAX);
         Ok(())
     }
 

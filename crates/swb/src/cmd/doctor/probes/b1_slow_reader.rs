@@ -2,7 +2,7 @@
 
 use super::super::flood::{Flood, Stopped};
 use super::super::patient::Patient;
-use super::super::probe::{Asked, How, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 use crate::units;
 
 /// A server that holds so much for one client, past what the system holds, has no bound.
@@ -23,10 +23,15 @@ pub(super) static PROBE: Probe = Probe {
 fn ask(patient: &Patient) -> Asked {
     let mut flood = Flood::open(patient)?;
     let due = flood.due_bytes(HELD_BYTES);
-    match flood.send(due, patient.times.patience)? {
+    let stopped = flood.send(due, patient.times.patience)?;
+    let held = flood.held_bytes();
+    match stopped {
         Stopped::Stuck | Stopped::Ended(_) => Ok(()),
-        Stopped::Taken => {
-            let held = units::rounded(flood.held_bytes());
+        Stopped::Slow if held < HELD_BYTES => Err(Finding::inconclusive(format!(
+            "it takes requests too slowly for that: {flood} until the time was over"
+        ))),
+        Stopped::Slow | Stopped::Taken => {
+            let held = units::rounded(held);
             Err(flood.link.failed(format_args!(
                 "it took everything: at least {held} wait in its memory for one client"
             )))

@@ -1,15 +1,8 @@
 //! B3: requests without reading, until the server takes no more; then reading.
 
-use std::time::Duration;
-
 use super::super::flood::{Flood, Stopped};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
-
-/// So many bytes of replies are due: more than the system holds.
-const DUE_BYTES: u64 = 12 << 20;
-/// A server that has taken nothing for so long waits for its replies to be read.
-const STUCK: Duration = Duration::from_millis(300);
 
 pub(super) static PROBE: Probe = Probe {
     id: "B3",
@@ -25,10 +18,11 @@ pub(super) static PROBE: Probe = Probe {
 
 fn ask(patient: &Patient) -> Asked {
     let mut flood = Flood::open(patient)?;
-    if let Stopped::Ended(close) = flood.send(DUE_BYTES, STUCK)? {
+    if let Stopped::Ended(close) = flood.fill_up()? {
         return Err(Finding::inconclusive(format!(
             "{close}, of a client that does not read: see B1"
         )));
     }
-    flood.drain(false)
+    flood.drain(false)?;
+    flood.exchange()
 }

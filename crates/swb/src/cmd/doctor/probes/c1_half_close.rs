@@ -1,16 +1,9 @@
 //! C1: requests, then the end of input, while replies are still awaited.
 
-use std::time::Duration;
-
 use super::super::flood::{Flood, Stopped};
 use super::super::link::{Close, Heard, Link};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
-
-/// In the second run so many bytes of replies are due: more than the system holds for the server.
-const DUE_BYTES: u64 = 12 << 20;
-/// A server that has taken nothing for so long waits for its replies to be read.
-const STUCK: Duration = Duration::from_millis(300);
 
 pub(super) static PROBE: Probe = Probe {
     id: "C1",
@@ -33,7 +26,7 @@ fn ask(patient: &Patient) -> Asked {
     link.hear_answer(&request)?;
     ends(&mut link)?;
     let mut flood = Flood::open(patient)?;
-    if let Stopped::Ended(close) = flood.send(DUE_BYTES, STUCK)? {
+    if let Stopped::Ended(close) = flood.fill_up()? {
         return Err(Finding::inconclusive(format!(
             "{close} before the end of input, of a client that does not read"
         )));

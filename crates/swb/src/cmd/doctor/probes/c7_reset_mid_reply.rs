@@ -1,7 +1,5 @@
 //! C7: a reset while replies are written.
 
-use std::time::Duration;
-
 use super::super::flood::Flood;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, How, Probe};
@@ -10,10 +8,6 @@ use super::super::probe::{Asked, How, Probe};
 const RESETS: usize = 8;
 /// Requests whose replies nobody waits for.
 const REQUESTS: usize = 50;
-/// So many bytes of replies are due in the last one: more than the system holds.
-const DUE_BYTES: u64 = 12 << 20;
-/// A server that has taken nothing for so long waits in a write.
-const STUCK: Duration = Duration::from_millis(300);
 
 pub(super) static PROBE: Probe = Probe {
     id: "C7",
@@ -41,7 +35,7 @@ fn ask(patient: &Patient) -> Asked {
         patient.survives(&link)?;
     }
     let mut flood = Flood::open(patient)?;
-    flood.send(DUE_BYTES, STUCK)?;
+    flood.fill_up()?;
     flood.link.reset();
     patient.survives(&flood.link)
 }

@@ -10,6 +10,7 @@ mod c4_idle_fin;
 mod c5_reset_idle;
 mod c6_reset_mid_request;
 mod c7_reset_mid_reply;
+mod c8_early_error;
 mod c9_churn;
 mod f10_split_delimiter;
 mod f11_no_delimiter;
@@ -66,6 +67,7 @@ pub(super) static ALL: &[&Probe] = &[
     &c5_reset_idle::PROBE,
     &c6_reset_mid_request::PROBE,
     &c7_reset_mid_reply::PROBE,
+    &c8_early_error::PROBE,
     &c9_churn::PROBE,
     &b1_slow_reader::PROBE,
     &b2_head_of_line::PROBE,

@@ -55,6 +55,7 @@ fn ask(patient: &Patient) -> Asked {
     }
     child.terminate();
     let paused = link.pause(PAUSE);
+    link.widen();
     let heard = link.hear_within(patient.times.patience * 10);
     let ended = child.usage_when(|usage| usage.processes == 0, END).processes == 0;
     let failed = match heard {
