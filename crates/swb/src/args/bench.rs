@@ -35,8 +35,7 @@ use crate::units;
   swb bench localhost:7000 --frame u32be -c 50 --depth 64 --size 1k --server-pid $(pidof app)
   swb bench localhost:7000 --frame lines --rate 10000 --duration 30s --slo p99.9=5ms
   swb bench localhost:6379 --frame redis --data '*1\\r\\n$4\\r\\nPING\\r\\n'
-  swb bench localhost:8080 --frame http1 --data 'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'
-    (nginx closes a connection after keepalive_requests, 1000 of them: raise it there)
+  swb bench localhost:8080 --frame http1 --reconnect --data 'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'
   swb bench unix:/run/app.sock --frame 'len:u32be id:u32be' --match field:id --verify
   swb bench localhost:7000 --frame lines -r 5000 --json --hgrm out.hgrm --svg out.svg")]
 pub(crate) struct BenchArgs {
@@ -95,6 +94,14 @@ pub(crate) struct BenchArgs {
     /// reply.
     #[arg(long = "match", value_name = "HOW", value_parser = matching, default_value = "order")]
     pub(crate) matching: Matching,
+
+    /// Open a conversation again that the server has ended between two replies
+    ///
+    /// At once, and as often as it happens: for servers that end each after so many requests or so
+    /// long a time. Requests that it has cut off count as errors, 'ended'. The run is given up when
+    /// connecting again fails, or when 5 conversations in a row end without a reply.
+    #[arg(long, hide_short_help = true)]
+    pub(crate) reconnect: bool,
 
     /// Each reply must be the message that was sent; else exit 1
     #[arg(long)]

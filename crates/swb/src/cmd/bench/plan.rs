@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use switchboard::Endpoint;
 use switchboard_frame::{Decoder, EncodeError, Encoder, Fields, Framing, Protocol, Role};
 
 use super::expected::Expected;
@@ -31,6 +32,8 @@ pub(super) struct Plan {
     pub(super) is_one_shot: bool,
     /// The end of the stream belongs to the request.
     pub(super) half_closes: bool,
+    /// A conversation that the server has ended is followed by another one.
+    pub(super) reconnects: bool,
     pub(super) spin: bool,
 }
 
@@ -101,6 +104,9 @@ impl Plan {
                  --depth and --match have no place",
             ));
         }
+        if args.reconnect {
+            refuse_what_is_not_opened_again(args, is_one_shot)?;
+        }
         let expected = match args.verify {
             true => Expected::new(framing, &message).map_err(refused)?,
             false => Expected::Anything,
@@ -128,6 +134,7 @@ impl Plan {
             expected,
             is_one_shot,
             half_closes,
+            reconnects: args.reconnect,
             spin: args.spin,
         })
     }
@@ -238,6 +245,22 @@ fn refuse_what_has_no_replies(protocol: &Protocol) -> Result<(), Failure> {
         return Err(Failure::usage(
             "bench needs a framing that says where a reply ends, and in this one nothing does",
         ));
+    }
+    Ok(())
+}
+
+fn refuse_what_is_not_opened_again(args: &BenchArgs, is_one_shot: bool) -> Result<(), Failure> {
+    let endpoint = &args.connection.endpoint;
+    if is_one_shot {
+        return Err(Failure::usage(
+            "only the end of the stream ends a message here, so each request has a connection of \
+             its own: --reconnect has no place",
+        ));
+    }
+    if matches!(endpoint, Endpoint::Fd(_)) {
+        return Err(Failure::usage(format_args!(
+            "{endpoint} is open once: --reconnect has no place"
+        )));
     }
     Ok(())
 }

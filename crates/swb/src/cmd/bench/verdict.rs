@@ -80,8 +80,14 @@ fn what_had_no_reply(plan: &Plan, tally: &Tally) -> Vec<String> {
     if tally.silent_connections > 0 {
         let (silent, all) = (tally.silent_connections, plan.connections);
         why.push(format!("{silent} of {} had no reply", units::count(all as u64, "connection")));
-    } else if tally.received == 0 {
+    } else if tally.received == 0 && tally.unknown_number.is_none() {
         why.push("no reply came in the time that was measured".to_owned());
+    }
+    if let Some((count, first)) =
+        tally.errors.get("unknown-number").zip(tally.unknown_number.as_ref())
+    {
+        let replies = units::count(*count, "reply");
+        why.push(format!("{replies} had a number that no request waited for; {first}"));
     }
     if let Some(count) = tally.errors.get("unexpected") {
         why.push(match count {
@@ -155,6 +161,7 @@ mod tests {
             measured: Duration::from_secs(1),
             used: Used { own: 500_000_000, server: None },
             has_begun: true,
+            gave_up: None,
             open: 2,
             was_interrupted: false,
             was_silent: false,
