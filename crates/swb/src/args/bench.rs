@@ -34,7 +34,7 @@ use crate::units;
   swb bench localhost:7000 --frame u32be
   swb bench localhost:7000 --frame u32be -c 50 --depth 64 --size 1k --server-pid $(pidof app)
   swb bench localhost:7000 --frame lines --rate 10000 --duration 30s --slo p99.9=5ms
-  swb bench localhost:6379 --frame redis --data '*1\\r\\n$4\\r\\nPING\\r\\n'
+  swb bench localhost:6379 --frame redis --data 'PING\\r\\n' --depth 16
   swb bench localhost:8080 --frame http1 --reconnect --data 'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'
   swb bench unix:/run/app.sock --frame 'len:u32be id:u32be' --match field:id --verify
   swb bench localhost:7000 --frame lines -r 5000 --json --hgrm out.hgrm --svg out.svg")]
@@ -98,8 +98,8 @@ pub(crate) struct BenchArgs {
     /// Open a conversation again that the server has ended between two replies
     ///
     /// At once, and as often as it happens: for servers that end each after so many requests or so
-    /// long a time. Requests that it has cut off count as errors, 'ended'. The run is given up when
-    /// connecting again fails, or when 5 conversations in a row end without a reply.
+    /// long a time. Requests that it leaves without a reply count as errors, 'ended'. The run is
+    /// given up when connecting again fails, or when a few in a row end without a reply.
     #[arg(long, hide_short_help = true)]
     pub(crate) reconnect: bool,
 

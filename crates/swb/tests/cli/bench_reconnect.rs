@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 
 use crate::bench::{bench, read_message, summary};
-use crate::support::{read_to_end, run};
+use crate::support::{read_to_end, reset, run};
 
 /// Serves one conversation after the other, each with so many replies; then it listens no more,
 /// and the last one ends after that.
@@ -57,6 +57,36 @@ fn a_conversation_that_the_server_ends_is_opened_again_and_goes_on() {
         ran.text()
     );
     server.join().unwrap();
+}
+
+/// The server has not read the request that was on its way; within a reply a reset is none of this.
+#[test]
+fn a_reset_between_two_replies_is_such_an_end_too() {
+    for (part, exit) in [(&b""[..], 0), (b"\x05ab", 6)] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = thread::spawn(move || {
+            let mut stream = listener.accept().unwrap().0;
+            for _ in 0..3 {
+                let message = read_message(&mut stream).unwrap();
+                stream.write_all(&message).unwrap();
+            }
+            read_message(&mut stream).unwrap();
+            stream.write_all(part).unwrap();
+            reset(stream);
+            if part.is_empty() {
+                converse(listener.accept().unwrap().0, usize::MAX);
+            }
+        });
+        let ran = bench(&address, "u8", &["-c", "1", "--count", "10", "--reconnect"]);
+        let told = summary(&ran);
+        assert_eq!((ran.exit, &told["errors"]["reset"]), (exit, &1.into()), "{}", ran.stderr);
+        if exit == 0 {
+            assert_eq!(told["errors"], serde_json::json!({"ended": 1, "reset": 1}));
+            assert_eq!(told["messages_received"], 9);
+        }
+        server.join().unwrap();
+    }
 }
 
 /// Numbers go on from one conversation to the next, and so does the schedule; what is due while

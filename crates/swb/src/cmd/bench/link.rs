@@ -214,7 +214,10 @@ impl Link {
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.broken("cannot receive from", error)),
+                Err(error) => {
+                    self.broke(self.broken("cannot receive from", error), common)?;
+                    break;
+                }
             };
             common.tally.bytes_received += bytes as u64;
             common.look_at_the_clock();

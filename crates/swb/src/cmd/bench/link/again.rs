@@ -69,6 +69,19 @@ impl Link {
         Ok(())
     }
 
+    /// The stream broke. A server that ends a conversation while a request is on its way to it
+    /// resets it, so between two replies that is an end as well, and told beside it.
+    ///
+    /// # Errors
+    /// It was anything else, or as for [`ended`](Self::ended).
+    pub(super) fn broke(&mut self, error: Error, common: &mut Common<'_>) -> Result<(), Error> {
+        if !common.plan.reconnects || !error.is_reset() || self.cut_short().is_some() {
+            return Err(error);
+        }
+        common.tally.error("reset", 1);
+        self.ended(common)
+    }
+
     /// The connection has had what it was for.
     pub(super) fn use_up(&mut self) {
         self.way = Way::Used;
