@@ -35,7 +35,7 @@ use crate::units;
   swb bench localhost:7000 --frame u32be -c 50 --depth 64 --size 1k --server-pid $(pidof app)
   swb bench localhost:7000 --frame lines --rate 10000 --duration 30s --slo p99.9=5ms
   swb bench localhost:6379 --frame redis --data 'PING\\r\\n' --depth 16
-  swb bench localhost:8080 --frame http1 --reconnect --data 'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'
+  swb bench localhost:8080 -f http1 --reconnect --data 'GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'
   swb bench unix:/run/app.sock --frame 'len:u32be id:u32be' --match field:id --verify
   swb bench localhost:7000 --frame lines -r 5000 --json --hgrm out.hgrm --svg out.svg")]
 pub(crate) struct BenchArgs {

@@ -117,6 +117,20 @@ fn numbers_and_the_schedule_go_on_in_the_next_conversation() {
     }
 }
 
+/// The first one is due at the beginning and has no reply; the second one is due a second later,
+/// and that second is not in its latency.
+#[test]
+fn on_a_schedule_a_request_that_ended_has_had_its_turn() {
+    let (address, server) = in_turn(&[0, 1]);
+    let ran = bench(&address, "u8", &["-c", "1", "-r", "1", "--count", "2", "--reconnect"]);
+    let told = summary(&ran);
+    assert_eq!(told["errors"], serde_json::json!({"ended": 1}), "{told}");
+    let latency = &told["latency_ns"];
+    assert_eq!(latency["count"], 1, "{told}");
+    assert!(latency["max"].as_u64().unwrap() < 1_000_000_000, "{told}");
+    server.join().unwrap();
+}
+
 #[test]
 fn without_reconnect_an_end_says_how_far_it_came_and_what_to_do() {
     for (replies, told) in [
@@ -144,8 +158,9 @@ fn without_reconnect_an_end_says_how_far_it_came_and_what_to_do() {
 #[test]
 fn reconnecting_in_vain_ends_the_run() {
     let args = ["-c", "1", "--reconnect", "--duration", "1h"];
-    let (address, server) = in_turn(&[1, 0, 0, 0, 0, 0]);
+    let (address, server) = in_turn(&[0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0]);
     let ran = bench(&address, "u8", &args);
+    assert_eq!(summary(&ran)["reconnects"], 10, "a reply begins the count anew: {}", ran.stderr);
     let told = format!(
         "swb: --reconnect gave up: the server ended 5 conversations in a row without a reply, at \
          tcp://{address}\n"

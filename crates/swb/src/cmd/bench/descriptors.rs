@@ -20,8 +20,8 @@ pub(super) fn not_made(error: Error, endpoint: &Endpoint, connections: usize) ->
         Some(most) if error.is_exhausted() && most < needed => {
             let connections = units::count(connections as u64, "connection");
             let advice = format!(
-                "{connections} and what else there is need {needed} descriptors, and 'ulimit -n' is \
-                 {most}: raise it with 'ulimit -n {needed}'"
+                "{connections} and what else there is need {needed} descriptors, and 'ulimit -n' \
+                 is {most}: raise it with 'ulimit -n {needed}'"
             );
             not_connected(error.with_advice(advice))
         }
