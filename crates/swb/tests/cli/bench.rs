@@ -245,7 +245,8 @@ fn replies_in_another_order_are_matched_by_their_number() {
 
 #[test]
 fn what_cannot_be_measured_is_refused_before_anybody_is_connected_to() {
-    let cases: [(&[&str], i32, &str); 10] = [
+    let cases: [(&[&str], i32, &str); 11] = [
+        (&["-f", "redis", "--data", "PING"], 2, "that end a line are written \\r\\n in --data"),
         (&["-f", "postgres"], 2, "a request has several"),
         (&["-f", "eof", "--depth", "2"], 2, "only the end of the stream ends a message here"),
         (&["-f", "u8", "-r", "100000001"], 2, "at most 100000000 messages a second"),

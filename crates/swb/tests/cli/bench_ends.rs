@@ -172,6 +172,32 @@ fn replies_of_unknown_numbers_are_told_with_the_first_one_and_what_was_awaited()
     server.join().unwrap();
 }
 
+/// A reply is one whatever it says, so the first is shown.
+#[test]
+fn the_first_reply_is_shown() {
+    let server = |_, mut stream: TcpStream| {
+        let mut line = String::new();
+        while let Ok(1..) = BufReader::new(&stream).read_line(&mut line) {
+            let _ = stream.write_all(b"-ERR unknown command\r\n");
+        }
+    };
+    let args = ["-f", "redis", "--data", "PNG\\r\\n", "-c", "1", "--count", "3"];
+    for json in [&["--json"][..], &[]] {
+        let (address, server) = serve(1, server);
+        let ran = run(&[&["bench", &address], &args[..], json].concat(), b"");
+        assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""));
+        match json.is_empty() {
+            true => assert!(
+                ran.text().contains("\nreply     -ERR unknown command\\r\\n (the first one)\n"),
+                "{}",
+                ran.text()
+            ),
+            false => assert_eq!(summary(&ran)["first_reply"], "-ERR unknown command\\r\\n"),
+        }
+        server.join().unwrap();
+    }
+}
+
 /// The limit of descriptors is what a user can do something about.
 #[test]
 fn where_descriptors_run_out_the_limit_and_what_is_needed_are_named() {

@@ -45,6 +45,9 @@ pub(super) const ENDS_IN_VAIN_MAX: u32 = 5;
 /// How many of the numbers that were awaited are told, where another one came.
 pub(super) const NUMBERS_TOLD_MAX: usize = 4;
 
+/// How many bytes of the first reply are shown.
+pub(super) const REPLY_BYTES_SHOWN_MAX: usize = 48;
+
 /// How long replies that are outstanding at the end are waited for.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
 

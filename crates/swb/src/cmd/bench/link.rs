@@ -17,12 +17,13 @@ use switchboard_frame::{Assembler, Decoder, Field, Frame, ReceiveBuffer, Role, S
 use super::clock::Clock;
 use super::connecting::Dialer;
 use super::flight::Flight;
-use super::limits::{NUMBERS_TOLD_MAX, READ_BYTES};
+use super::limits::{NUMBERS_TOLD_MAX, READ_BYTES, REPLY_BYTES_SHOWN_MAX};
 use super::outgoing::Outgoing;
 use super::plan::Plan;
 use super::schedule::Schedule;
 use super::tally::Tally;
 use crate::exit::Failure;
+use crate::payload;
 
 use again::Began;
 
@@ -258,7 +259,8 @@ impl Link {
         let mut at = usize::try_from(self.passing).unwrap_or(usize::MAX).min(bytes.len());
         let mut replies = u64::from(self.passing > 0 && self.passing == at as u64);
         self.passing -= at as u64;
-        let looks = common.plan.looks_at_replies();
+        // The first one of all is shown to the user, who sees then what is being measured.
+        let looks = common.plan.looks_at_replies() || common.tally.first_reply.is_none();
         loop {
             let bytes = &bytes[at..];
             match self.decoder.step(bytes, at_end) {
@@ -307,6 +309,7 @@ impl Link {
             return Ok(());
         };
         let (plan, n) = (common.plan, self.answered + 1);
+        common.tally.first_reply.get_or_insert_with(|| beginning(reply));
         let number = match &plan.message.number {
             Some(name) => {
                 let Some(field) = self.decoder.field(name, bytes) else {
@@ -464,6 +467,12 @@ impl Link {
 /// The buffer that connections share.
 pub(super) fn buffer() -> Vec<u8> {
     vec![0; READ_BYTES]
+}
+
+/// What is shown of a reply.
+fn beginning(reply: &[u8]) -> String {
+    let shown = &reply[..reply.len().min(REPLY_BYTES_SHOWN_MAX)];
+    payload::escape(shown) + if shown.len() < reply.len() { ".." } else { "" }
 }
 
 /// A field as a number, the most significant byte first.

@@ -87,12 +87,16 @@ impl Plan {
             None => Rhythm::Closed { depth: args.depth as u64 },
         };
         let refused = |error: EncodeError| {
-            let advice = match args.data.is_none() && args.fields.fields.is_empty() {
-                true => {
+            let advice = match (&args.data, args.fields.fields.is_empty()) {
+                (None, true) => {
                     ": --size SIZE says how large the message is, --data what it is, --field \
                      NAME=VALUE what its header has"
                 }
-                false => "",
+                // As in Redis, where a line is a command.
+                (Some(data), true) if !data.contains('\\') && !data.starts_with('@') => {
+                    ": bytes that end a line are written \\r\\n in --data"
+                }
+                _ => "",
             };
             let text = format_args!("the message cannot be sent: {error}{advice}");
             Failure::usage(text)

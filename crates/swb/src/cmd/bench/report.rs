@@ -167,6 +167,9 @@ impl<'a> Report<'a> {
             .boolean("valid", verdict.why_invalid.is_empty())
             .strings("why_invalid", &verdict.why_invalid)
             .objects("slo", objectives);
+        if let Some(first) = &tally.first_reply {
+            object = object.string("first_reply", first);
+        }
         if let Some(unknown) = &tally.unknown_number {
             object = object.string("unknown_number", unknown);
         }
@@ -217,6 +220,9 @@ impl<'a> Report<'a> {
             add(format!("{:<10}{ended} that the server had ended", "opened"));
         }
         add(format!("{:<10}{}", "cpu", self.processors(outcome)));
+        if let Some(first) = &tally.first_reply {
+            add(format!("{:<10}{first} (the first one)", "reply"));
+        }
         if !tally.errors.is_empty() {
             add(format!("{:<10}{}", "errors", errors_and_why(outcome)));
         }
