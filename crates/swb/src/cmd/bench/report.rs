@@ -167,19 +167,16 @@ impl<'a> Report<'a> {
             .boolean("valid", verdict.why_invalid.is_empty())
             .strings("why_invalid", &verdict.why_invalid)
             .objects("slo", objectives);
-        if let Some(first) = &tally.first_reply {
-            object = object.string("first_reply", first);
+        let said = [
+            ("first_reply", &tally.first_reply),
+            ("unknown_number", &tally.unknown_number),
+            ("difference", &verdict.difference),
+            ("unverified", &verdict.unverified),
+        ];
+        for (name, text) in said.iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
+            object = object.string(name, text);
         }
-        if let Some(unknown) = &tally.unknown_number {
-            object = object.string("unknown_number", unknown);
-        }
-        if let Some(difference) = &verdict.difference {
-            object = object.string("difference", difference);
-        }
-        match &verdict.unverified {
-            Some(errors) => object.string("unverified", errors),
-            None => object,
-        }
+        object
     }
 
     fn text(&self, outcome: &Outcome, verdict: &Verdict) -> String {
