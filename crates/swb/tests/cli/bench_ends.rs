@@ -214,13 +214,13 @@ fn where_descriptors_run_out_the_limit_and_what_is_needed_are_named() {
         (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
     };
     let (exit, told) = limited("30", &[]);
-    let advice = "30 connections and what else there is need 46 descriptors, and 'ulimit -n' is \
-                  30: raise it with 'ulimit -n 46'\n";
+    let advice = "30 connections and what else there is need 62 descriptors, and 'ulimit -n' is \
+                  30: raise it with 'ulimit -n 62'\n";
     assert!(exit == Some(3) && told.ends_with(advice), "{exit:?}: {told}");
     // That is enough, whatever is asked for.
     let (hgrm, svg) = (file("hgrm"), file("svg"));
     let more = ["--hgrm", &hgrm, "--svg", &svg, "--server-pid", &pid, "-r", "3k"];
-    assert_eq!(limited("46", &more).1, "");
+    assert_eq!(limited("62", &more).1, "");
     stop(server);
 }
 

@@ -11,8 +11,9 @@ pub(super) const BLOCK_BYTES: usize = 1024 * 1024;
 /// The most connections that are being made at a time.
 pub(super) const CONNECTING_MAX: usize = 64;
 
-/// The descriptors that this program has open beside its connections, at the most.
-pub(super) const DESCRIPTORS_BESIDE: u64 = 16;
+/// The descriptors that this program may have open beside its connections: its own, a dozen, and
+/// what it was started with.
+pub(super) const DESCRIPTORS_BESIDE: u64 = 32;
 
 /// The most events that are taken from the system at a time.
 pub(super) const EVENTS_MAX: usize = 1024;
