@@ -18,6 +18,9 @@ use crate::exit::Failure;
 /// To the beginning of the line, and nothing on it.
 const CLEAR: &str = "\r\x1b[K";
 
+/// Between what the library calls something and what this command does.
+const BEFORE_FLAGS: &str = ", swb --";
+
 /// Bytes of output held before a write.
 const OUTPUT_BYTES: usize = 64 * 1024;
 
@@ -69,6 +72,7 @@ impl Printer {
     /// Says something to the person. A stderr that is gone is no reason to stop.
     pub(crate) fn talk(&self, text: &str) {
         let mut err = io::stderr().lock();
+        let text = in_flags(text);
         let clear = if self.status.swap(false, Ordering::Relaxed) { CLEAR } else { "" };
         // In one write: other processes of a server have the same stderr.
         let _ = err.write_all(format!("{clear}{text}\n").as_bytes());
@@ -106,11 +110,40 @@ impl Printer {
 
 /// Says why the command failed, before there is a printer or after it is gone.
 pub(crate) fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "swb: {text}");
+    let _ = writeln!(io::stderr().lock(), "swb: {}", in_flags(text));
+}
+
+/// The text of an error in the words of this command. The library says what to do in both of its
+/// faces, `with_ca_file, swb --tls-ca FILE`, and here only the flag is of use.
+pub(crate) fn in_flags(text: &str) -> String {
+    let mut said = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, flags)) = rest.split_once(BEFORE_FLAGS) {
+        // The name of a function, a word, stands before it.
+        let name = before.rfind(' ').map_or(0, |space| space + 1);
+        said.push_str(&before[..name]);
+        said.push_str("--");
+        rest = flags;
+    }
+    said + rest
 }
 
 /// <https://no-color.org>: set and not empty means no colour.
 fn colour_wanted() -> bool {
     env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
         && env::var_os("TERM").is_none_or(|v| v != "dumb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_is_in_flags() {
+        let both = "who is it: trust its CA: with_ca_file, swb --tls-ca FILE";
+        assert_eq!(in_flags(both), "who is it: trust its CA: --tls-ca FILE");
+        let twice = "a: Options::b, swb --c, or d, swb --e F --g";
+        assert_eq!(in_flags(twice), "a: --c, or --e F --g");
+        assert_eq!(in_flags("nothing, or swb --help"), "nothing, or swb --help");
+    }
 }

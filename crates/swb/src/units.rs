@@ -70,15 +70,16 @@ pub(crate) fn liveness(text: &str) -> Result<Liveness, String> {
     }
 }
 
-/// Reads a number of something of which there has to be one.
+/// Reads a number of something of which there has to be one: digits, or thousands (`10k`) or
+/// millions (`1.5M`).
 ///
 /// # Errors
-/// Not a number, more than fits, or zero.
+/// Not a whole number, more than fits, or zero.
 pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("it must be at least 1".to_owned()),
-        Ok(number) => Ok(number),
-        Err(_) => Err("a number is written in digits: 100".to_owned()),
+    match decimal(text).and_then(|number| usize::try_from(number).ok()) {
+        Some(0) => Err("it must be at least 1".to_owned()),
+        Some(number) => Ok(number),
+        None => Err("a number is written in digits, or as 10k or 1.5M".to_owned()),
     }
 }
 
@@ -88,6 +89,23 @@ pub(crate) fn at_least_one(text: &str) -> Result<usize, String> {
 /// As for [`at_least_one`].
 pub(crate) fn at_least_one_in_all(text: &str) -> Result<u64, String> {
     at_least_one(text).map(|number| number as u64)
+}
+
+/// Reads a rate, of so many a second, which need not be whole; in the same units.
+///
+/// # Errors
+/// Not a number, or not above zero.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    let (number, power) = power_of_ten(text);
+    // What is a whole number is one to the last digit, which a product need not be.
+    let rate = match decimal(text) {
+        Some(whole) => Ok(whole as f64),
+        None => number.parse::<f64>().map(|number| number * [1.0, 1e3, 1e6][power / 3]),
+    };
+    match rate {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("a rate is a number of messages a second: 500, 10k or 1.5M".to_owned()),
+    }
 }
 
 /// Reads a number of event loops.
@@ -171,6 +189,27 @@ pub(crate) fn count(number: u64, noun: &str) -> String {
     }
 }
 
+/// A power of ten by its letter, and what stands before it.
+fn power_of_ten(text: &str) -> (&str, usize) {
+    match text.split_at_checked(text.len().saturating_sub(1)) {
+        Some((number, "k")) => (number, 3),
+        Some((number, "M")) => (number, 6),
+        _ => (text, 0),
+    }
+}
+
+/// A whole number in decimal units, to the last digit. `None`: it is none, or too large.
+fn decimal(text: &str) -> Option<u64> {
+    let (number, power) = power_of_ten(text);
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let zeros = power.checked_sub(part.len())?;
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || number.ends_with('.') || !digits(whole) || !digits(part) {
+        return None;
+    }
+    format!("{whole}{part}{}", "0".repeat(zeros)).parse().ok()
+}
+
 fn split(text: &str) -> (&str, &str) {
     text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())
 }
@@ -208,6 +247,26 @@ mod tests {
             assert!(size(wrong).is_err(), "{wrong}");
         }
         assert!(chunk("0").is_err());
+    }
+
+    #[test]
+    fn numbers_are_in_powers_of_ten() {
+        for (text, number) in
+            [("1", 1), ("10k", 10_000), ("1.5M", 1_500_000), ("1.234k", 1234), ("1.1M", 1_100_000)]
+        {
+            assert_eq!(at_least_one(text), Ok(number), "{text}");
+            assert_eq!(rate(text), Ok(number as f64), "{text}");
+        }
+        assert_eq!(at_least_one("0k").unwrap_err(), "it must be at least 1");
+        for wrong in ["", "k", ".5k", "5.k", "1.5", "1.2345k", "10K", "1m", "-1", "+1", "1e3", "kk"]
+        {
+            assert!(at_least_one(wrong).is_err(), "{wrong}");
+        }
+        assert!(at_least_one("99999999999999M").is_err());
+        assert_eq!((rate("0.25"), rate("0.0005k")), (Ok(0.25), Ok(0.5)));
+        for wrong in ["0", "-1", "inf", "infk", "NaN", "many", "", "k", "1K"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -90,6 +90,23 @@ fn every_message_comes_back_in_any_framing() {
     }
 }
 
+#[test]
+fn numbers_and_rates_may_have_units() {
+    let server = Running::start(&["serve", "127.0.0.1:0", "echo", "-f", "u8"]);
+    let ran = bench(&server.endpoint, "u8", &["-c", "0.01k", "-r", "0.0025M", "--count", "0.1k"]);
+    let told = summary(&ran);
+    assert_eq!((&told["connections"], &told["rate"]), (&10.into(), &2500.0.into()), "{told}");
+    assert_eq!(told["messages_received"], 100);
+    stop(server);
+    for (args, told) in [
+        (["-r", "10K"], "a rate is a number of messages a second: 500, 10k or 1.5M"),
+        (["-c", "1.5"], "a number is written in digits, or as 10k or 1.5M"),
+    ] {
+        let ran = bench("127.0.0.1:1", "u8", &args);
+        assert_eq!((ran.exit, ran.stderr.contains(told)), (2, true), "{}", ran.stderr);
+    }
+}
+
 /// Where only the end of the stream ends a message, each has a connection of its own.
 #[test]
 fn a_message_that_the_end_of_the_stream_ends_has_its_own_connection() {
@@ -228,7 +245,8 @@ fn replies_in_another_order_are_matched_by_their_number() {
 
 #[test]
 fn what_cannot_be_measured_is_refused_before_anybody_is_connected_to() {
-    let cases: [(&[&str], i32, &str); 10] = [
+    let cases: [(&[&str], i32, &str); 11] = [
+        (&["-f", "redis", "--data", "PING"], 2, "that end a line are written \\r\\n in --data"),
         (&["-f", "postgres"], 2, "a request has several"),
         (&["-f", "eof", "--depth", "2"], 2, "only the end of the stream ends a message here"),
         (&["-f", "u8", "-r", "100000001"], 2, "at most 100000000 messages a second"),

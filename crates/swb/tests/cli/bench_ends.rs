@@ -149,6 +149,81 @@ fn replies_that_nobody_asked_for_make_a_run_invalid() {
     server.join().unwrap();
 }
 
+/// A server that numbers its replies itself is told as that, and not as one that is silent.
+#[test]
+fn replies_of_unknown_numbers_are_told_with_the_first_one_and_what_was_awaited() {
+    let (address, server) = serve(1, |_, mut stream| {
+        while let Some(mut message) = read_message(&mut stream) {
+            message[1] += 100;
+            let _ = stream.write_all(&message);
+        }
+    });
+    let frame = "len:u8,rest id:1";
+    let args = ["-c", "1", "--depth", "6", "--warm-up", "0s", "--duration", "100ms"];
+    let args = [&args[..], &["--size", "2", "--match", "field:id"]].concat();
+    let ran = bench(&address, frame, &args);
+    let told = summary(&ran);
+    assert_eq!((ran.exit, ran.stderr.as_str()), (1, ""), "{told}");
+    assert_eq!(told["errors"], serde_json::json!({"unanswered": 6, "unknown-number": 6}));
+    let first = "connection 1, reply 1: its number is 100, and outstanding were 0, 1, 2, 3, ..";
+    assert_eq!(told["unknown_number"], first);
+    let why = format!("6 replies had a number that no request waited for; {first}");
+    assert_eq!(told["why_invalid"], serde_json::json!([why]));
+    server.join().unwrap();
+}
+
+/// A reply is one whatever it says, so the first is shown.
+#[test]
+fn the_first_reply_is_shown() {
+    let server = |_, mut stream: TcpStream| {
+        let mut line = String::new();
+        while let Ok(1..) = BufReader::new(&stream).read_line(&mut line) {
+            let _ = stream.write_all(b"-ERR unknown command\r\n");
+        }
+    };
+    let args = ["-f", "redis", "--data", "PNG\\r\\n", "-c", "1", "--count", "3"];
+    for json in [&["--json"][..], &[]] {
+        let (address, server) = serve(1, server);
+        let ran = run(&[&["bench", &address], &args[..], json].concat(), b"");
+        assert_eq!((ran.exit, ran.stderr.as_str()), (0, ""));
+        match json.is_empty() {
+            true => assert!(
+                ran.text().contains("\nreply     -ERR unknown command\\r\\n (the first one)\n"),
+                "{}",
+                ran.text()
+            ),
+            false => assert_eq!(summary(&ran)["first_reply"], "-ERR unknown command\\r\\n"),
+        }
+        server.join().unwrap();
+    }
+}
+
+/// The limit of descriptors is what a user can do something about.
+#[test]
+fn where_descriptors_run_out_the_limit_and_what_is_needed_are_named() {
+    let dir = Dir::new("bench-descriptors");
+    let file = |name: &str| dir.path.join(name).display().to_string();
+    let server = Running::start(&["serve", "127.0.0.1:0", "echo", "-f", "u8"]);
+    let pid = server.child.id().to_string();
+    let limited = |limit: &str, more: &[&str]| {
+        let limit = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+        let args = ["bench", &server.endpoint, "-f", "u8", "-c", "30", "--count", "300"];
+        let mut sh = std::process::Command::new("sh");
+        sh.args(["-c", &limit, env!("CARGO_BIN_EXE_swb")]).args(args).args(more);
+        let ran = sh.output().unwrap();
+        (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+    };
+    let (exit, told) = limited("30", &[]);
+    let advice = "30 connections and what else there is need 62 descriptors, and 'ulimit -n' is \
+                  30: raise it with 'ulimit -n 62'\n";
+    assert!(exit == Some(3) && told.ends_with(advice), "{exit:?}: {told}");
+    // That is enough, whatever is asked for.
+    let (hgrm, svg) = (file("hgrm"), file("svg"));
+    let more = ["--hgrm", &hgrm, "--svg", &svg, "--server-pid", &pid, "-r", "3k"];
+    assert_eq!(limited("62", &more).1, "");
+    stop(server);
+}
+
 /// No machine can send so many: what was due is counted all the same, and the run ends.
 #[test]
 fn the_highest_rate_ends_with_its_duration_and_counts_all_that_was_due() {

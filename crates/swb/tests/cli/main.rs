@@ -5,6 +5,7 @@
 mod bench;
 mod bench_ends;
 mod bench_open;
+mod bench_reconnect;
 mod decode;
 mod decode_vectors;
 mod encode;

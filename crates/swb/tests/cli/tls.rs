@@ -100,14 +100,22 @@ fn whom_nobody_vouches_for_is_not_spoken_to() {
     let mut server = files.serve(&["echo"]);
     let port = server.endpoint.rsplit(':').next().unwrap().to_owned();
     for (args, words) in [
-        (&["--tls-ca", &other.cert][..], "was issued by nobody who is trusted here"),
+        (
+            &["--tls-ca", &other.cert][..],
+            "was issued by nobody who is trusted here: trust its CA: --tls-ca FILE\n",
+        ),
         (
             &["--tls-ca", &files.cert, "--tls-name", "example.org"],
-            "is for 127.0.0.1, not for example.org",
+            "is for 127.0.0.1, not for example.org: connect to that name, or say that it is \
+             meant: --tls-name",
         ),
     ] {
         let ran = send(&server.endpoint, args);
         assert_eq!((ran.exit, ran.text()), (3, ""), "{}", ran.stderr);
+        // Every verb has the same words.
+        let bench = run(&[&["bench", &server.endpoint, "-f", "lines"], args].concat(), b"");
+        assert_eq!((bench.exit, bench.stderr), (3, ran.stderr.clone()));
+        server.told("the TLS handshake failed with tls://127.0.0.1:");
         assert!(ran.stderr.contains(words), "{}", ran.stderr);
         assert!(
             ran.stderr.starts_with("swb: cannot connect to tls://127.0.0.1:"),
@@ -123,7 +131,7 @@ fn whom_nobody_vouches_for_is_not_spoken_to() {
     server.told("the peer does not speak TLS: it has to connect with TLS (tls://)");
     server.interrupt();
     let told = server.end();
-    assert!(told.stderr.ends_with("; bad-prefix 1, reset 2\n"), "{}", told.stderr);
+    assert!(told.stderr.ends_with("; bad-prefix 1, reset 4\n"), "{}", told.stderr);
 }
 
 #[test]
@@ -132,7 +140,11 @@ fn a_client_certificate_can_be_required() {
     let server = files.serve(&["--tls-client-ca", &files.cert, "echo"]);
     let ran = send(&server.endpoint, &["--tls-ca", &files.cert]);
     assert_eq!(ran.exit, 6, "{}", ran.stderr);
-    assert!(ran.stderr.contains("the server requires a client certificate"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("a client certificate: give one: --tls-cert FILE"),
+        "{}",
+        ran.stderr
+    );
     server.interrupt();
     let told = server.end();
     assert!(told.stderr.contains("the client gave no certificate"), "{}", told.stderr);

@@ -8,8 +8,9 @@ use switchboard::{
     ConnectOptions, Connecting, Endpoint, Error, Stopper, Transport, deadline, select,
 };
 
+use super::descriptors::not_made;
 use super::limits::CONNECTING_MAX;
-use crate::args::{ConnectionArgs, not_connected};
+use crate::args::ConnectionArgs;
 use crate::exit::{Exit, Failure};
 use crate::printer::Printer;
 
@@ -43,7 +44,8 @@ pub(super) fn connect(
     let tls = args.tls(printer)?;
     let mut options = args.options(tls.clone(), stopper)?;
     let began = deadline::now();
-    let first = args.endpoint.connect(&options).map_err(not_connected)?;
+    let failed = |error| not_made(error, &args.endpoint, count);
+    let first = args.endpoint.connect(&options).map_err(failed)?;
     took(since(began));
     // The first one has found the address of a name, for all.
     let endpoint = match (&args.endpoint, first.remote()) {
@@ -67,7 +69,7 @@ pub(super) fn connect(
         other => {
             while made.len() < count {
                 let began = deadline::now();
-                made.push(other.connect(&dialer.options).map_err(not_connected)?);
+                made.push(other.connect(&dialer.options).map_err(failed)?);
                 took(since(began));
             }
         }
@@ -83,11 +85,12 @@ fn at_once(
     made: &mut Vec<Arc<dyn Transport>>,
     took: &mut dyn FnMut(u64),
 ) -> Result<(), Failure> {
+    let failed = |error| not_made(error, &dialer.endpoint, count);
     let mut under_way: Vec<(Connecting, Instant)> = Vec::new();
     while made.len() < count {
         while under_way.len() < CONNECTING_MAX.min(count - made.len()) {
             let began = deadline::now();
-            let connecting = dialer.start().map_err(not_connected)?;
+            let connecting = dialer.start().map_err(failed)?;
             under_way.push((connecting, began));
         }
         let sources: Vec<&dyn Source> = under_way.iter().map(|(it, _)| it as _).collect();
@@ -100,7 +103,7 @@ fn at_once(
         places.sort_unstable_by(|a, b| b.cmp(a));
         for place in places {
             let (connecting, began) = &mut under_way[place];
-            if let Some(transport) = connecting.finish().map_err(not_connected)? {
+            if let Some(transport) = connecting.finish().map_err(failed)? {
                 took(since(*began));
                 made.push(transport);
                 under_way.swap_remove(place);

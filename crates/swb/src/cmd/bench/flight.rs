@@ -87,8 +87,9 @@ impl Flight {
         match self {
             Flight::Order { .. } => self.answer_oldest(u64::MAX),
             Flight::Numbers { sent, front, count } => loop {
+                let first = sent.pop_front()?;
                 *front += 1;
-                if let Some(at) = sent.pop_front()? {
+                if let Some(at) = first {
                     *count -= 1;
                     return Some((at, 1));
                 }

@@ -11,6 +11,10 @@ pub(super) const BLOCK_BYTES: usize = 1024 * 1024;
 /// The most connections that are being made at a time.
 pub(super) const CONNECTING_MAX: usize = 64;
 
+/// The descriptors that this program may have open beside its connections: its own, a dozen, and
+/// what it was started with.
+pub(super) const DESCRIPTORS_BESIDE: u64 = 32;
+
 /// The most events that are taken from the system at a time.
 pub(super) const EVENTS_MAX: usize = 1024;
 
@@ -34,6 +38,16 @@ pub(super) const KEPT_SHARE_MIN: f64 = 0.99;
 
 /// The share of a processor at which this program counts as busy all the time.
 pub(super) const BUSY_SHARE: f64 = 0.95;
+
+/// How many conversations in a row the server may end without any reply, before a run that opens
+/// them again is ended.
+pub(super) const ENDS_IN_VAIN_MAX: u32 = 5;
+
+/// How many of the numbers that were awaited are told, where another one came.
+pub(super) const NUMBERS_TOLD_MAX: usize = 4;
+
+/// How many bytes of the first reply are shown.
+pub(super) const REPLY_BYTES_SHOWN_MAX: usize = 48;
 
 /// How long replies that are outstanding at the end are waited for.
 pub(super) const GRACE: Duration = Duration::from_secs(2);

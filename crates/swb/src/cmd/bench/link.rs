@@ -2,6 +2,9 @@
 //!
 //! Bytes are read into a buffer that all connections share and decoded there; a connection keeps
 //! only a reply that has begun. Of a large one nothing is kept where nothing of it is looked at.
+//! `again` is how one ends and the next begins.
+
+mod again;
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -9,19 +12,20 @@ use std::sync::Arc;
 
 use switchboard::transport::Interest;
 use switchboard::{Connecting, Error, Transport};
-use switchboard_frame::{
-    Assembler, Decoder, ErrorKind, Field, Frame, FrameError, ReceiveBuffer, Role, Step,
-};
+use switchboard_frame::{Assembler, Decoder, Field, Frame, ReceiveBuffer, Role, Step};
 
 use super::clock::Clock;
 use super::connecting::Dialer;
 use super::flight::Flight;
-use super::limits::READ_BYTES;
+use super::limits::{NUMBERS_TOLD_MAX, READ_BYTES, REPLY_BYTES_SHOWN_MAX};
 use super::outgoing::Outgoing;
 use super::plan::Plan;
 use super::schedule::Schedule;
 use super::tally::Tally;
 use crate::exit::Failure;
+use crate::payload;
+
+use again::Began;
 
 /// What all connections share.
 pub(super) struct Common<'a> {
@@ -36,6 +40,8 @@ pub(super) struct Common<'a> {
     pub(super) clock: Clock,
     /// When the clock was last looked at.
     pub(super) now: u64,
+    /// A conversation that ended could not be followed by another one: the run is over.
+    pub(super) gave_up: Option<Error>,
 }
 
 impl Common<'_> {
@@ -49,11 +55,11 @@ enum Way {
     Open(Arc<dyn Transport>),
     /// It is being made, since then.
     Making(Box<Connecting>, u64),
-    /// It has had its one reply, and the next one is made when a request is due.
+    /// It is over, and the next one is made when there is a use for it.
     Used,
 }
 
-/// A connection; where one has one request, each that follows another.
+/// A connection, and each that follows it.
 pub(super) struct Link {
     index: usize,
     way: Way,
@@ -71,12 +77,24 @@ pub(super) struct Link {
     /// How many are to be sent and have not begun to be.
     pub(super) due: u64,
     answered: u64,
+    /// How many have no reply, for their conversation ended.
+    ended: u64,
+    /// How many conversations in a row have ended without any reply.
+    ends_in_vain: u32,
+    /// When this conversation began.
+    began: Began,
+    /// How many replies had a number that no request waited for.
+    unknown: u64,
     /// What its descriptors are watched for.
     pub(super) watched: Interest,
     /// Bytes wait for room.
     is_blocked: bool,
+    /// Nothing can be sent any more; what there is to be read says why.
+    is_shut: bool,
+    /// The next connection is to be made, though nothing is due.
+    is_wanted: bool,
     /// When the connection for the next request began to be made.
-    began: Option<u64>,
+    connecting_since: Option<u64>,
 }
 
 impl Link {
@@ -98,9 +116,15 @@ impl Link {
             flight: Flight::new(plan.message.number.is_some()),
             due: 0,
             answered: 0,
+            ended: 0,
+            ends_in_vain: 0,
+            began: Began::default(),
+            unknown: 0,
             watched: Interest::NONE,
             is_blocked: false,
-            began: None,
+            is_shut: false,
+            is_wanted: false,
+            connecting_since: None,
         })
     }
 
@@ -111,7 +135,12 @@ impl Link {
 
     /// Whether requests had no reply, none of them.
     pub(super) fn is_silent(&self) -> bool {
-        self.answered == 0 && self.outstanding() > 0
+        self.answered == 0 && self.unknown == 0 && self.ended + self.outstanding() > 0
+    }
+
+    /// Requests that nothing more is awaited for.
+    fn settled(&self) -> u64 {
+        self.answered + self.ended
     }
 
     /// What to wait for.
@@ -147,45 +176,27 @@ impl Link {
             self.go_on_connecting(common)?;
         }
         if reads {
-            let replies = self.receive(common)?;
+            let settled = self.receive(common)?;
             if common.schedule.is_none() {
-                let next = replies.min(*left);
+                let next = settled.min(*left);
                 self.due += next;
                 *left -= next;
             }
         }
-        if self.due > 0 && matches!(self.way, Way::Used) {
-            self.way = Way::Making(Box::new(common.dialer.start()?), common.now);
-            self.go_on_connecting(common)?;
+        self.follow(common)?;
+        match self.send(common) {
+            // It has ended, cleanly or not, and there may be replies before that.
+            Err(error) if common.plan.reconnects && error.is_reset() => {
+                self.is_shut = true;
+                Ok(())
+            }
+            sent => sent,
         }
-        self.send(common)
     }
 
-    /// Goes on with making the next connection, which begins anew in everything.
-    fn go_on_connecting(&mut self, common: &mut Common<'_>) -> Result<(), Error> {
-        let Way::Making(connecting, began) = &mut self.way else { return Ok(()) };
-        let Some(transport) = connecting.finish()? else { return Ok(()) };
-        common.look_at_the_clock();
-        common.tally.connect.saturating_record(common.now.saturating_sub(*began));
-        self.began = Some(*began);
-        self.way = Way::Open(transport);
-        self.decoder = Decoder::new(common.plan.protocol.framing(Role::Server));
-        self.rest = ReceiveBuffer::new();
-        self.outgoing =
-            Outgoing::new(common.plan).map_err(|error| Error::caller(error.to_string()))?;
-        Ok(())
-    }
-
-    /// The connection has had what it was for.
-    fn use_up(&mut self) {
-        self.way = Way::Used;
-        // What was closed is not watched any more.
-        self.watched = Interest::NONE;
-    }
-
-    /// Reads once, and takes the replies: how many there were.
+    /// Reads once, and takes the replies: how many requests that has settled.
     fn receive(&mut self, common: &mut Common<'_>) -> Result<u64, Error> {
-        let before = self.answered;
+        let before = self.settled();
         while let Way::Open(transport) = &self.way {
             let in_common = self.rest.is_empty();
             let read = match in_common {
@@ -197,11 +208,17 @@ impl Link {
                     self.end_reply(common)?;
                     break;
                 }
-                Ok(0) => return Err(self.ended()),
+                Ok(0) => {
+                    self.ended(common)?;
+                    break;
+                }
                 Ok(bytes) => bytes,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(self.broken("cannot receive from", error)),
+                Err(error) => {
+                    self.broke(self.broken("cannot receive from", error), common)?;
+                    break;
+                }
             };
             common.tally.bytes_received += bytes as u64;
             common.look_at_the_clock();
@@ -221,27 +238,14 @@ impl Link {
                 rest.scanned();
                 self.rest = rest;
             }
-            if common.plan.is_one_shot && self.flight.count() == 0 && self.answered > before {
+            if common.plan.is_one_shot && self.flight.count() == 0 && self.settled() > before {
                 self.use_up();
             }
             if !matches!(&self.way, Way::Open(transport) if transport.holds_input()) {
                 break;
             }
         }
-        Ok(self.answered - before)
-    }
-
-    /// The end of the stream is the end of the reply.
-    fn end_reply(&mut self, common: &mut Common<'_>) -> Result<(), Error> {
-        common.look_at_the_clock();
-        let before = self.answered;
-        let rest = std::mem::take(&mut self.rest);
-        self.take(rest.unread(), true, common)?;
-        if self.answered == before {
-            return Err(self.ended());
-        }
-        self.use_up();
-        Ok(())
+        Ok(self.settled() - before)
     }
 
     /// Takes the replies in `bytes`, behind which the stream may be at its end, and says how many
@@ -255,7 +259,8 @@ impl Link {
         let mut at = usize::try_from(self.passing).unwrap_or(usize::MAX).min(bytes.len());
         let mut replies = u64::from(self.passing > 0 && self.passing == at as u64);
         self.passing -= at as u64;
-        let looks = common.plan.looks_at_replies();
+        // The first one of all is shown to the user, who sees then what is being measured.
+        let looks = common.plan.looks_at_replies() || common.tally.first_reply.is_none();
         loop {
             let bytes = &bytes[at..];
             match self.decoder.step(bytes, at_end) {
@@ -299,10 +304,12 @@ impl Link {
 
     /// Looks at a reply, or a fragment of one.
     fn look(&mut self, frame: &Frame, bytes: &[u8], common: &mut Common<'_>) -> Result<(), Error> {
+        let oldest = self.settled();
         let Some(reply) = self.assembler.push(&bytes[frame.message.clone()], frame.more) else {
             return Ok(());
         };
         let (plan, n) = (common.plan, self.answered + 1);
+        common.tally.first_reply.get_or_insert_with(|| beginning(reply));
         let number = match &plan.message.number {
             Some(name) => {
                 let Some(field) = self.decoder.field(name, bytes) else {
@@ -315,7 +322,7 @@ impl Link {
             None => None,
         };
         if common.tally.difference.is_none() {
-            let index = number.unwrap_or(self.answered);
+            let index = number.unwrap_or(oldest);
             common.tally.difference = plan
                 .expected
                 .differs(&plan.message, index, reply)
@@ -339,7 +346,7 @@ impl Link {
             match &common.schedule {
                 None => common.tally.answered(sent, common.now, together),
                 Some(schedule) => {
-                    for index in self.answered..self.answered + together {
+                    for index in self.settled()..self.settled() + together {
                         let due = schedule.due(self.index, index);
                         common.tally.answered_due(due, sent, common.now);
                     }
@@ -354,7 +361,7 @@ impl Link {
     /// The reply to the request of this number has come.
     fn answer(&mut self, number: u64, common: &mut Common<'_>) {
         let Some((index, sent)) = self.flight.answer(number, self.outgoing.numbers()) else {
-            return common.tally.error("unexpected", 1);
+            return self.unknown(number, common);
         };
         match &common.schedule {
             None => common.tally.answered(sent, common.now, 1),
@@ -366,16 +373,45 @@ impl Link {
         common.tally.receive(1);
     }
 
+    /// No request waits for a reply of this number.
+    #[cold]
+    fn unknown(&mut self, number: u64, common: &mut Common<'_>) {
+        self.unknown += 1;
+        common.tally.error("unknown-number", 1);
+        let reply = self.answered + self.unknown;
+        common.tally.unknown_number.get_or_insert_with(|| {
+            let numbers = self.outgoing.numbers();
+            let awaited = self.flight.unanswered(self.settled());
+            let numbers = awaited.iter().map(|index| (index % numbers).to_string());
+            let mut awaited: Vec<String> = numbers.take(NUMBERS_TOLD_MAX).collect();
+            if awaited.len() < usize::try_from(self.flight.count()).unwrap_or(usize::MAX) {
+                awaited.push("..".to_owned());
+            }
+            let awaited = match awaited.is_empty() {
+                true => "none".to_owned(),
+                false => awaited.join(", "),
+            };
+            let connection = self.index + 1;
+            format!(
+                "connection {connection}, reply {reply}: its number is {number}, and outstanding \
+                 were {awaited}"
+            )
+        });
+    }
+
     /// Sends what is due, as much of it as the connection takes.
     fn send(&mut self, common: &mut Common<'_>) -> Result<(), Error> {
         let room = common.in_flight_max.saturating_sub(self.flight.count());
         let room = room.min(self.flight.room(self.outgoing.numbers()));
         let Way::Open(transport) = &self.way else { return Ok(()) };
+        if self.is_shut {
+            return Ok(());
+        }
         let sent = self.outgoing.send(&**transport, common.plan, self.due.min(room))?;
         self.due -= sent.messages;
         if sent.messages > 0 {
             // Connecting for a request is a part of its time.
-            self.flight.send(self.began.take().unwrap_or(common.now), sent.messages);
+            self.flight.send(self.connecting_since.take().unwrap_or(common.now), sent.messages);
         }
         common.tally.sent += sent.messages;
         common.tally.bytes_sent += sent.bytes;
@@ -400,8 +436,8 @@ impl Link {
                 }
             }
             Some(schedule) => {
-                let sent = self.answered + self.flight.count();
-                for index in self.flight.unanswered(self.answered) {
+                let sent = self.settled() + self.flight.count();
+                for index in self.flight.unanswered(self.settled()) {
                     common.tally.answered(schedule.due(self.index, index), common.now, 1);
                 }
                 let (mut index, end) = (sent, sent + self.due);
@@ -413,22 +449,6 @@ impl Link {
                     index += alike;
                 }
             }
-        }
-    }
-
-    /// The stream has ended: between two replies, or within one.
-    fn ended(&mut self) -> Error {
-        let name = self.name();
-        if self.passing > 0 {
-            let (whole, end) = (self.passing_whole, self.decoder.offset() - self.passing);
-            let begin = self.decoder.offset() - whole;
-            let error = FrameError::new(ErrorKind::Truncated, begin, end);
-            let error = error.with_progress(end - begin, Some(whole));
-            return Error::frame(error, name, self.answered + 1);
-        }
-        match self.decoder.step(self.rest.unread(), true) {
-            Err(error) => Error::frame(error, name, self.answered + 1),
-            Ok(_) => Error::finished("the server ended the connection:").at_endpoint(name),
         }
     }
 
@@ -447,6 +467,12 @@ impl Link {
 /// The buffer that connections share.
 pub(super) fn buffer() -> Vec<u8> {
     vec![0; READ_BYTES]
+}
+
+/// What is shown of a reply.
+fn beginning(reply: &[u8]) -> String {
+    let shown = &reply[..reply.len().min(REPLY_BYTES_SHOWN_MAX)];
+    payload::escape(shown) + if shown.len() < reply.len() { ".." } else { "" }
 }
 
 /// A field as a number, the most significant byte first.

@@ -54,6 +54,8 @@ pub(super) struct Outcome {
     pub(super) used: Used,
     /// The warm-up was over, and measuring began.
     pub(super) has_begun: bool,
+    /// What kept a conversation from being opened again.
+    pub(super) gave_up: Option<Error>,
     /// Connections that were still there at the end.
     pub(super) open: usize,
     pub(super) was_interrupted: bool,
@@ -74,19 +76,16 @@ impl<'a> Load<'a> {
     /// The system cannot watch the connections.
     pub(super) fn new(
         plan: &'a Plan,
+        ready: Ready,
         (dialer, transports): (&'a Dialer, Vec<Arc<dyn Transport>>),
         tally: Tally,
         stopper: &'a Stopper,
         server: Option<&'a cpu::Server>,
     ) -> Result<Load<'a>, Failure> {
-        let mut ready = Ready::new().map_err(cannot_watch)?;
         ready.watch(stopper, STOPPER, Interest::READ).map_err(cannot_watch)?;
         let schedule = match plan.rhythm {
             Rhythm::Closed { .. } => None,
-            Rhythm::Open { rate } => {
-                ready.be_punctual().map_err(cannot_watch)?;
-                Some(Schedule::new(rate, plan.connections, plan.count))
-            }
+            Rhythm::Open { rate } => Some(Schedule::new(rate, plan.connections, plan.count)),
         };
         let in_flight_max = match plan.rhythm {
             _ if plan.is_one_shot => 1,
@@ -110,6 +109,7 @@ impl<'a> Load<'a> {
                 in_flight_max,
                 clock: Clock::begin(),
                 now: 0,
+                gave_up: None,
             },
             open: links.len(),
             links,
@@ -160,6 +160,7 @@ impl<'a> Load<'a> {
         self.common.now >= self.common.tally.window.end
             || is_done && self.outstanding == 0
             || self.open == 0
+            || self.common.gave_up.is_some()
             || self.is_silent()
             || self.stopper.is_stopped()
     }
@@ -381,6 +382,7 @@ impl<'a> Load<'a> {
         let was_silent = self.is_silent();
         Outcome {
             tally: self.common.tally,
+            gave_up: self.common.gave_up,
             measured: Duration::from_nanos(measured),
             was_silent,
             used: self.used,
@@ -397,6 +399,6 @@ impl<'a> Load<'a> {
     }
 }
 
-fn cannot_watch(error: impl std::fmt::Display) -> Failure {
+pub(super) fn cannot_watch(error: impl std::fmt::Display) -> Failure {
     Failure::usage(format_args!("cannot watch the connections: {error}"))
 }

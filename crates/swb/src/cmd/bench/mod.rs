@@ -10,6 +10,7 @@
 mod clock;
 mod connecting;
 mod cpu;
+mod descriptors;
 mod expected;
 mod flight;
 mod hgrm;
@@ -35,7 +36,8 @@ use crate::signals::Interrupts;
 use clock::nanoseconds;
 use limits::SILENCE_MAX;
 use load::Load;
-use plan::Plan;
+use plan::{Plan, Rhythm};
+use ready::Ready;
 use report::Report;
 use tally::Tally;
 use verdict::Verdict;
@@ -45,6 +47,9 @@ pub(crate) fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
     let server = args.server_pid.map(cpu::Server::new).transpose()?;
     let report = Report::new(args, &plan, printer)?;
     let interrupts = Interrupts::watch("ending the run", printer)?;
+    // Before the connections take all descriptors there are.
+    let is_open_loop = matches!(plan.rhythm, Rhythm::Open { .. });
+    let ready = Ready::new(is_open_loop).map_err(load::cannot_watch)?;
     let start = nanoseconds(plan.warm_up);
     let mut tally = Tally::new(start..start.saturating_add(nanoseconds(plan.duration)))?;
     let connected = connecting::connect(
@@ -58,8 +63,8 @@ pub(crate) fn run(args: &BenchArgs, printer: &Printer) -> Outcome {
         Err(failure) => return interrupts.outcome(Err(failure)),
         Ok(connected) => connected,
     };
-    let load =
-        Load::new(&plan, (&dialer, transports), tally, interrupts.stopper(), server.as_ref())?;
+    let (stopper, server) = (interrupts.stopper(), server.as_ref());
+    let load = Load::new(&plan, ready, (&dialer, transports), tally, stopper, server)?;
     let outcome = load.run(&mut |second| report.second(second))?;
     let verdict = Verdict::new(args, &plan, &outcome);
     report.end(&outcome, &verdict)?;
@@ -74,9 +79,11 @@ fn exit(outcome: &load::Outcome, verdict: &Verdict, interrupts: &Interrupts) -> 
     if outcome.was_interrupted {
         return Ok(interrupts.exit());
     }
-    if outcome.open == 0
-        && let Some(error) = &tally.last_error
-    {
+    let (prefix, error) = match &outcome.gave_up {
+        Some(error) => ("--reconnect gave up: ", Some(error)),
+        None => ("", tally.last_error.as_ref().filter(|_| outcome.open == 0)),
+    };
+    if let Some(error) = error {
         let exit = match error.ending() {
             // It ended between two messages, and owed replies.
             Some(Ending::Finished) => Exit::BadFrame,
@@ -84,13 +91,13 @@ fn exit(outcome: &load::Outcome, verdict: &Verdict, interrupts: &Interrupts) -> 
             None if !error.is_caller() => Exit::Unreachable,
             _ => Exit::of(error),
         };
-        return Err(Failure::new(exit, error));
+        return Err(Failure::new(exit, format_args!("{prefix}{error}")));
     }
-    if outcome.was_silent {
+    if outcome.was_silent && tally.unknown_number.is_none() {
         let text = format!("timed out: no reply came for {SILENCE_MAX:?}");
         return Err(Failure::new(Exit::TimedOut, text));
     }
-    if !tally.has_replies {
+    if !tally.has_replies && tally.unknown_number.is_none() {
         return Err(Failure::new(Exit::TimedOut, "timed out: no reply came"));
     }
     Ok(if verdict.is_good() { Exit::Done } else { Exit::No })

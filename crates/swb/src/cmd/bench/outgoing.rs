@@ -55,6 +55,18 @@ impl Outgoing {
         })
     }
 
+    /// Begins anew on another connection, behind so many requests.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub(super) fn renew(&mut self, plan: &Plan, requests: u64) -> Result<(), Failure> {
+        *self = Outgoing::new(plan)?;
+        if let Outgoing::Each(each) = self {
+            each.next = requests;
+        }
+        Ok(())
+    }
+
     /// How many numbers there are to tell requests apart by.
     pub(super) fn numbers(&self) -> u64 {
         match self {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use switchboard::Endpoint;
 use switchboard_frame::{Decoder, EncodeError, Encoder, Fields, Framing, Protocol, Role};
 
 use super::expected::Expected;
@@ -31,6 +32,8 @@ pub(super) struct Plan {
     pub(super) is_one_shot: bool,
     /// The end of the stream belongs to the request.
     pub(super) half_closes: bool,
+    /// A conversation that the server has ended is followed by another one.
+    pub(super) reconnects: bool,
     pub(super) spin: bool,
 }
 
@@ -84,12 +87,16 @@ impl Plan {
             None => Rhythm::Closed { depth: args.depth as u64 },
         };
         let refused = |error: EncodeError| {
-            let advice = match args.data.is_none() && args.fields.fields.is_empty() {
-                true => {
+            let advice = match (&args.data, args.fields.fields.is_empty()) {
+                (None, true) => {
                     ": --size SIZE says how large the message is, --data what it is, --field \
                      NAME=VALUE what its header has"
                 }
-                false => "",
+                // As in Redis, where a line is a command.
+                (Some(data), true) if !data.contains('\\') && !data.starts_with('@') => {
+                    ": bytes that end a line are written \\r\\n in --data"
+                }
+                _ => "",
             };
             let text = format_args!("the message cannot be sent: {error}{advice}");
             Failure::usage(text)
@@ -100,6 +107,9 @@ impl Plan {
                 "only the end of the stream ends a message here, so a connection has one request: \
                  --depth and --match have no place",
             ));
+        }
+        if args.reconnect {
+            refuse_what_is_not_opened_again(args, is_one_shot)?;
         }
         let expected = match args.verify {
             true => Expected::new(framing, &message).map_err(refused)?,
@@ -128,6 +138,7 @@ impl Plan {
             expected,
             is_one_shot,
             half_closes,
+            reconnects: args.reconnect,
             spin: args.spin,
         })
     }
@@ -238,6 +249,22 @@ fn refuse_what_has_no_replies(protocol: &Protocol) -> Result<(), Failure> {
         return Err(Failure::usage(
             "bench needs a framing that says where a reply ends, and in this one nothing does",
         ));
+    }
+    Ok(())
+}
+
+fn refuse_what_is_not_opened_again(args: &BenchArgs, is_one_shot: bool) -> Result<(), Failure> {
+    let endpoint = &args.connection.endpoint;
+    if is_one_shot {
+        return Err(Failure::usage(
+            "only the end of the stream ends a message here, so each request has a connection of \
+             its own: --reconnect has no place",
+        ));
+    }
+    if matches!(endpoint, Endpoint::Fd(_)) {
+        return Err(Failure::usage(format_args!(
+            "{endpoint} is open once: --reconnect has no place"
+        )));
     }
     Ok(())
 }

@@ -40,17 +40,16 @@ pub(super) struct Event {
 }
 
 impl Ready {
-    pub(super) fn new() -> io::Result<Ready> {
+    /// A punctual one ends a wait to the nanosecond, at the price of a call more.
+    pub(super) fn new(is_punctual: bool) -> io::Result<Ready> {
         let set = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        Ok(Ready { set, events: Vec::with_capacity(EVENTS_MAX), timer: None })
-    }
-
-    /// From now on a wait ends to the nanosecond, at the price of a call more.
-    pub(super) fn be_punctual(&mut self) -> io::Result<()> {
-        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
-        self.watch(&timer, TIMER, Interest::READ)?;
-        self.timer = Some(timer);
-        Ok(())
+        let mut ready = Ready { set, events: Vec::with_capacity(EVENTS_MAX), timer: None };
+        if is_punctual {
+            let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
+            ready.watch(&timer, TIMER, Interest::READ)?;
+            ready.timer = Some(timer);
+        }
+        Ok(ready)
     }
 
     pub(super) fn watch(

@@ -16,7 +16,7 @@ use super::{hgrm, svg};
 use crate::args::BenchArgs;
 use crate::exit::Failure;
 use crate::json::Object;
-use crate::printer::Printer;
+use crate::printer::{Printer, in_flags};
 use crate::units;
 
 /// The percentiles that are told.
@@ -138,6 +138,7 @@ impl<'a> Report<'a> {
             .number("bytes_sent", tally.bytes_sent)
             .number("bytes_received", tally.bytes_received)
             .object("errors", errors)
+            .number("reconnects", tally.reconnects)
             .object("latency_ns", histogram(&tally.latency));
         if matches!(plan.rhythm, Rhythm::Open { .. }) {
             object = object
@@ -166,13 +167,16 @@ impl<'a> Report<'a> {
             .boolean("valid", verdict.why_invalid.is_empty())
             .strings("why_invalid", &verdict.why_invalid)
             .objects("slo", objectives);
-        if let Some(difference) = &verdict.difference {
-            object = object.string("difference", difference);
+        let said = [
+            ("first_reply", &tally.first_reply),
+            ("unknown_number", &tally.unknown_number),
+            ("difference", &verdict.difference),
+            ("unverified", &verdict.unverified),
+        ];
+        for (name, text) in said.iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
+            object = object.string(name, text);
         }
-        match &verdict.unverified {
-            Some(errors) => object.string("unverified", errors),
-            None => object,
-        }
+        object
     }
 
     fn text(&self, outcome: &Outcome, verdict: &Verdict) -> String {
@@ -208,7 +212,14 @@ impl<'a> Report<'a> {
             add(format!("{:<10}{}", "lag", columns(&tally.lag)));
         }
         add(format!("{:<10}{}", "connect", columns(&tally.connect)));
+        if plan.reconnects {
+            let ended = units::count(tally.reconnects, "conversation");
+            add(format!("{:<10}{ended} that the server had ended", "opened"));
+        }
         add(format!("{:<10}{}", "cpu", self.processors(outcome)));
+        if let Some(first) = &tally.first_reply {
+            add(format!("{:<10}{first} (the first one)", "reply"));
+        }
         if !tally.errors.is_empty() {
             add(format!("{:<10}{}", "errors", errors_and_why(outcome)));
         }
@@ -363,7 +374,10 @@ fn errors_and_why(outcome: &Outcome) -> String {
     let tally = &outcome.tally;
     let mut text = errors(tally);
     // With none left, it is what the run has ended of, and told as such.
-    if let Some(error) = tally.last_error.as_ref().filter(|_| outcome.open > 0) {
+    if let Some(error) =
+        tally.last_error.as_ref().filter(|_| outcome.open > 0 && outcome.gave_up.is_none())
+    {
+        let error = in_flags(&error.to_string());
         text.push_str(&format!("; the last connection to end: {error}"));
     }
     text

@@ -38,6 +38,12 @@ pub(super) struct Tally {
     pub(super) errors: BTreeMap<&'static str, u64>,
     /// The last connection that ended, and why.
     pub(super) last_error: Option<Error>,
+    /// Conversations that were opened again, from the beginning of the load on.
+    pub(super) reconnects: u64,
+    /// How the first reply of all begins.
+    pub(super) first_reply: Option<String>,
+    /// Where a reply first had a number that no request waited for, and which ones did.
+    pub(super) unknown_number: Option<String>,
     /// Where a reply first differed from what was sent.
     pub(super) difference: Option<String>,
     /// A reply has come, whenever that was.
@@ -79,6 +85,9 @@ impl Tally {
             due: 0,
             errors: BTreeMap::new(),
             last_error: None,
+            reconnects: 0,
+            first_reply: None,
+            unknown_number: None,
             difference: None,
             has_replies: false,
             silent_connections: 0,

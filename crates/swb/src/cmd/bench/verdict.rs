@@ -80,8 +80,14 @@ fn what_had_no_reply(plan: &Plan, tally: &Tally) -> Vec<String> {
     if tally.silent_connections > 0 {
         let (silent, all) = (tally.silent_connections, plan.connections);
         why.push(format!("{silent} of {} had no reply", units::count(all as u64, "connection")));
-    } else if tally.received == 0 {
+    } else if tally.received == 0 && tally.unknown_number.is_none() {
         why.push("no reply came in the time that was measured".to_owned());
+    }
+    if let Some((count, first)) =
+        tally.errors.get("unknown-number").zip(tally.unknown_number.as_ref())
+    {
+        let replies = units::count(*count, "reply");
+        why.push(format!("{replies} had a number that no request waited for; {first}"));
     }
     if let Some(count) = tally.errors.get("unexpected") {
         why.push(match count {
@@ -99,8 +105,9 @@ fn what_was_not_kept(plan: &Plan, rate: f64, outcome: &Outcome) -> Vec<String> {
     let is_busy = !plan.spin && busy_share(outcome) >= BUSY_SHARE;
     let lag = tally.lag.value_at_quantile(0.99);
     if lag > nanoseconds(LAG_P99_MAX) {
-        let advice = match is_busy || plan.spin {
+        let advice = match busy_share(outcome) >= BUSY_SHARE {
             true => "it was busy all the time: lower --rate",
+            false if plan.spin => "it had not all of a processor: give it one of its own (taskset)",
             false => "it was not woken in time: give it a processor of its own, or --spin",
         };
         let (lag, most) = (time(lag), time(nanoseconds(LAG_P99_MAX)));
@@ -155,6 +162,7 @@ mod tests {
             measured: Duration::from_secs(1),
             used: Used { own: 500_000_000, server: None },
             has_begun: true,
+            gave_up: None,
             open: 2,
             was_interrupted: false,
             was_silent: false,
@@ -183,7 +191,9 @@ mod tests {
             busy(outcome);
         };
         check(open, late_and_busy, &["it was busy all the time"]);
-        check(&["-r", "1000", "--spin"], late, &["it was busy all the time"]);
+        let spin = &["-r", "1000", "--spin"][..];
+        check(spin, late, &["it had not all of a processor"]);
+        check(spin, late_and_busy, &["it was busy all the time"]);
         // A server that is behind is what is measured, unless it may not be the server.
         check(open, behind, &[]);
         check(open, busy, &[]);
@@ -192,7 +202,7 @@ mod tests {
             behind(outcome);
         };
         check(open, busy_and_behind, &["replies to 90.0 % of the messages"]);
-        check(&["-r", "1000", "--spin"], busy_and_behind, &[]);
+        check(spin, busy_and_behind, &[]);
         check(open, |outcome| outcome.tally.due = 980, &["saw to 980 messages, and 1000 were due"]);
         check(open, |outcome| outcome.open = 1, &["1 of 2 connections ended"]);
     }
