@@ -12,7 +12,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-mod fault;
+pub mod fault;
 mod pair;
 mod patience;
 mod pipe;
