@@ -1,13 +1,14 @@
 //! The values of a frame's header and trailer fields, by name.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use crate::Decoder;
 use crate::engine::State;
 use crate::engine::item::{Progress, Read, read};
 use crate::engine::record::{Run, Value};
 use crate::framing::{Shape, Stage};
 use crate::record::{Item, Record};
+use crate::{Decoder, LengthField};
 
 /// The value of a header or trailer field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Decoder {
                 field_at(record, index, read_again(record, index, bytes)?, bytes)
             }
             Seen::Header(header, length) if header.eq_ignore_ascii_case(name) => {
-                length.map(Field::Integer)
+                length.map(|(length, _)| Field::Integer(length))
             }
             Seen::Header(..) | Seen::Nothing => None,
         }
@@ -65,6 +66,23 @@ impl Decoder {
             }
             Seen::Header(header, _) => alloc::vec![header],
             Seen::Nothing => Vec::new(),
+        }
+    }
+
+    /// The part of the frame that the last step gave which says how long it is. `bytes` are those
+    /// given to that step. `None` where no number does, or more than one: delimiters, `fixed:N`,
+    /// `chunked`, `resp`.
+    #[must_use]
+    pub fn length_field(&self, bytes: &[u8]) -> Option<LengthField> {
+        match self.record() {
+            Seen::Record(record, run) => LengthField::of_record(record, |item| run.value(item)),
+            Seen::Fast(record) => {
+                LengthField::of_record(record, |item| read_again(record, item, bytes))
+            }
+            Seen::Header(_, length) => {
+                length.map(|(length, at)| LengthField::of_header(at, length))
+            }
+            Seen::Nothing => None,
         }
     }
 
@@ -86,14 +104,14 @@ enum Seen<'a> {
     Record(&'a Record, &'a Run),
     /// By a fast form: it has noted nothing, so the header is read again.
     Fast(&'a Record),
-    Header(&'a str, Option<u64>),
+    Header(&'a str, Option<(u64, Range<usize>)>),
     Nothing,
 }
 
 fn seen<'a>(stage: &'a Stage, state: &'a State) -> Seen<'a> {
     match (&stage.shape, state) {
         (Shape::Record(record), State::Record(run)) => Seen::Record(record, run),
-        (Shape::Header(name), State::Header(run)) => Seen::Header(name, run.length()),
+        (Shape::Header(name), State::Header(run)) => Seen::Header(name, run.length_at()),
         (Shape::Type(cases), State::Type(run)) => {
             run.chosen().map_or(Seen::Nothing, |(case, inner)| seen(&cases[case].stage, inner))
         }

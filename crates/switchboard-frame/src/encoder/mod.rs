@@ -11,7 +11,7 @@ mod custom;
 mod fast;
 mod fields;
 mod leaf;
-mod number;
+pub(crate) mod number;
 mod record;
 mod settled;
 

@@ -18,7 +18,7 @@ pub(super) fn size(kind: &Integer, value: u64) -> usize {
 }
 
 /// The largest value that `kind` holds.
-pub(super) fn value_max(kind: &Integer) -> u64 {
+pub(crate) fn value_max(kind: &Integer) -> u64 {
     let ones = |bits: u32| if bits >= 64 { u64::MAX } else { (1 << bits) - 1 };
     match kind {
         Integer::Binary { bytes, signed, .. } => ones(u32::from(*bytes) * 8) >> u32::from(*signed),
@@ -40,7 +40,7 @@ pub(super) fn holds(kind: &Integer, value: u64) -> bool {
 }
 
 /// Appends `value`, which `kind` holds. `little` overrides the byte order.
-pub(super) fn write(kind: &Integer, value: u64, little: Option<bool>, out: &mut Vec<u8>) {
+pub(crate) fn write(kind: &Integer, value: u64, little: Option<bool>, out: &mut Vec<u8>) {
     match kind {
         Integer::Binary { bytes, little: written, .. } => {
             let bytes = usize::from(*bytes);

@@ -37,8 +37,12 @@ impl Run {
         Run { start, line: start, scanned: start, length: None, block_end: None }
     }
 
-    /// Where the number lies that the header says.
-    pub(crate) fn length(&self) -> Option<u64> {
+    /// The number that the header says, and where it lies.
+    pub(crate) fn length_at(&self) -> Option<(u64, Range<usize>)> {
+        self.length.clone()
+    }
+
+    fn length(&self) -> Option<u64> {
         self.length.as_ref().map(|(length, _)| *length)
     }
 
