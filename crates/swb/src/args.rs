@@ -3,6 +3,8 @@
 //! The same definitions give the help, the suggestions, the completions and the man pages.
 
 mod bench;
+mod between;
+mod chaos;
 mod conduct;
 mod files;
 mod guard;
@@ -18,6 +20,8 @@ use switchboard::{ConnectOptions, Conversation, Endpoint, Liveness, Stopper};
 use switchboard_frame::{Fields, Protocol, Role};
 
 pub(crate) use crate::args::bench::{BenchArgs, Matching, Objective};
+pub(crate) use crate::args::between::BetweenArgs;
+pub(crate) use crate::args::chaos::ChaosArgs;
 pub(crate) use crate::args::conduct::Place;
 pub(crate) use crate::args::files::{
     CompletionsArgs, DecodeArgs, DemoArgs, EncodeArgs, FramesArgs, ManArgs,
@@ -33,9 +37,9 @@ use crate::units;
 #[derive(Parser)]
 #[command(name = "swb", version, disable_help_subcommand = true, max_term_width = 100)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
-#[command(after_help = "'swb VERB -h' for a verb, 'swb frames' for the framings. Exit: 0 done, \
-    1 no, 2 usage,\n3 unreachable, 4 timed out, 5 bad frame, 6 reset, 130 interrupted, \
-    143 terminated.")]
+#[command(after_help = "'swb VERB -h' for a verb; 'swb man', 'swb completions' for your shell. \
+    Exit: 0 done, 1 no,\n2 usage, 3 unreachable, 4 timed out, 5 bad frame, 6 reset, \
+    130 interrupted, 143 terminated.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -47,12 +51,15 @@ pub(crate) enum Verb {
     Send(SendArgs),
     Serve(ServeArgs),
     Tap(TapArgs),
+    Chaos(ChaosArgs),
     Bench(BenchArgs),
     Decode(DecodeArgs),
     Encode(EncodeArgs),
     Frames(FramesArgs),
     Demo(DemoArgs),
+    #[command(hide = true)]
     Completions(CompletionsArgs),
+    #[command(hide = true)]
     Man(ManArgs),
 }
 

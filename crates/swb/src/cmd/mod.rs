@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod bench;
+mod chaos;
 mod completions;
 mod decode;
 mod demo;
@@ -22,6 +23,7 @@ pub(crate) fn run(verb: Verb, printer: &Printer) -> Outcome {
         Verb::Send(args) => send::run(&args, printer),
         Verb::Serve(args) => serve::run(&args, printer),
         Verb::Tap(args) => tap::run(&args, printer),
+        Verb::Chaos(args) => chaos::run(&args, printer),
         Verb::Bench(args) => bench::run(&args, printer),
         Verb::Decode(args) => decode::run(&args, printer),
         Verb::Encode(args) => encode::run(&args, printer),

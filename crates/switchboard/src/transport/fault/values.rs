@@ -26,6 +26,10 @@ pub(super) fn window(text: &str) -> Result<u64, String> {
     bounded(text, 2, limits::FAULT_WINDOW_MAX)
 }
 
+pub(super) fn bits(text: &str) -> Result<u64, String> {
+    bounded(text, 1, limits::FAULT_WINDOW_MAX)
+}
+
 pub(super) fn copies(text: &str) -> Result<u64, String> {
     bounded(text, 1, limits::FAULT_WINDOW_MAX)
 }
