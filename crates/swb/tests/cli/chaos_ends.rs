@@ -80,15 +80,14 @@ fn one_direction_is_ended_and_the_other_goes_on() {
 
 #[test]
 fn an_end_comes_late_or_as_a_reset() {
-    let (upstream, server) = server(|stream| {
-        let began = Instant::now();
-        (read_to_end(&stream).unwrap(), began.elapsed())
-    });
+    let (upstream, server) = server(|stream| (read_to_end(&stream).unwrap(), Instant::now()));
     let chaos = start(&upstream, &["--count", "1", "--fault", "slow-close(300ms)@c2s"]);
     let mut client = chaos.connect();
     client.write_all(b"x").unwrap();
+    let began = Instant::now();
     client.shutdown(Shutdown::Write).unwrap();
-    let (got, time) = server.join().unwrap();
+    let (got, ended) = server.join().unwrap();
+    let time = ended - began;
     assert!(got == b"x" && time >= Duration::from_millis(300), "{got:?} {time:?}");
     drop(client);
     assert_eq!(told(chaos.end().text()), ["c2s - @1: the end comes 300 ms late"]);
