@@ -8,6 +8,7 @@ mod chaos;
 mod conduct;
 mod files;
 mod guard;
+mod replay;
 mod serving;
 mod talking;
 mod tls;
@@ -26,6 +27,7 @@ pub(crate) use crate::args::conduct::Place;
 pub(crate) use crate::args::files::{
     CompletionsArgs, DecodeArgs, DemoArgs, EncodeArgs, FramesArgs, ManArgs,
 };
+pub(crate) use crate::args::replay::ReplayArgs;
 pub(crate) use crate::args::serving::{ServeAction, ServeArgs};
 pub(crate) use crate::args::talking::{SendArgs, TalkArgs, TapArgs};
 pub(crate) use crate::args::tls::{GuestsArgs, HEADING as TLS_HEADING, IdentityArgs, TrustArgs};
@@ -52,6 +54,7 @@ pub(crate) enum Verb {
     Serve(ServeArgs),
     Tap(TapArgs),
     Chaos(ChaosArgs),
+    Replay(ReplayArgs),
     Bench(BenchArgs),
     Decode(DecodeArgs),
     Encode(EncodeArgs),

@@ -15,6 +15,7 @@ mod payload;
 mod printer;
 mod privileges;
 mod pump;
+mod recording;
 mod sides;
 mod signals;
 mod time;

@@ -1,5 +1,6 @@
 //! The verbs that talk: `talk`, `send`, `tap`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -109,14 +110,16 @@ pub(crate) struct SendArgs {
 /// hex.
 ///
 /// Goes on until SIGINT or SIGTERM: the first waits for the conversations under way, the second
-/// aborts. With --print-endpoint the first line of stdout is the endpoint, before any message.
+/// aborts. With --record all that passes is written to a new file too, read by read, with its times,
+/// for 'swb replay'; it stays readable for this user alone. With --print-endpoint the first line of stdout is the endpoint, before any message.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   swb tap :5433 localhost:5432 --frame postgres
   swb tap 127.0.0.1:0 unix:/run/app.sock --frame u32be --hex
   swb tap :8080 tls://example.org:443 --frame http1
   swb tap tls://:7443 localhost:7000 --frame lines --tls-cert cert.pem --tls-key key.pem
-  swb tap :6380 localhost:6379 --frame redis --json | jq .text")]
+  swb tap :6380 localhost:6379 --frame redis --json | jq .text
+  swb tap :7001 localhost:7000 --frame u32be --record session.swb")]
 pub(crate) struct TapArgs {
     #[command(flatten)]
     pub(crate) between: BetweenArgs,
@@ -131,4 +134,8 @@ pub(crate) struct TapArgs {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Keep what passes in this file, for 'swb replay'
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 }

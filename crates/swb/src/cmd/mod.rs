@@ -8,6 +8,7 @@ mod demo;
 mod encode;
 mod frames;
 mod man;
+mod replay;
 mod send;
 mod serve;
 mod talk;
@@ -24,6 +25,7 @@ pub(crate) fn run(verb: Verb, printer: &Printer) -> Outcome {
         Verb::Serve(args) => serve::run(&args, printer),
         Verb::Tap(args) => tap::run(&args, printer),
         Verb::Chaos(args) => chaos::run(&args, printer),
+        Verb::Replay(args) => replay::run(&args, printer),
         Verb::Bench(args) => bench::run(&args, printer),
         Verb::Decode(args) => decode::run(&args, printer),
         Verb::Encode(args) => encode::run(&args, printer),

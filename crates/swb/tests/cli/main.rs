@@ -17,6 +17,7 @@ mod encode;
 mod frames;
 mod manners;
 mod pages;
+mod replay;
 mod send;
 mod serve;
 mod serve_activated;
