@@ -110,8 +110,9 @@ pub(crate) struct SendArgs {
 /// hex.
 ///
 /// Goes on until SIGINT or SIGTERM: the first waits for the conversations under way, the second
-/// aborts. With --record all that passes is written to a new file too, read by read, with its times,
-/// for 'swb replay'; it stays readable for this user alone. With --print-endpoint the first line of stdout is the endpoint, before any message.
+/// aborts. With --record all that passes is written to a new file too, read by read, with its
+/// times, for 'swb replay'; only this user may read it. With --print-endpoint the first line of
+/// stdout is the endpoint, before any message.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   swb tap :5433 localhost:5432 --frame postgres

@@ -110,6 +110,16 @@ fn another_answer_is_shown() {
 }
 
 #[test]
+fn a_shorter_answer_keeps_nobody_waiting() {
+    let dir = Dir::new("replay-short");
+    let path = record(&dir, Duration::from_millis(1));
+    let short = server(|_| b"x\n".to_vec());
+    let ran = run(&["replay", &path, &short, "--fast", "--diff"], b"");
+    let shown = "conversation 1: answer 1 differs\n  recorded: one\n  now:      x\n";
+    assert!(ran.exit == 1 && ran.text().starts_with(shown), "{} {}", ran.text(), ran.stderr);
+}
+
+#[test]
 fn a_server_that_answers_nothing_is_given_up() {
     let dir = Dir::new("replay-mute");
     let path = record(&dir, Duration::from_millis(1));
@@ -117,6 +127,9 @@ fn a_server_that_answers_nothing_is_given_up() {
     let ran = run(&["replay", &path, &mute, "--fast", "--timeout", "200ms"], b"");
     assert_eq!(ran.exit, 4, "{}", ran.stderr);
     assert!(ran.stderr.contains("it does not answer"), "{}", ran.stderr);
+    let ran = run(&["replay", &path, &mute, "--fast", "--timeout", "200ms", "--diff"], b"");
+    let shown = "conversation 1: answer 1 differs\n  recorded: one\n  now:      nothing more\n";
+    assert!(ran.exit == 1 && ran.text().starts_with(shown), "{} {}", ran.text(), ran.stderr);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use switchboard::deadline;
 use switchboard_frame::Protocol;
 
 use crate::args::{ReplayArgs, not_connected};
-use crate::cmd::replay::compare::Difference;
+use crate::cmd::replay::compare::{Difference, Talk};
 use crate::cmd::replay::play::{Pace, Played, play};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::printer::Printer;
@@ -29,7 +29,8 @@ pub(crate) fn run(args: &ReplayArgs, printer: &Printer) -> Outcome {
         let pace = if args.fast { Pace::AsAnswered } else { Pace::AsRecorded(began) };
         play::wait_for_turn(recorded, pace, interrupts.stopper())?;
         let transport = endpoint.connect(&options).map_err(not_connected)?;
-        play(recorded, &*transport, pace, args.timeout, interrupts.stopper())
+        let stopper = interrupts.stopper();
+        Ok(play(recorded, &protocol, &*transport, pace, args.timeout, stopper))
     };
     let played: Vec<Result<Played, Failure>> = if args.fast {
         recording.conversations.iter().map(one).collect()
@@ -52,19 +53,26 @@ fn tell(
     played: Vec<Result<Played, Failure>>,
     printer: &Printer,
 ) -> Outcome {
-    let (mut differ, mut answered) = (0_u64, 0_u64);
+    let (mut differ, mut answered, mut stuck) = (0_u64, 0_u64, None);
     for (recorded, played) in recording.conversations.iter().zip(played) {
         let played = played?;
         answered += played.answered;
+        stuck = stuck.or(played.stuck);
         if !args.diff {
             continue;
         }
-        if let Some(difference) = Difference::first(protocol, &recorded.events, &played.events) {
+        let mut before = Talk::new(protocol);
+        recorded.events.iter().for_each(|event| before.event(event));
+        if let Some(difference) = Difference::first(&before.answers(), &played.answers) {
             differ += 1;
             printer.data(format!("conversation {}: {difference}\n", recorded.n).as_bytes())?;
         }
     }
     printer.flush()?;
+    // Where a server fell silent it differs, if that was asked; what it differs in is the news.
+    if let (0, Some(stuck)) = (differ, stuck) {
+        return Err(stuck);
+    }
     let count = units::count(recording.conversations.len() as u64, "conversation");
     let mut text = format!("{count}: {} answered", units::bytes(answered));
     if args.diff {

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use switchboard::transport::{Interest, Wait, Woken};
 use switchboard::{Stopper, Transport, deadline};
-use switchboard_frame::Role;
+use switchboard_frame::{Protocol, Role};
 
+use crate::cmd::replay::compare::{Answer, Talk};
 use crate::exit::{Exit, Failure};
 use crate::recording::{Event, RECORDED_BYTES_MAX, Recorded, What};
 
@@ -18,15 +19,17 @@ use crate::recording::{Event, RECORDED_BYTES_MAX, Recorded, What};
 pub(super) enum Pace {
     /// With the pauses of the recording, which began again then.
     AsRecorded(Instant),
-    /// Once as much was answered as had been.
+    /// Once as many messages were answered as had been.
     AsAnswered,
 }
 
 /// What came of it.
 pub(super) struct Played {
-    /// What was said and answered, in the order in which it was.
-    pub(super) events: Vec<Event>,
+    pub(super) answers: Vec<Answer>,
+    /// Bytes of answers.
     pub(super) answered: u64,
+    /// Why it did not come to its end.
+    pub(super) stuck: Option<Failure>,
 }
 
 /// Bytes read at once.
@@ -50,17 +53,16 @@ pub(super) fn wait_for_turn(
     }
 }
 
-/// Says what the client said, and hears what is answered.
-///
-/// # Errors
-/// Nothing is answered for `timeout`, or it was interrupted.
+/// Says what the client said, and hears what is answered, for as long as something is within
+/// `timeout`.
 pub(super) fn play(
     recorded: &Recorded,
+    protocol: &Protocol,
     transport: &dyn Transport,
     pace: Pace,
     timeout: Duration,
     stopper: &Stopper,
-) -> Result<Played, Failure> {
+) -> Played {
     let mut player = Player {
         transport,
         timeout,
@@ -68,25 +70,11 @@ pub(super) fn play(
         n: recorded.n,
         over: false,
         buffer: vec![0; READ_BYTES],
-        played: Played { events: Vec::new(), answered: 0 },
+        talk: Talk::new(protocol),
+        answered: 0,
     };
-    let mut answers = 0;
-    for event in &recorded.events {
-        if event.writer == Role::Server {
-            match &event.what {
-                What::Bytes(bytes) => answers += bytes.len() as u64,
-                What::Finished | What::Broke => player.hear_the_end()?,
-            }
-            continue;
-        }
-        match pace {
-            Pace::AsRecorded(began) => player.hear_until(began.checked_add(event.at))?,
-            Pace::AsAnswered => player.hear(answers)?,
-        }
-        player.say(event)?;
-    }
-    player.hear(answers)?;
-    Ok(player.played)
+    let stuck = player.all(recorded, Talk::new(protocol), pace).err();
+    Played { answers: player.talk.answers(), answered: player.answered, stuck }
 }
 
 struct Player<'a> {
@@ -97,12 +85,30 @@ struct Player<'a> {
     /// The server has ended its direction, or broke.
     over: bool,
     buffer: Vec<u8>,
-    played: Played,
+    /// What was said and answered.
+    talk: Talk,
+    answered: u64,
 }
 
 impl Player<'_> {
+    fn all(&mut self, recorded: &Recorded, mut before: Talk, pace: Pace) -> Result<(), Failure> {
+        for event in &recorded.events {
+            if event.writer == Role::Client {
+                match pace {
+                    Pace::AsRecorded(began) => self.hear_until(began.checked_add(event.at))?,
+                    Pace::AsAnswered => self.hear(before.heard())?,
+                }
+                self.say(event)?;
+            } else if !matches!(event.what, What::Bytes(_)) {
+                self.hear_the_end()?;
+            }
+            before.event(event);
+        }
+        self.hear(before.heard())
+    }
+
     fn say(&mut self, event: &Event) -> Result<(), Failure> {
-        self.played.events.push(Event { at: Duration::ZERO, ..event.clone() });
+        self.talk.event(event);
         match &event.what {
             What::Bytes(bytes) => self.write(bytes),
             // The server may be gone already, and then reading tells.
@@ -144,9 +150,10 @@ impl Player<'_> {
         Ok(())
     }
 
-    /// Hears until as many bytes were answered, or the server has no more to say.
-    fn hear(&mut self, answers: u64) -> Result<(), Failure> {
-        while !self.over && self.played.answered < answers {
+    /// Hears until the server has come as far, or has no more to say.
+    fn hear(&mut self, (messages, raw): (usize, usize)) -> Result<(), Failure> {
+        let is_short = |(m, r): (usize, usize)| m < messages || m == messages && r < raw;
+        while !self.over && is_short(self.talk.heard()) {
             if !self.look(Interest::READ, deadline::after(self.timeout))? {
                 return Err(self.silent("it does not answer"));
             }
@@ -191,8 +198,8 @@ impl Player<'_> {
         let what = match self.transport.read(&mut self.buffer) {
             Ok(0) => What::Finished,
             Ok(count) => {
-                self.played.answered += count as u64;
-                if self.played.answered > RECORDED_BYTES_MAX as u64 {
+                self.answered += count as u64;
+                if self.answered > RECORDED_BYTES_MAX as u64 {
                     return Err(self.silent("it answers more than can be held"));
                 }
                 What::Bytes(self.buffer[..count].to_vec())
@@ -202,7 +209,7 @@ impl Player<'_> {
             Err(_) => What::Broke,
         };
         self.over = !matches!(what, What::Bytes(_));
-        self.played.events.push(Event { writer: Role::Server, at: Duration::ZERO, what });
+        self.talk.event(&Event { writer: Role::Server, at: Duration::ZERO, what });
         Ok(())
     }
 
