@@ -3,7 +3,6 @@
 use crate::help::*;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 use switchboard::transport::{Interest, Wait, Woken, wait_on};
@@ -156,7 +155,7 @@ fn a_unix_path_that_nobody_serves_says_which_way() {
     check_error(&endpoint, &options, |error| {
         assert!(error.to_string().contains("there is no such path: start the server"), "{error}");
     });
-    drop(UnixListener::bind(directory.join("s")).unwrap());
+    leave_stale(directory.join("s"));
     check_error(&endpoint, &options, |error| {
         assert!(error.is_refused(), "{error}");
         assert!(error.to_string().contains("nobody serves that path any more"), "{error}");

@@ -133,3 +133,11 @@ pub(crate) fn own_process(test: &str) -> Command {
     command.args([test, "--exact", "--test-threads=1", "--nocapture"]).env(CHILD, "1");
     command
 }
+
+/// Leaves a path that nobody serves. Nobody ever did: whoever is forked off just then, by another
+/// test, would have the listener too, and be taken for a server.
+pub(crate) fn leave_stale(path: impl AsRef<std::path::Path>) {
+    use socket2::{Domain, SockAddr, Socket, Type};
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::unix(path).unwrap()).unwrap();
+}

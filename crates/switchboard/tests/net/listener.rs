@@ -260,7 +260,7 @@ fn a_unix_path_is_removed_with_its_listener_unless_it_is_another_one() {
 fn a_stale_path_is_replaced_and_a_living_one_is_in_use() {
     let directory = Directory::new();
     let path = directory.join("s");
-    drop(UnixListener::bind(&path).unwrap());
+    leave_stale(&path);
     assert!(path.exists(), "the standard library leaves it behind");
     let listener = bind(&Endpoint::unix(&path)).unwrap();
     over(&listener);
@@ -318,7 +318,7 @@ fn of_two_that_start_on_one_stale_path_one_gets_it() {
     let directory = Directory::new();
     for round in 0..20 {
         let path = directory.join(format!("s{round}"));
-        drop(UnixListener::bind(&path).unwrap());
+        leave_stale(&path);
         let endpoint = Endpoint::unix(&path);
         let bound: Vec<_> = std::thread::scope(|scope| {
             let starting: Vec<_> = (0..4).map(|_| scope.spawn(|| bind(&endpoint))).collect();

@@ -425,3 +425,11 @@ impl Random {
         (0..count).map(|_| u8::try_from(self.below(256)).unwrap()).collect()
     }
 }
+
+/// Leaves a path that nobody serves. Nobody ever did: whoever is forked off just then, by another
+/// test, would have the listener too, and be taken for a server.
+pub(crate) fn leave_stale(path: impl AsRef<std::path::Path>) {
+    use socket2::{Domain, SockAddr, Socket, Type};
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+    socket.bind(&SockAddr::unix(path).unwrap()).unwrap();
+}

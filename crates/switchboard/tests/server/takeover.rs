@@ -403,7 +403,7 @@ fn who_cannot_be_taken_over_is_told_in_words() {
     };
     let told = nobody(&place.endpoint());
     assert!(told.contains("no such file or directory: nobody hands over there"), "{told}");
-    drop(UnixListener::bind(&place.0).unwrap());
+    leave_stale(&place.0);
     let told = nobody(&place.endpoint());
     assert!(told.contains("connection refused: nobody hands over there"), "{told}");
     let told = nobody("127.0.0.1:7000");
@@ -417,7 +417,7 @@ fn who_cannot_be_taken_over_is_told_in_words() {
 fn where_a_server_answers_no_second_one_does_and_a_stale_path_is_replaced() {
     let place = Place::new();
     let answering = || Server::new("lines").unwrap().with_handover(&place.endpoint());
-    drop(UnixListener::bind(&place.0).unwrap());
+    leave_stale(&place.0);
     let one = answering().unwrap();
     let error = answering().unwrap_err();
     assert!(error.is_address_in_use(), "{error}");
