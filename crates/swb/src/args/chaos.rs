@@ -38,7 +38,7 @@ use crate::units;
 /// conversation began, "fault", "message", "offset" (bytes of its direction before it) and "done".
 /// The same --seed and the same traffic give the same lines but for the times.
 ///
-/// A file for --config has one key: faults = ['delay(50ms)@s2c', 'drop@c2s every:100']. SIGHUP
+/// A file for --config has one key, faults, a list: 'delay(50ms)@s2c', 'drop@c2s every:100'. SIGHUP
 /// reads it again: conversations and messages from then on have its faults. A file that says none
 /// is told, and the faults stay. SIGINT and SIGTERM: the first waits for the conversations under
 /// way, the second aborts.
