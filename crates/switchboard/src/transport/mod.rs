@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 pub mod fault;
 mod pair;
+mod passed_on;
 mod patience;
 mod pipe;
 mod process;

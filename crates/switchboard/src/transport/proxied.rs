@@ -1,13 +1,14 @@
 //! A connection from a proxy, which begins with who it is from.
 
-use super::{Facts, Interest, Transport, Wait, Woken, wait_beside};
+use super::{Interest, Transport, Wait, Woken, wait_beside};
 use crate::limits::PROXY_HEADER_BYTES_MAX;
 use crate::proxy::Said;
 use crate::proxy::header::{Parsed, parse};
 use crate::sys::Level;
-use crate::{Endpoint, Liveness, sys};
+use crate::transport::passed_on::passed_on;
+use crate::{Endpoint, sys};
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -167,20 +168,8 @@ impl Transport for Proxied {
         Ok(true)
     }
 
-    fn disown(&self) {
-        self.inner.disown();
-    }
-
     fn opening(&self) -> Option<&'static str> {
         self.said.get().is_none().then_some("the PROXY header")
-    }
-
-    fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.inner.read_descriptor()
-    }
-
-    fn write_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.inner.write_descriptor()
     }
 
     fn local(&self) -> Option<Endpoint> {
@@ -204,15 +193,7 @@ impl Transport for Proxied {
         }
     }
 
-    fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
-        self.inner.set_liveness(liveness)
-    }
-
-    fn silence(&self) -> Option<Duration> {
-        self.inner.silence()
-    }
-
-    fn facts(&self) -> Facts {
-        self.inner.facts()
+    passed_on! {
+        disown read_descriptor write_descriptor set_liveness silence facts
     }
 }

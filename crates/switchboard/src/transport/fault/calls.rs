@@ -5,12 +5,11 @@
 //! end the stream.
 
 use super::random::Random;
-use crate::transport::{Facts, Interest, Process, TlsInfo, Transport, Wait, Woken};
-use crate::{Endpoint, Liveness, deadline, limits};
+use crate::transport::passed_on::passed_on;
+use crate::transport::{Interest, Transport, Wait, Woken};
+use crate::{deadline, limits};
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// What is to go wrong. Chances are in thousandths of the calls.
 ///
@@ -273,60 +272,9 @@ impl Transport for Faulty {
         }
     }
 
-    fn disown(&self) {
-        self.inner.disown();
-    }
-
-    fn opening(&self) -> Option<&'static str> {
-        self.inner.opening()
-    }
-
-    fn holds_input(&self) -> bool {
-        self.inner.holds_input()
-    }
-
-    fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.inner.read_descriptor()
-    }
-
-    fn write_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.inner.write_descriptor()
-    }
-
-    fn local(&self) -> Option<Endpoint> {
-        self.inner.local()
-    }
-
-    fn remote(&self) -> Option<Endpoint> {
-        self.inner.remote()
-    }
-
-    fn client(&self) -> Option<Endpoint> {
-        self.inner.client()
-    }
-
-    fn name(&self) -> String {
-        self.inner.name()
-    }
-
-    fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
-        self.inner.set_liveness(liveness)
-    }
-
-    fn silence(&self) -> Option<Duration> {
-        self.inner.silence()
-    }
-
-    fn process(&self) -> Option<&Process> {
-        self.inner.process()
-    }
-
-    fn tls(&self) -> Option<TlsInfo> {
-        self.inner.tls()
-    }
-
-    fn facts(&self) -> Facts {
-        self.inner.facts()
+    passed_on! {
+        disown opening holds_input read_descriptor write_descriptor local remote client name
+        set_liveness silence process tls facts
     }
 }
 

@@ -6,13 +6,11 @@ use super::link::{Link, Over, Turn};
 use super::plan::Plan;
 use super::record::Record;
 use crate::deadline::{self, earlier};
-use crate::transport::{Facts, Interest, Process, TlsInfo, Transport, Wait, Woken};
-use crate::{Endpoint, Liveness};
+use crate::transport::passed_on::passed_on;
+use crate::transport::{Interest, Transport, Wait, Woken};
 use std::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use switchboard_frame::{Protocol, Role};
 
 /// Bytes taken at once.
@@ -272,61 +270,14 @@ impl Transport for Injected {
         Ok(self.inner.flush()? && !state.link.holds(self.role))
     }
 
-    fn disown(&self) {
-        self.inner.disown();
-    }
-
-    fn opening(&self) -> Option<&'static str> {
-        self.inner.opening()
-    }
-
     fn holds_input(&self) -> bool {
         let mut state = self.lock();
         self.is_readable(&mut state) || self.inner.holds_input()
     }
 
-    fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.inner.read_descriptor()
-    }
-
-    fn write_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.inner.write_descriptor()
-    }
-
-    fn local(&self) -> Option<Endpoint> {
-        self.inner.local()
-    }
-
-    fn remote(&self) -> Option<Endpoint> {
-        self.inner.remote()
-    }
-
-    fn client(&self) -> Option<Endpoint> {
-        self.inner.client()
-    }
-
-    fn name(&self) -> String {
-        self.inner.name()
-    }
-
-    fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
-        self.inner.set_liveness(liveness)
-    }
-
-    fn silence(&self) -> Option<Duration> {
-        self.inner.silence()
-    }
-
-    fn process(&self) -> Option<&Process> {
-        self.inner.process()
-    }
-
-    fn tls(&self) -> Option<TlsInfo> {
-        self.inner.tls()
-    }
-
-    fn facts(&self) -> Facts {
-        self.inner.facts()
+    passed_on! {
+        disown opening read_descriptor write_descriptor local remote client name set_liveness
+        silence process tls facts
     }
 }
 

@@ -21,16 +21,16 @@ pub use client::TlsClient;
 pub(crate) use failure::Failure;
 pub use server::TlsServer;
 
-use super::{Facts, Interest, Process, TlsInfo, Transport, Wait, Woken, wait_beside};
+use super::{Interest, TlsInfo, Transport, Wait, Woken, wait_beside};
 use crate::sys::Level;
-use crate::{Endpoint, Error, Liveness, limits};
+use crate::transport::passed_on::passed_on;
+use crate::{Error, limits};
 use rustls::Connection;
 use state::{Finish, Room, State};
 use std::fmt;
 use std::io::{self, ErrorKind, IoSlice, IoSliceMut, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// TLS 1.2 or 1.3 (RFC 5246, RFC 8446) over another transport: a TCP connection, most often.
 ///
@@ -292,50 +292,18 @@ impl Transport for Tls {
         self.lock().holds_input()
     }
 
-    fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.inner.read_descriptor()
-    }
-
-    fn write_descriptor(&self) -> Option<BorrowedFd<'_>> {
-        self.inner.write_descriptor()
-    }
-
-    fn local(&self) -> Option<Endpoint> {
-        self.inner.local()
-    }
-
-    fn remote(&self) -> Option<Endpoint> {
-        self.inner.remote()
-    }
-
-    fn client(&self) -> Option<Endpoint> {
-        self.inner.client()
-    }
-
     /// As of the transport beneath, with `tls://` for `tcp://`.
     fn name(&self) -> String {
         let name = self.inner.name();
         name.strip_prefix("tcp").map_or(name.clone(), |rest| format!("tls{rest}"))
     }
 
-    fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
-        self.inner.set_liveness(liveness)
-    }
-
-    fn silence(&self) -> Option<Duration> {
-        self.inner.silence()
-    }
-
-    fn process(&self) -> Option<&Process> {
-        self.inner.process()
-    }
-
     fn tls(&self) -> Option<TlsInfo> {
         info::of(&self.lock().connection)
     }
 
-    fn facts(&self) -> Facts {
-        self.inner.facts()
+    passed_on! {
+        read_descriptor write_descriptor local remote client set_liveness silence process facts
     }
 }
 
