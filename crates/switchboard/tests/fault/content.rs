@@ -155,7 +155,7 @@ fn a_stream_that_breaks_its_framing_passes_as_it_is() {
     World::new("netstring", &["drop msg:2", "delay(5ms)@c2s"])
         .client("1:a,x1:b,")
         .run()
-        .takes(&["5 c2s 1:a,", "5 c2s x1:b,"]);
+        .takes(&["5 c2s 1:a,x1:b,"]);
     let mut world = World::new("netstring", &["drop msg:2"]);
     world.client("1:a,x1:b,").takes(&["0 c2s 1:a,x1:b,"]);
     assert!(told(&world.records)[0].starts_with("c2s unframed @4: "), "{:?}", world.records);

@@ -95,7 +95,7 @@ fn a_new_plan_is_for_the_messages_from_then_on() {
     world.link.set_plan(&next, world.began, world.now);
     // The one under way is finished as it was begun.
     world.client("b\nc\nd\n").run();
-    world.takes(&["1000 c2s a\\n", "1000 c2s b", "1000 c2s b\\n", "1000 c2s d\\n"]);
+    world.takes(&["1000 c2s a\\nbb\\nd\\n"]);
     // And back to none, from one that held messages.
     world.client("e");
     world.link.set_plan(&plan("lines", &[]), world.began, world.now);
