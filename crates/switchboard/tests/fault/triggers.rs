@@ -56,6 +56,14 @@ fn without_a_framing_chance_is_of_each_byte() {
 }
 
 #[test]
+fn a_place_that_a_message_does_not_reach_is_in_no_other() {
+    World::new("lines", &["reset@c2s msg:1+5B"])
+        .client("a\nbcdefghi\n")
+        .takes(&["0 c2s a\\nbcdefghi\\n"])
+        .tells(&[]);
+}
+
+#[test]
 fn after_is_of_the_conversation() {
     let mut world = World::new("lines", &["drop@c2s after:1s"]);
     world.client("a\n").at(999).client("b\n").at(1000).client("c\n");
