@@ -47,9 +47,9 @@ fn record(dir: &Dir, pause: Duration) -> String {
             // A pause is that nothing comes.
             client.set_read_timeout(Some(pause)).unwrap();
             client.read(&mut [0]).unwrap_err();
+            client.set_read_timeout(None).unwrap();
         }
         client.shutdown(Shutdown::Write).unwrap();
-        client.set_read_timeout(None).unwrap();
         assert_eq!(read_to_end(&client).unwrap(), b"");
     }
     assert_eq!(tap.end().exit, 0);

@@ -93,8 +93,8 @@ impl Queue {
         self.items.is_empty()
     }
 
-    /// Bytes behind all that is there. Those that are not cut join those before them, if they may go
-    /// at the same time.
+    /// Bytes behind all that is there. Those that are not cut join those before them, if they may
+    /// go at the same time.
     pub(super) fn push(&mut self, mut piece: Piece) {
         if piece.bytes.is_empty() {
             return;
