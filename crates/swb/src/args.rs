@@ -6,6 +6,7 @@ mod bench;
 mod between;
 mod chaos;
 mod conduct;
+mod doctor;
 mod files;
 mod guard;
 mod replay;
@@ -24,6 +25,7 @@ pub(crate) use crate::args::bench::{BenchArgs, Matching, Objective};
 pub(crate) use crate::args::between::BetweenArgs;
 pub(crate) use crate::args::chaos::ChaosArgs;
 pub(crate) use crate::args::conduct::Place;
+pub(crate) use crate::args::doctor::DoctorArgs;
 pub(crate) use crate::args::files::{
     CompletionsArgs, DecodeArgs, DemoArgs, EncodeArgs, FramesArgs, ManArgs,
 };
@@ -56,6 +58,7 @@ pub(crate) enum Verb {
     Chaos(ChaosArgs),
     Replay(ReplayArgs),
     Bench(BenchArgs),
+    Doctor(DoctorArgs),
     Decode(DecodeArgs),
     Encode(EncodeArgs),
     Frames(FramesArgs),

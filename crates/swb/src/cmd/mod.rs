@@ -5,6 +5,7 @@ mod chaos;
 mod completions;
 mod decode;
 mod demo;
+mod doctor;
 mod encode;
 mod frames;
 mod man;
@@ -27,6 +28,7 @@ pub(crate) fn run(verb: Verb, printer: &Printer) -> Outcome {
         Verb::Chaos(args) => chaos::run(&args, printer),
         Verb::Replay(args) => replay::run(&args, printer),
         Verb::Bench(args) => bench::run(&args, printer),
+        Verb::Doctor(args) => doctor::run(&args, printer),
         Verb::Decode(args) => decode::run(&args, printer),
         Verb::Encode(args) => encode::run(&args, printer),
         Verb::Frames(args) => frames::run(&args, printer),

@@ -1,0 +1,469 @@
+//! One conversation with the server, from below: bytes in pieces, ends and resets, and whatever
+//! comes back, told apart.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::net::{Shutdown, shutdown, sockopt};
+use socket2::{SockFilter, SockRef};
+use switchboard::transport::{Interest, Transport, Wait, Woken, wait_on};
+use switchboard::{Stopper, deadline};
+use switchboard_frame::{Decoder, Protocol, Role, Step};
+
+use super::exchange::Request;
+use super::patient::Times;
+use super::probe::{Asked, Finding, Verdict};
+use super::sent::Sent;
+use crate::payload;
+
+/// Bytes a read.
+const READ_BYTES: usize = 64 * 1024;
+/// A pause that no interrupt has to end.
+const SHORT: Duration = Duration::from_millis(5);
+/// The receive buffer of a connection that is read again. As long as its window is less than half
+/// of what it was at first, TCP at the other end waits for it to grow (RFC 9293, 3.8.6.2.1).
+const WIDE_BYTES: usize = 256 * 1024;
+/// So much of what came is shown.
+const SHOWN_BYTES: usize = 48;
+
+pub(super) struct Link {
+    transport: Arc<dyn Transport>,
+    decoder: Decoder,
+    received: Vec<u8>,
+    /// So many bytes of it have been given.
+    given: usize,
+    at_end: Option<Close>,
+    sent: Sent,
+    times: Times,
+    stopper: Stopper,
+}
+
+/// What came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Message(Vec<u8>),
+    /// The server has ended the stream; with so many bytes that are no whole message.
+    End(Close, usize),
+    /// Nothing, for so long; but for so many bytes that are no whole message.
+    Silence(Duration, usize),
+    /// Bytes that are not framed as they should be: what is wrong, and how they begin.
+    Unframed(String, Vec<u8>),
+}
+
+/// How a stream ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Close {
+    Fin,
+    Reset,
+}
+
+/// What of a TCP connection is dropped when it arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unheard {
+    Everything,
+    /// Segments with bytes in them; what acknowledges ours is heard.
+    Data,
+}
+
+impl Unheard {
+    /// As classic BPF, over a segment that begins with the header of TCP.
+    fn filter(self) -> &'static [SockFilter] {
+        const fn op(code: u16, jump: u8, operand: u32) -> SockFilter {
+            SockFilter::new(code, jump, 0, operand)
+        }
+        const DROP: SockFilter = op(0x06, 0, 0);
+        const PASS: SockFilter = op(0x06, 0, u32::MAX);
+        match self {
+            Unheard::Everything => &const { [DROP] },
+            // The length of the header in words of 32 bits is in the upper half of its byte 12:
+            // what is no longer than that has no bytes in it.
+            Unheard::Data => {
+                &const {
+                    [
+                        op(0x30, 0, 12),
+                        op(0x74, 0, 4),
+                        op(0x64, 0, 2),
+                        op(0x07, 0, 0),
+                        op(0x80, 0, 0),
+                        op(0x1d, 1, 0),
+                        DROP,
+                        PASS,
+                    ]
+                }
+            }
+        }
+    }
+}
+
+/// What became of bytes to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Went {
+    All,
+    /// So many; the server has not taken more for as long as one waits.
+    Stuck(usize),
+    /// So many; the server has ended the stream.
+    Refused(usize, Close),
+}
+
+impl Link {
+    pub(super) fn new(
+        transport: Arc<dyn Transport>,
+        protocol: &Protocol,
+        times: Times,
+        stopper: Stopper,
+    ) -> Link {
+        Link {
+            transport,
+            decoder: Decoder::new(protocol.framing(Role::Server)),
+            received: Vec::new(),
+            given: 0,
+            at_end: None,
+            sent: Sent::default(),
+            times,
+            stopper,
+        }
+    }
+
+    /// Sends bytes in one piece, as far as the server takes them within the usual patience.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Result<Went, Finding> {
+        self.sent.bytes(bytes);
+        self.send_quietly(bytes, self.times.patience)
+    }
+
+    /// The same, with nothing said of it in what was sent; `patience` begins anew whenever some are
+    /// taken.
+    pub(super) fn send_quietly(
+        &mut self,
+        bytes: &[u8],
+        patience: Duration,
+    ) -> Result<Went, Finding> {
+        let mut at = 0;
+        let mut until = deadline::after(patience);
+        loop {
+            match self.transport.write(&bytes[at..]) {
+                Ok(wrote) => {
+                    at += wrote;
+                    until = deadline::after(patience);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if !self.wait(Interest::WRITE, until)? {
+                        return Ok(Went::Stuck(at));
+                    }
+                }
+                Err(error) => return Ok(Went::Refused(at, close_of(&error))),
+            }
+            if at == bytes.len() {
+                return Ok(Went::All);
+            }
+        }
+    }
+
+    /// Sends what a right server takes.
+    pub(super) fn give(&mut self, bytes: &[u8]) -> Asked {
+        match self.send(bytes)? {
+            Went::All => Ok(()),
+            Went::Stuck(at) => {
+                let patience = self.times.patience;
+                Err(self.failed(format_args!(
+                    "it took {at} of {} bytes, and no more for {}",
+                    bytes.len(),
+                    told(patience)
+                )))
+            }
+            Went::Refused(at, close) => {
+                let len = bytes.len();
+                Err(self.failed(format_args!("{close} behind {at} of {len} bytes")))
+            }
+        }
+    }
+
+    /// Sends what a right server takes, in pieces, with a pause before each but the first.
+    pub(super) fn give_pieces(&mut self, pieces: &[&[u8]]) -> Asked {
+        for (index, piece) in pieces.iter().enumerate() {
+            if index > 0 {
+                self.pause(self.times.gap)?;
+            }
+            self.give(piece)?;
+        }
+        Ok(())
+    }
+
+    /// Lets time pass.
+    pub(super) fn pause(&self, time: Duration) -> Asked {
+        pause(time, &self.stopper)
+    }
+
+    /// Has the system drop what comes, as if it had not arrived.
+    ///
+    /// # Errors
+    /// It is no TCP connection; that is not allowed.
+    pub(super) fn deafen(&mut self, unheard: Unheard) -> io::Result<()> {
+        let socket = self.transport.read_descriptor().filter(|_| self.has_resets());
+        let socket = socket.ok_or(ErrorKind::Unsupported)?;
+        SockRef::from(&socket).attach_filter(unheard.filter())?;
+        self.sent.word("(no acknowledgements from here on)");
+        Ok(())
+    }
+
+    /// Undoes that.
+    pub(super) fn undeafen(&mut self) {
+        if let Some(socket) = self.transport.read_descriptor() {
+            let _ = SockRef::from(&socket).detach_filter();
+        }
+        self.sent.word("(from here on again)");
+    }
+
+    /// Half-closes.
+    pub(super) fn finish(&mut self) {
+        self.sent.word("FIN");
+        // One that is broken already is told by the next read, which also gets on with what the
+        // transport still holds.
+        let _ = self.transport.finish();
+        let _ = self.transport.flush();
+    }
+
+    /// Half-closes beneath TLS, which says nothing of it.
+    pub(super) fn break_off(&mut self) {
+        self.sent.word("FIN without close_notify");
+        if let Some(socket) = self.transport.write_descriptor() {
+            let _ = shutdown(socket, Shutdown::Write);
+        }
+    }
+
+    /// Resets; where the transport knows no resets, closes.
+    pub(super) fn reset(&mut self) {
+        self.sent.word(if self.has_resets() { "RST" } else { "close" });
+        let _ = self.transport.reset();
+    }
+
+    pub(super) fn has_resets(&self) -> bool {
+        self.transport.facts().reset
+    }
+
+    /// Has the system hold less of what is on the way, in either direction.
+    pub(super) fn narrow(&self, receive_bytes: usize, send_bytes: usize) {
+        // No socket has any: a pipe holds little by itself.
+        if let Some(fd) = self.transport.read_descriptor() {
+            let _ = sockopt::set_socket_recv_buffer_size(fd, receive_bytes);
+        }
+        if let Some(fd) = self.transport.write_descriptor() {
+            let _ = sockopt::set_socket_send_buffer_size(fd, send_bytes);
+        }
+    }
+
+    /// Undoes that for what comes.
+    pub(super) fn widen(&self) {
+        if let Some(fd) = self.transport.read_descriptor() {
+            let _ = sockopt::set_socket_recv_buffer_size(fd, WIDE_BYTES);
+        }
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        self.times.patience
+    }
+
+    /// Says what was sent by words.
+    pub(super) fn note(&mut self, words: String) {
+        self.sent.word(words);
+    }
+
+    /// Whether anything comes, of which nothing is read yet.
+    pub(super) fn begins_to_come(&self) -> Result<bool, Finding> {
+        self.wait(Interest::READ, deadline::after(self.times.patience))
+    }
+
+    /// What comes next, within the usual patience.
+    pub(super) fn hear(&mut self) -> Result<Heard, Finding> {
+        self.hear_within(self.times.patience)
+    }
+
+    pub(super) fn hear_within(&mut self, patience: Duration) -> Result<Heard, Finding> {
+        let until = deadline::after(patience);
+        loop {
+            let left = &self.received[self.given..];
+            match self.decoder.step(left, self.at_end == Some(Close::Fin)) {
+                Ok(Step::Frame(frame)) => {
+                    let message = left[frame.message].to_vec();
+                    self.given += frame.whole.end;
+                    return Ok(Heard::Message(message));
+                }
+                Ok(Step::Skipped(skipped)) => {
+                    self.given += skipped.bytes;
+                    continue;
+                }
+                Ok(Step::Need(_) | Step::End) => {}
+                // What has begun at the end of a stream is told as what is left of it.
+                Err(_) if self.at_end.is_some() => {}
+                Err(error) => {
+                    let bytes = left[..left.len().min(SHOWN_BYTES)].to_vec();
+                    return Ok(Heard::Unframed(error.to_string(), bytes));
+                }
+            }
+            let left_bytes = left.len();
+            if let Some(close) = self.at_end {
+                return Ok(Heard::End(close, left_bytes));
+            }
+            if !self.read(until)? {
+                return Ok(Heard::Silence(patience, left_bytes));
+            }
+        }
+    }
+
+    /// Reads to the end, whatever comes before it; none when it does not come within the usual
+    /// patience.
+    pub(super) fn hear_close(&mut self) -> Result<Option<Close>, Finding> {
+        let until = deadline::after(self.times.patience);
+        while self.at_end.is_none() && !deadline::has_passed(until) {
+            self.given = self.received.len();
+            if !self.read(until)? {
+                break;
+            }
+        }
+        Ok(self.at_end)
+    }
+
+    /// Reads once; `false` when nothing came in time.
+    fn read(&mut self, until: Option<Instant>) -> Result<bool, Finding> {
+        self.received.drain(..self.given);
+        self.given = 0;
+        let len = self.received.len();
+        self.received.resize(len + READ_BYTES, 0);
+        let read = loop {
+            match self.transport.read(&mut self.received[len..]) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let _ = self.transport.flush();
+                    match self.wait(Interest::READ, until) {
+                        Ok(true) => {}
+                        Ok(false) => break Ok(None),
+                        Err(finding) => break Err(finding),
+                    }
+                }
+                Ok(0) => {
+                    self.at_end = Some(Close::Fin);
+                    break Ok(Some(0));
+                }
+                Ok(bytes) => break Ok(Some(bytes)),
+                Err(error) => {
+                    self.at_end = Some(close_of(&error));
+                    break Ok(Some(0));
+                }
+            }
+        };
+        self.received.truncate(len + read.as_ref().map_or(0, |read| read.unwrap_or(0)));
+        Ok(read?.is_some())
+    }
+
+    /// Whether it came to be ready.
+    fn wait(&self, interest: Interest, until: Option<Instant>) -> Result<bool, Finding> {
+        let wait = Wait { deadline: until, ..Wait::FOREVER }.or_stopped(&self.stopper);
+        match self.transport.wait(interest, &wait) {
+            Ok(Woken::Ready(_)) => Ok(true),
+            Ok(Woken::Deadline) => Ok(false),
+            Ok(Woken::Stopped | Woken::Interrupted) => Err(interrupted()),
+            Err(error) => Err(Finding::inconclusive(format!("cannot wait: {error}"))),
+        }
+    }
+
+    /// The answer to a request comes, and nothing else.
+    pub(super) fn hear_answer(&mut self, request: &Request) -> Asked {
+        match self.hear()? {
+            Heard::Message(reply) if request.is_answered_by(&reply) => Ok(()),
+            heard => Err(self.failed(heard)),
+        }
+    }
+
+    /// A whole exchange.
+    pub(super) fn exchange(&mut self, request: &Request) -> Asked {
+        self.give(&request.bytes)?;
+        self.hear_answer(request)
+    }
+
+    pub(super) fn failed(&self, came: impl fmt::Display) -> Finding {
+        let (sent, came) = (self.sent.to_string(), came.to_string());
+        Finding { verdict: Verdict::Failed, sent, came }
+    }
+}
+
+/// Lets time pass, unless it is interrupted.
+pub(super) fn pause(time: Duration, stopper: &Stopper) -> Asked {
+    if time < SHORT && !stopper.is_stopped() {
+        // A point in time this near may have passed before anybody waits for it.
+        thread::sleep(time);
+        return Ok(());
+    }
+    let wait = Wait { deadline: deadline::after(time), ..Wait::FOREVER };
+    match wait_on(None, None, Interest::NONE, &wait.or_stopped(stopper)) {
+        Ok(Woken::Stopped | Woken::Interrupted) => Err(interrupted()),
+        Ok(Woken::Ready(_) | Woken::Deadline) => Ok(()),
+        Err(error) => Err(Finding::inconclusive(format!("cannot wait: {error}"))),
+    }
+}
+
+pub(super) fn interrupted() -> Finding {
+    Finding::skipped("interrupted")
+}
+
+fn close_of(error: &io::Error) -> Close {
+    match error.kind() {
+        // TLS that ends without saying so.
+        ErrorKind::UnexpectedEof => Close::Fin,
+        _ => Close::Reset,
+    }
+}
+
+/// A time as it is told: whole milliseconds.
+pub(super) fn told(time: Duration) -> String {
+    match time.as_millis() {
+        ms if ms < 10_000 => format!("{ms} ms"),
+        _ => format!("{} s", time.as_secs()),
+    }
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Close::Fin => "it ended the stream (FIN)",
+            Close::Reset => "it reset the connection (RST)",
+        })
+    }
+}
+
+impl fmt::Display for Heard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let behind = |f: &mut fmt::Formatter<'_>, bytes: usize| match bytes {
+            0 => Ok(()),
+            bytes => write!(f, ", behind {bytes} bytes that are no whole message"),
+        };
+        match self {
+            Heard::Message(message) if message.is_empty() => f.write_str("an empty message"),
+            Heard::Message(message) => {
+                let shown = &message[..message.len().min(SHOWN_BYTES)];
+                write!(f, "a message of {} bytes: {}", message.len(), payload::escape(shown))?;
+                f.write_str(if shown.len() < message.len() { " .." } else { "" })
+            }
+            Heard::End(close, bytes) => {
+                close.fmt(f)?;
+                behind(f, *bytes)
+            }
+            Heard::Silence(time, 0) => write!(f, "nothing for {}", told(*time)),
+            Heard::Silence(time, bytes) => {
+                write!(
+                    f,
+                    "{bytes} bytes that are no whole message, then nothing for {}",
+                    told(*time)
+                )
+            }
+            Heard::Unframed(error, bytes) => {
+                write!(f, "bytes that are not framed so: {error}: ")?;
+                let mut hex = String::new();
+                payload::push_hex(&mut hex, bytes);
+                f.write_str(&hex)
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `swb doctor`: asks a server what socket code usually gets wrong.
+//!
+//! `probes` has the questions, one a file; `patient` is the server, `link` one conversation with
+//! it, `exchange` what it is known to answer; `child` the server where it is started here, `usage`
+//! what its processes have in use; `schedule` is when each is asked, `report` what is told.
+
+mod canary;
+mod child;
+mod cut_off;
+mod exchange;
+mod flood;
+mod link;
+mod patient;
+mod probe;
+mod probes;
+mod report;
+mod schedule;
+mod sent;
+mod silence;
+mod usage;
+mod wrong;
+
+use crate::args::DoctorArgs;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::printer::Printer;
+use crate::signals::Interrupts;
+
+use patient::Patient;
+use probe::{Finding, Probe};
+use report::Report;
+use schedule::Schedule;
+
+pub(crate) fn run(args: &DoctorArgs, printer: &Printer) -> Outcome {
+    let probes = chosen(&args.only)?;
+    if args.list {
+        report::list(&probes, args.json, printer)?;
+        return Ok(Exit::Done);
+    }
+    let interrupts = Interrupts::watch("telling what was found so far", printer)?;
+    let mut patient = Patient::new(args, interrupts.stopper(), printer)?;
+    if let Err(finding) = patient.calibrate()? {
+        return no_baseline(&patient, &finding);
+    }
+    let mut report = Report::new(args, &probes, printer);
+    Schedule::new(&patient, &probes, args.runs).run(&mut report)?;
+    report.end()?;
+    Ok(match interrupts.came() {
+        true => interrupts.exit(),
+        false => report.exit(),
+    })
+}
+
+/// The probes that are asked for, in their order.
+fn chosen(only: &[String]) -> std::result::Result<Vec<&'static Probe>, Failure> {
+    let is_named = |probe: &Probe, name: &String| name.eq_ignore_ascii_case(probe.id);
+    for name in only {
+        if !probes::ALL.iter().any(|probe| is_named(probe, name)) {
+            let all: Vec<&str> = probes::ALL.iter().map(|probe| probe.id).collect();
+            let all = all.join(" ");
+            let text = format_args!("there is no probe {name}; there are {all}");
+            return Err(Failure::usage(text));
+        }
+    }
+    let wanted = |probe: &&Probe| only.is_empty() || only.iter().any(|name| is_named(probe, name));
+    Ok(probes::ALL.iter().copied().filter(wanted).collect())
+}
+
+/// Nothing can be asked of a server that does not answer as it was said to.
+fn no_baseline(patient: &Patient, finding: &Finding) -> Outcome {
+    let Finding { sent, came, .. } = finding;
+    if patient.answers_at_the_end() {
+        return Err(Failure::new(
+            Exit::No,
+            format_args!(
+                "a reply came only after the end of input: it waits for more than the message, or \
+                 for the end of the stream, before it answers\n  sent   {sent}"
+            ),
+        ));
+    }
+    Err(Failure::usage(format_args!(
+        "the server does not answer as expected, so nothing was asked\n  sent   {sent}\n  \
+         came   {came}\n  check --frame and --send, --expect or --echo; a server that speaks \
+         first: --greeting N"
+    )))
+}

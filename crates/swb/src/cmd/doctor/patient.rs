@@ -1,0 +1,378 @@
+//! The server that is asked: how it is reached, what it answers, how long that takes.
+
+use std::net::IpAddr;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
+use switchboard_frame::{Decoder, Fields, Protocol, Role, Step};
+
+use super::canary::{self, Took};
+use super::child::Child;
+use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
+use super::link::{Heard, Link};
+use super::probe::{Asked, Finding, Verdict};
+use crate::args::DoctorArgs;
+use crate::exit::{Exit, Failure};
+use crate::printer::Printer;
+
+/// Exchanges of the calibration.
+const EXCHANGES: usize = 10;
+/// The patience is so many times the slowest of them, within these bounds.
+const PATIENCE: u32 = 20;
+const PATIENCE_MIN: Duration = Duration::from_millis(1000);
+const PATIENCE_MAX: Duration = Duration::from_secs(10);
+/// How long many exchanges may take, one behind the other.
+const IN_STEP_MAX: Duration = Duration::from_secs(10);
+
+/// How long things take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    /// Between two pieces.
+    pub(super) gap: Duration,
+    /// How long an answer is waited for.
+    pub(super) patience: Duration,
+    /// What an exchange takes: the median of the calibration.
+    pub(super) usual: Duration,
+    /// The slowest of it.
+    pub(super) slowest: Duration,
+}
+
+pub(super) struct Patient {
+    endpoint: Endpoint,
+    options: ConnectOptions,
+    child: Option<Child>,
+    protocol: Protocol,
+    exchange: Exchange,
+    fields: Fields,
+    greeting: u16,
+    pub(super) times: Times,
+    /// The largest body, where it was said.
+    pub(super) max: Option<u64>,
+    /// How long it lets a client be silent, where it was said.
+    pub(super) idle: Option<Duration>,
+    /// How soon it finds out that a client is dead, where it was said.
+    pub(super) dead: Option<Duration>,
+    /// Nobody else suffers with it.
+    pub(super) may_be_harmed: bool,
+    serves_side_by_side: OnceLock<bool>,
+    stopper: Stopper,
+}
+
+impl Patient {
+    pub(super) fn new(
+        args: &DoctorArgs,
+        stopper: &Stopper,
+        printer: &Printer,
+    ) -> Result<Patient, Failure> {
+        let tls = args.connection.tls(printer)?;
+        let mut patient = Patient {
+            endpoint: args.connection.endpoint.clone(),
+            options: args.connection.options(tls, stopper)?,
+            child: None,
+            protocol: args.framing.protocol()?,
+            exchange: Exchange::new(args)?,
+            fields: args.fields.build()?,
+            greeting: args.greeting,
+            times: Times {
+                gap: args.gap,
+                patience: PATIENCE_MAX,
+                usual: Duration::ZERO,
+                slowest: Duration::ZERO,
+            },
+            max: args.framing.max,
+            idle: args.idle,
+            dead: args.dead,
+            may_be_harmed: args.intrusive
+                || args.exec.is_some()
+                || is_local(&args.connection.endpoint),
+            serves_side_by_side: OnceLock::new(),
+            stopper: stopper.clone(),
+        };
+        let first = patient.try_requests()?.next();
+        first.map_err(|error| Failure::new(Exit::BadFrame, error))?;
+        // Last, so that wrong usage is told before anything is started.
+        if let Some(command) = &args.exec {
+            patient.child = Some(Child::start(args, command, patient.options.clone(), stopper)?);
+        }
+        Ok(patient)
+    }
+
+    /// Finds out what the server answers and how long that takes, with whole messages and nothing
+    /// else. What is not right yet is told as a finding.
+    ///
+    /// # Errors
+    /// There is no server.
+    pub(super) fn calibrate(&mut self) -> Result<Asked, Failure> {
+        // Whether there is one at all is the one thing that has an exit code of its own.
+        let transport =
+            self.endpoint().connect(&self.options).map_err(crate::args::not_connected)?;
+        drop(transport);
+        Ok(self.measure())
+    }
+
+    fn measure(&mut self) -> Asked {
+        let mut link = self.link()?;
+        let mut took = Vec::new();
+        for number in 0..EXCHANGES {
+            let mut requests = self.requests()?;
+            let request = self.nth(&mut requests, number)?;
+            let began = deadline::now();
+            link.give(&request.bytes)?;
+            let reply = match link.hear()? {
+                Heard::Message(reply) if request.is_answered_by(&reply) => reply,
+                heard => return Err(link.failed(heard)),
+            };
+            took.push(deadline::now().saturating_duration_since(began));
+            self.learn(reply);
+        }
+        let took = Took::of(took);
+        self.times.usual = took.median();
+        self.times.slowest = took.slowest();
+        self.times.patience = (took.slowest() * PATIENCE).clamp(PATIENCE_MIN, PATIENCE_MAX);
+        Ok(())
+    }
+
+    fn nth(&self, requests: &mut Requests<'_>, number: usize) -> Result<Request, Finding> {
+        let mut request = self.next(requests)?;
+        for _ in 0..number {
+            request = self.next(requests)?;
+        }
+        Ok(request)
+    }
+
+    /// The first reply to a fixed request is what it has to answer from here on.
+    fn learn(&mut self, answer: Vec<u8>) {
+        if let Exchange::Fixed { reply: reply @ None, .. } = &mut self.exchange {
+            *reply = Some(answer);
+        }
+    }
+
+    /// Whether a reply comes once the end of input has: what is said of a server that answers
+    /// nothing before it.
+    pub(super) fn answers_at_the_end(&self) -> bool {
+        let ask = || -> Result<bool, Finding> {
+            let mut link = self.link()?;
+            let request = self.request()?;
+            link.give(&request.bytes)?;
+            link.finish();
+            let heard = link.hear()?;
+            Ok(matches!(heard, Heard::Message(reply) if request.is_answered_by(&reply)))
+        };
+        ask().unwrap_or(false)
+    }
+
+    /// A new connection, with nothing read of it.
+    pub(super) fn connection(&self) -> Result<Link, Finding> {
+        let transport = self
+            .endpoint()
+            .connect(&self.options)
+            .map_err(|error| Finding::failed(error.to_string()))?;
+        // Whether a reply is too large is for a probe to say.
+        let roomy = self.roomy();
+        Ok(Link::new(transport, &roomy, self.times, self.stopper.clone()))
+    }
+
+    /// A new connection without the TLS that there should be over it.
+    pub(super) fn bare_connection(&self) -> Result<Link, Finding> {
+        let connected = without_tls(self.endpoint()).connect(&self.options);
+        let transport = connected.map_err(|error| Finding::failed(error.to_string()))?;
+        Ok(Link::new(transport, &self.protocol, self.times, self.stopper.clone()))
+    }
+
+    /// A new conversation, past what the server says by itself.
+    pub(super) fn link(&self) -> Result<Link, Finding> {
+        let mut link = self.connection()?;
+        for number in 1..=self.greeting {
+            match link.hear()? {
+                Heard::Message(_) => {}
+                heard => {
+                    return Err(link.failed(format_args!("instead of greeting {number}: {heard}")));
+                }
+            }
+        }
+        Ok(link)
+    }
+
+    /// Those of one conversation.
+    pub(super) fn requests(&self) -> Result<Requests<'_>, Finding> {
+        self.try_requests().map_err(|failure| failed(&failure))
+    }
+
+    fn try_requests(&self) -> Result<Requests<'_>, Failure> {
+        Requests::new(&self.exchange, &self.fields, &self.protocol)
+    }
+
+    fn next(&self, requests: &mut Requests<'_>) -> Result<Request, Finding> {
+        requests.next().map_err(Finding::skipped)
+    }
+
+    /// The first request of a conversation.
+    pub(super) fn request(&self) -> Result<Request, Finding> {
+        let mut all = self.some_requests(1)?;
+        all.pop().ok_or_else(|| Finding::skipped("no request"))
+    }
+
+    /// The first requests of a conversation.
+    pub(super) fn some_requests(&self, count: usize) -> Result<Vec<Request>, Finding> {
+        let mut requests = self.requests()?;
+        (0..count).map(|_| self.next(&mut requests)).collect()
+    }
+
+    /// A first request with a body of so many bytes, however many the server takes.
+    pub(super) fn sized_request(&self, bytes: usize) -> Result<Request, Finding> {
+        let roomy = self.roomy();
+        let requests = Requests::new(&self.exchange, &self.fields, &roomy);
+        let mut requests = requests.map_err(|failure| failed(&failure))?;
+        requests.sized(bytes).map_err(Finding::skipped)
+    }
+
+    /// The same framing, with room for what is larger than it may be.
+    fn roomy(&self) -> Protocol {
+        self.protocol.with_max(self.max.unwrap_or(0).max(SIZED_BYTES_MAX))
+    }
+
+    /// A first request without a body.
+    pub(super) fn empty_request(&self) -> Result<Request, Finding> {
+        self.requests()?.empty().map_err(Finding::skipped)
+    }
+
+    /// Whether it sends every message back.
+    pub(super) fn is_echo(&self) -> bool {
+        matches!(self.exchange, Exchange::Echo)
+    }
+
+    /// Whether it ends a conversation behind so many replies, however it goes: one in which each is
+    /// read before the next request is sent.
+    pub(super) fn ends_after(&self, replies: usize) -> Result<bool, Finding> {
+        let (mut link, mut requests) = (self.link()?, self.requests()?);
+        let until = deadline::after(IN_STEP_MAX);
+        for number in 0..=replies {
+            let request = self.next(&mut requests)?;
+            if deadline::has_passed(until) {
+                break;
+            }
+            if link.exchange(&request).is_err() {
+                return Ok(number == replies);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What writes towards the server.
+    pub(super) fn framing(&self) -> &switchboard_frame::Framing {
+        self.protocol.framing(Role::Client)
+    }
+
+    /// A conversation beside all others is served as it should be.
+    pub(super) fn is_alive(&self) -> Asked {
+        let mut link = self.link()?;
+        link.exchange(&self.request()?)
+    }
+
+    /// How it is known to be dead, where it does not serve any more.
+    pub(super) fn death(&self) -> Option<String> {
+        let dead = |found: &Finding| found.verdict == Verdict::Failed;
+        let found = self.is_alive().or_else(|_| self.is_alive()).err().filter(dead)?;
+        let ended = self.child().and_then(|child| {
+            // It stops listening a moment before it is gone.
+            child.usage_when(|usage| usage.processes == 0, self.times.patience);
+            child.ended()
+        });
+        Some(match ended {
+            Some(ended) => format!("the server did not survive it: {ended}"),
+            None => format!("after it a new conversation was not served: {}", found.came),
+        })
+    }
+
+    /// Where it is: it may be started again on another port.
+    pub(super) fn endpoint(&self) -> Endpoint {
+        self.child.as_ref().map_or_else(|| self.endpoint.clone(), Child::endpoint)
+    }
+
+    /// The server's processes, where it was started here.
+    pub(super) fn child(&self) -> Option<&Child> {
+        self.child.as_ref()
+    }
+
+    /// The same, for what cannot be asked without.
+    pub(super) fn started(&self) -> Result<&Child, Finding> {
+        let why = "the server's processes are known only where it is started here: --exec COMMAND";
+        self.child().ok_or_else(|| Finding::skipped(why))
+    }
+
+    /// The same, of a server that something has been done to.
+    pub(super) fn survives(&self, link: &Link) -> Asked {
+        link.pause(self.times.gap)?;
+        self.is_alive().map_err(|found| match found.verdict {
+            Verdict::Failed => {
+                link.failed(format_args!("a new conversation, then: {}", found.came))
+            }
+            _ => found,
+        })
+    }
+
+    /// Whether a client is served beside another one that is silent. Where none is, nothing can be
+    /// asked of two at a time, and that is blamed once (K1).
+    pub(super) fn serves_side_by_side(&self) -> bool {
+        *self.serves_side_by_side.get_or_init(|| canary::serves_beside_a_silent_one(self).is_ok())
+    }
+
+    /// Whether the end of a first request is told by what stands there, and by nothing before it.
+    pub(super) fn is_delimited(&self, request: &Request) -> bool {
+        let endless = [&request.bytes[..request.body.start], &[b'x'; 4096][..]].concat();
+        let goes_on =
+            matches!(Decoder::new(self.framing()).step(&endless, false), Ok(Step::Need(_)));
+        goes_on && request.length.is_none() && request.trailer_bytes() > 0
+    }
+
+    /// Whether these bytes and the end of the stream behind them are a whole message.
+    pub(super) fn is_whole(&self, bytes: &[u8]) -> bool {
+        let mut decoder = Decoder::new(self.framing());
+        matches!(decoder.step(bytes, true), Ok(Step::Frame(_)))
+    }
+
+    pub(super) fn stopper(&self) -> &Stopper {
+        &self.stopper
+    }
+}
+
+fn failed(failure: &Failure) -> Finding {
+    Finding::skipped(failure.to_string())
+}
+
+/// What TLS is spoken over there, if it is.
+pub(super) fn without_tls(endpoint: Endpoint) -> Endpoint {
+    match endpoint {
+        Endpoint::Tls { host, port } => Endpoint::Tcp { host, port },
+        other => other,
+    }
+}
+
+/// Whether it can be reached from this machine alone, as far as its name says.
+fn is_local(endpoint: &Endpoint) -> bool {
+    match endpoint {
+        Endpoint::Tcp { host, .. } | Endpoint::Tls { host, .. } => {
+            let is_loopback = |address: IpAddr| address.is_loopback();
+            host == "localhost" || host.is_empty() || host.parse().is_ok_and(is_loopback)
+        }
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_of_this_machine_alone() {
+        let is_local = |endpoint: &str| is_local(&endpoint.parse().expect("an endpoint"));
+        for local in [":7000", "localhost:7", "127.0.0.1:7", "127.9.9.9:7", "tls://[::1]:7"] {
+            assert!(is_local(local), "{local}");
+        }
+        assert!(is_local("unix:/run/it") && is_local("exec:cat"));
+        for other in ["10.0.0.1:7", "[::2]:7", "example.org:7", "localhost.example.org:7"] {
+            assert!(!is_local(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! C4: the end of input between two messages.
+
+use std::time::Duration;
+
+use super::super::link::{Close, Heard, Link};
+use super::super::patient::Patient;
+use super::super::probe::{Asked, How, Probe};
+
+/// For so long a server that does not end is watched, where it was started here.
+const WATCH: Duration = Duration::from_millis(500);
+
+pub(super) static PROBE: Probe = Probe {
+    id: "C4",
+    name: "end when idle",
+    sends: "nothing but the end of input (SHUT_WR); and again behind a reply",
+    right: "it closes soon, with FIN",
+    bug: "recv's 0 is not looked at: the connection stays in CLOSE_WAIT, or is read for ever",
+    cure: "recv's 0 is the end of input: stop reading, close",
+    intrusive: false,
+    how: How::InTurn,
+    ask,
+};
+
+fn ask(patient: &Patient) -> Asked {
+    let mut link = patient.link()?;
+    link.finish();
+    ends(patient, &mut link)?;
+    let mut link = patient.link()?;
+    link.exchange(&patient.request()?)?;
+    link.finish();
+    ends(patient, &mut link)
+}
+
+fn ends(patient: &Patient, link: &mut Link) -> Asked {
+    match link.hear()? {
+        Heard::End(Close::Fin, _) => Ok(()),
+        heard @ Heard::End(Close::Reset, _) => Err(link.failed(heard).as_weak()),
+        heard => {
+            let finding = link.failed(heard);
+            Err(match patient.child().and_then(|child| child.spins(WATCH)) {
+                Some(used) => finding
+                    .and(&format!("meanwhile it used {used:?} of processor time in {WATCH:?}")),
+                None => finding,
+            })
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! F4: two messages in one write.
+
+use super::super::patient::Patient;
+use super::super::probe::{Asked, How, Probe};
+
+pub(super) static PROBE: Probe = Probe {
+    id: "F4",
+    name: "two in one",
+    sends: "two messages in one write",
+    right: "two replies, in order, without more input",
+    bug: "what is behind the first message waits in a buffer for the next read",
+    cure: "handle every whole message in the buffer before reading again",
+    intrusive: false,
+    how: How::InTurn,
+    ask,
+};
+
+fn ask(patient: &Patient) -> Asked {
+    let requests = patient.some_requests(2)?;
+    let mut link = patient.link()?;
+    link.give(&[&requests[0].bytes[..], &requests[1].bytes[..]].concat())?;
+    link.hear_answer(&requests[0])?;
+    link.hear_answer(&requests[1])
+}

@@ -1,0 +1,76 @@
+//! R3: SIGTERM while a reply is under way.
+
+use std::time::Duration;
+
+use super::super::link::{Heard, Went};
+use super::super::patient::Patient;
+use super::super::probe::{Asked, Finding, How, Probe};
+use crate::units;
+
+/// The reply: more than the buffers of the system hold of it.
+const REPLY_BYTES: u64 = 8 << 20;
+const REPLY_BYTES_MIN: u64 = 1 << 20;
+const WINDOW_BYTES: usize = 16 << 10;
+/// How long a server that does not care has to die.
+const PAUSE: Duration = Duration::from_millis(300);
+/// How long one that does may take to end once its reply has been read.
+const END: Duration = Duration::from_secs(10);
+
+pub(super) static PROBE: Probe = Probe {
+    id: "R3",
+    name: "drain",
+    sends: "a request with a reply larger than the system's buffers; SIGTERM to the server while \
+            that is under way, and only then reads it",
+    right: "the reply comes whole, and the server ends",
+    bug: "SIGTERM ends the process at once, and with it every reply that is being written",
+    cure: "on SIGTERM stop accepting, finish what is under way within a deadline, then end",
+    intrusive: true,
+    how: How::Last,
+    ask,
+};
+
+fn ask(patient: &Patient) -> Asked {
+    let child = patient.started()?;
+    let bytes = patient.max.unwrap_or(REPLY_BYTES).min(REPLY_BYTES);
+    if bytes < REPLY_BYTES_MIN {
+        return Err(Finding::inconclusive("a reply of --max bytes fits into the system's buffers"));
+    }
+    let request = patient.sized_request(usize::try_from(bytes).unwrap_or(usize::MAX))?;
+    let size = units::rounded(bytes);
+    let mut link = patient.link()?;
+    link.narrow(WINDOW_BYTES, 1 << 20);
+    match link.send(&request.bytes)? {
+        Went::All => {}
+        Went::Stuck(_) => {
+            let why = "it answers before it has read the whole of a request";
+            return Err(Finding::inconclusive(why));
+        }
+        Went::Refused(..) => {
+            let why = format!("it takes no message of {size}: --max says how large one may be");
+            return Err(Finding::inconclusive(why));
+        }
+    }
+    if !link.begins_to_come()? {
+        return Err(Finding::inconclusive(format!("no reply to a message of {size}")));
+    }
+    child.terminate();
+    let paused = link.pause(PAUSE);
+    link.widen();
+    let heard = link.hear_within(patient.times.patience * 10);
+    let ended = child.usage_when(|usage| usage.processes == 0, END).processes == 0;
+    let failed = match heard {
+        Ok(Heard::Message(reply)) if request.is_answered_by(&reply) => None,
+        Ok(heard) => Some(link.failed(heard).and(&format!("the reply has {size}"))),
+        Err(found) => Some(found),
+    };
+    child.restart(false).map_err(Finding::failed)?;
+    match failed {
+        None if !ended => {
+            let late =
+                format!("the reply came whole, and {END:?} later the server was still there");
+            Err(Finding::failed(late).as_weak())
+        }
+        None => paused,
+        Some(found) => Err(found),
+    }
+}

@@ -1,0 +1,191 @@
+//! When each probe is asked, and when what it came to is told.
+//!
+//! One is asked after the other, so that what one does to the server is not laid at the door of the
+//! next; those that do little but wait are asked beside them, all runs of it at once. Results are
+//! told in the order of the catalogue, each as soon as all before it are known.
+//!
+//! **Invariant:** after each run of a probe the server has been seen alive, or the probe is blamed
+//! for it. What came beside a death counts for nothing.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use super::patient::Patient;
+use super::probe::{Finding, How, Probe, Verdict};
+use super::report::{Report, Result};
+use crate::exit::Failure;
+
+pub(super) struct Schedule<'a> {
+    patient: &'a Patient,
+    probes: &'a [&'static Probe],
+    runs: usize,
+    /// How many probes have been asked in turn.
+    turn: AtomicUsize,
+    /// The first of them that the server did not survive.
+    deadly: AtomicUsize,
+}
+
+/// What came of one that was asked beside the others.
+struct Beside {
+    place: usize,
+    /// None when it was interrupted.
+    result: Option<Result>,
+    /// The turn in which it ended.
+    turn: usize,
+}
+
+impl<'a> Schedule<'a> {
+    pub(super) fn new(
+        patient: &'a Patient,
+        probes: &'a [&'static Probe],
+        runs: usize,
+    ) -> Schedule<'a> {
+        let (turn, deadly) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
+        Schedule { patient, probes, runs, turn, deadly }
+    }
+
+    /// Asks all of them, and tells what they come to. An interrupt ends it; what is known by then
+    /// is told.
+    ///
+    /// # Errors
+    /// stdout cannot be written.
+    pub(super) fn run(&self, report: &mut Report<'_>) -> std::result::Result<(), Failure> {
+        thread::scope(|scope| {
+            let (tell, told) = mpsc::channel();
+            for (place, probe) in self.probes.iter().enumerate() {
+                if self.is_beside(probe) {
+                    let tell = tell.clone();
+                    scope.spawn(move || self.ask_beside(place, probe, &tell));
+                }
+            }
+            drop(tell);
+            self.ask_all(&told, report).inspect_err(|_| self.patient.stopper().stop())
+        })
+    }
+
+    fn is_beside(&self, probe: &Probe) -> bool {
+        probe.how == How::Beside && self.patient.serves_side_by_side()
+    }
+
+    fn ask_all(
+        &self,
+        told: &Receiver<Beside>,
+        report: &mut Report<'_>,
+    ) -> std::result::Result<(), Failure> {
+        let all = || self.probes.iter().copied().enumerate();
+        let mut gone = None;
+        for (place, probe) in all().filter(|(_, probe)| !self.is_beside(probe)) {
+            if probe.how != How::Last {
+                report.asking(probe);
+                report.put(place, self.ask_in_turn(probe, &mut gone))?;
+                self.take(told.try_iter(), report, &mut gone)?;
+            }
+        }
+        report.waiting();
+        self.take(told.iter(), report, &mut gone)?;
+        for (place, probe) in all().filter(|(_, probe)| probe.how == How::Last) {
+            report.asking(probe);
+            report.put(place, self.ask_in_turn(probe, &mut gone))?;
+        }
+        Ok(())
+    }
+
+    /// Puts down what has come of those beside the others.
+    fn take(
+        &self,
+        told: impl Iterator<Item = Beside>,
+        report: &mut Report<'_>,
+        gone: &mut Option<String>,
+    ) -> std::result::Result<(), Failure> {
+        for Beside { place, result, turn } in told {
+            let is_sound = turn < self.deadly.load(Ordering::SeqCst);
+            // It is asked again by itself where something else has ended the server, and where it
+            // may have done so.
+            let result = match is_sound && self.patient.death().is_none() {
+                true => result,
+                false => self.ask_in_turn(self.probes[place], gone),
+            };
+            report.put(place, result)?;
+        }
+        Ok(())
+    }
+
+    /// Asks one, all of its runs at once.
+    fn ask_beside(&self, place: usize, probe: &'static Probe, tell: &Sender<Beside>) {
+        let findings = thread::scope(|scope| {
+            let ask = || probe.ask_once(self.patient).err();
+            let runs: Vec<_> = (0..self.runs).map(|_| scope.spawn(ask)).collect();
+            let join = |run: thread::ScopedJoinHandle<'_, _>| match run.join() {
+                Ok(finding) => finding,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            runs.into_iter().map(join).collect()
+        });
+        let turn = self.turn.load(Ordering::SeqCst);
+        let is_over = self.patient.stopper().is_stopped();
+        let result = (!is_over).then(|| Result::of(probe, findings));
+        // Nobody listens any more when stdout is gone.
+        let _ = tell.send(Beside { place, result, turn });
+    }
+
+    /// Asks one so many times; none when it was interrupted.
+    fn ask_in_turn(&self, probe: &'static Probe, gone: &mut Option<String>) -> Option<Result> {
+        let turn = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some(why) = gone {
+            return Some(Result::of(probe, vec![Some(Finding::skipped(why.clone()))]));
+        }
+        let mut findings = Vec::new();
+        for _ in 0..self.runs {
+            if self.patient.stopper().is_stopped() {
+                break;
+            }
+            let found = probe.ask_once(self.patient).err();
+            if self.patient.stopper().is_stopped() {
+                break;
+            }
+            let is_skipped = found.as_ref().is_some_and(|found| found.verdict == Verdict::Skipped);
+            if is_skipped {
+                findings.push(found);
+                break;
+            }
+            match self.patient.death() {
+                None => findings.push(found),
+                Some(death) => {
+                    self.deadly.fetch_min(turn, Ordering::SeqCst);
+                    findings.push(Some(blamed(found, &death)));
+                    *gone = self.revive(probe);
+                    break;
+                }
+            }
+        }
+        (!findings.is_empty()).then(|| Result::of(probe, findings))
+    }
+
+    /// Starts the server again, where that can be; else why nothing can be asked any more.
+    fn revive(&self, probe: &Probe) -> Option<String> {
+        let id = probe.id;
+        match self.patient.child() {
+            None => Some(format!("not asked: the server is gone since {id}")),
+            Some(child) => {
+                let why = child.restart(false).err()?;
+                Some(format!("not asked: the server is gone since {id}: {why}"))
+            }
+        }
+    }
+}
+
+/// What a probe found, of a server that has not survived it.
+fn blamed(found: Option<Finding>, death: &str) -> Finding {
+    // It may have come upon the same by itself.
+    let is_told = |found: &Finding| {
+        death.split_once(": ").is_some_and(|(_, cause)| found.came.ends_with(cause))
+    };
+    match found {
+        Some(found) if found.verdict == Verdict::Failed && is_told(&found) => found,
+        Some(found) if found.verdict > Verdict::Ok => {
+            Finding { verdict: Verdict::Failed, ..found.and(death) }
+        }
+        _ => Finding::failed(death),
+    }
+}

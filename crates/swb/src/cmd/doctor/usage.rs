@@ -1,0 +1,185 @@
+//! What the server's processes have in use, as /proc tells it.
+//!
+//! They are all that descend from the process that is looked from: whoever loses its parent is
+//! adopted there, so nothing gets away.
+
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use crate::units;
+
+/// More memory than this nobody needs for one conversation; a thread of its own has a stack, and a
+/// heap, of so many addresses.
+const RESIDENT_MAX: u64 = 64 << 20;
+const ADDRESSES_MAX: u64 = 256 << 20;
+
+/// What all of them have in use together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Usage {
+    /// Bytes in memory.
+    pub(super) resident: u64,
+    /// Bytes of addresses, whether anything is there or not.
+    pub(super) addresses: u64,
+    pub(super) descriptors: u64,
+    /// Processes that live.
+    pub(super) processes: u64,
+    /// Processes that have ended and that the server has not waited for.
+    pub(super) zombies: u64,
+    /// Time of processors since the start, also of those that have ended.
+    pub(super) processor: Duration,
+}
+
+impl Usage {
+    /// How much more memory than before is in use, where that is more than one conversation takes,
+    /// and is for bytes that have not come.
+    pub(super) fn memory_taken(&self, before: &Usage, announced: u64) -> Option<String> {
+        let resident = self.resident.saturating_sub(before.resident);
+        let addresses = self.addresses.saturating_sub(before.addresses);
+        let is_much = resident > RESIDENT_MAX || addresses > ADDRESSES_MAX.max(announced / 8);
+        is_much.then(|| {
+            let (resident, addresses) = (units::rounded(resident), units::rounded(addresses));
+            format!("it took {resident} of memory and {addresses} of addresses for it")
+        })
+    }
+}
+
+/// A process of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) id: i32,
+    pub(super) parent: i32,
+    pub(super) command: String,
+    pub(super) is_zombie: bool,
+    /// Of them, and what it has of its ended children.
+    ticks: u64,
+    addresses: u64,
+    pages: u64,
+}
+
+/// All that descend from a process, but for one and what descends from that.
+pub(super) fn tree(root: i32, but: Option<i32>) -> Vec<Process> {
+    let mut all: Vec<Process> = Vec::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let id = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        let Some(id) = id.filter(|id| Some(*id) != but) else { continue };
+        // Whoever has ended meanwhile is none.
+        let stat = fs::read_to_string(entry.path().join("stat")).ok();
+        all.extend(stat.and_then(|stat| Process::read(id, &stat)));
+    }
+    let mut tree: Vec<Process> = Vec::new();
+    let mut parents = vec![root];
+    while let Some(parent) = parents.pop() {
+        let of_parent = all.extract_if(.., |process| process.parent == parent);
+        for process in of_parent {
+            parents.push(process.id);
+            tree.push(process);
+        }
+    }
+    tree
+}
+
+/// What they have in use; those that have ended and are to be waited for by `root` are not theirs.
+pub(super) fn of(tree: &[Process], root: i32) -> Usage {
+    let mut usage = Usage::default();
+    let mut ticks = 0;
+    for process in tree {
+        ticks += process.ticks;
+        if process.is_zombie {
+            usage.zombies += u64::from(process.parent != root);
+            continue;
+        }
+        usage.processes += 1;
+        usage.addresses += process.addresses;
+        usage.resident += process.pages * rustix::param::page_size() as u64;
+        usage.descriptors += process.descriptors().len() as u64;
+    }
+    let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
+    usage.processor = Duration::from_millis(ticks.saturating_mul(1000) / ticks_per_second);
+    usage
+}
+
+impl Process {
+    /// From a line of `/proc/ID/stat`, proc_pid_stat(5).
+    fn read(id: i32, stat: &str) -> Option<Process> {
+        // The command may have blanks and parentheses in it.
+        let (start, rest) = stat.rsplit_once(')')?;
+        let (_, command) = start.split_once('(')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        // Numbered from 1 there, and the state is the third.
+        let field = |number: usize| fields.get(number - 3).copied();
+        let number = |at| field(at)?.parse::<u64>().ok();
+        Some(Process {
+            id,
+            command: command.to_owned(),
+            is_zombie: matches!(field(3)?, "Z" | "X"),
+            parent: field(4)?.parse().ok()?,
+            ticks: number(14)? + number(15)? + number(16)? + number(17)?,
+            addresses: number(23)?,
+            pages: number(24)?,
+        })
+    }
+
+    /// The numbers of its descriptors.
+    pub(super) fn descriptors(&self) -> Vec<u64> {
+        let entries = fs::read_dir(format!("/proc/{}/fd", self.id)).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+    }
+
+    /// The limit at which it may have so many descriptors more: below it so many are free.
+    pub(super) fn limit_with_spare(&self, spare: usize) -> Option<u64> {
+        let taken = self.descriptors();
+        (0..).filter(|number| !taken.contains(number)).nth(spare)
+    }
+
+    /// Sets how many descriptors it may have; how many it might have until now.
+    pub(super) fn limit_descriptors(&self, number: Option<u64>) -> Option<u64> {
+        let limits = fs::read_to_string(format!("/proc/{}/limits", self.id)).ok()?;
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+        let maximum = line.split_whitespace().nth(1)?.parse().ok();
+        let limit = Rlimit { current: number, maximum };
+        prlimit(Pid::from_raw(self.id), Resource::Nofile, limit).ok()?.current
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_stat_is_read_whatever_the_command_is_called() {
+        let stat = "42 (a) b (c) S 7 42 42 0 -1 4194304 1 2 3 4 50 60 7 8 20 0 1 0 99 4096 12 \
+                    18446744073709551615 0 0";
+        let read = Process::read(42, stat).expect("it is a line of stat");
+        assert_eq!((read.command.as_str(), read.parent), ("a) b (c", 7));
+        assert_eq!((read.ticks, read.addresses, read.pages), (125, 4096, 12));
+        assert!(!read.is_zombie);
+        assert_eq!(Process::read(42, "42 (a) Z 7"), None);
+    }
+
+    #[test]
+    fn a_child_is_seen_with_what_it_has_and_when_it_is_a_zombie() {
+        let root = i32::try_from(std::process::id()).expect("ids are small");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", "read it"]).stdin(std::process::Stdio::piped());
+        let mut child = command.spawn().expect("there is a shell");
+        let id = i32::try_from(child.id()).expect("ids are small");
+        let seen = || tree(root, None).into_iter().find(|process| process.id == id);
+        let process = seen().expect("it is there");
+        let usage = of(&[process], root);
+        assert!(usage.processes == 1 && usage.resident > 0 && usage.addresses >= usage.resident);
+        assert!(usage.descriptors >= 3, "{usage:?}");
+        assert_eq!(tree(root, Some(id)).iter().find(|process| process.id == id), None);
+        drop(child.stdin.take());
+        while seen().is_some_and(|process| !process.is_zombie) {
+            std::thread::yield_now();
+        }
+        // It is this process that has to wait for it.
+        let process = seen().expect("nobody has waited for it");
+        assert_eq!(of(std::slice::from_ref(&process), root).zombies, 0);
+        assert_eq!(of(&[process], root + 1).zombies, 1);
+        child.wait().expect("it ends");
+        assert_eq!(seen(), None);
+    }
+}

@@ -1,0 +1,53 @@
+//! What is said of a server that does not answer as it was said to.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+
+use crate::doctor;
+
+/// A server that does the same with every connection; its address.
+fn each(serve: impl Fn(std::net::TcpStream) + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            serve(stream.unwrap());
+        }
+    });
+    address
+}
+
+#[test]
+fn a_reply_that_comes_only_at_the_end_of_input_is_the_finding() {
+    let address = each(|mut stream| {
+        let mut all = Vec::new();
+        let _ = stream.read_to_end(&mut all);
+        let _ = stream.write_all(&all);
+    });
+    let told = doctor(&address, &["--frame", "u32be", "--echo"]);
+    assert_eq!((told.exit, told.stdout.as_str()), (1, ""), "{}", told.stderr);
+    assert!(told.stderr.contains("a reply came only after the end of input"), "{}", told.stderr);
+    assert!(told.stderr.contains("sent   00 00 00 10 73 77 62"), "{}", told.stderr);
+}
+
+#[test]
+fn without_a_baseline_nothing_is_asked() {
+    let address = each(|mut stream| {
+        let mut some = [0; 64];
+        while stream.read(&mut some).is_ok_and(|bytes| bytes > 0) {
+            let _ = stream.write_all(b"\0\0\0\x02no");
+        }
+    });
+    let told = doctor(&address, &["--frame", "u32be", "--echo"]);
+    assert_eq!((told.exit, told.stdout.as_str()), (2, ""), "{}", told.stderr);
+    assert!(told.stderr.contains("does not answer as expected"), "{}", told.stderr);
+    assert!(told.stderr.contains("came   a message of 2 bytes: no"), "{}", told.stderr);
+}
+
+#[test]
+fn no_server_has_an_exit_code_of_its_own() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let told = doctor(&address, &["--frame", "u32be", "--echo"]);
+    assert_eq!((told.exit, told.stdout.as_str()), (3, ""), "{}", told.stderr);
+}

@@ -1,0 +1,33 @@
+# Nobody looks for recv's empty bytes: the connection is readable for ever, and never closed.
+import selectors
+import socket
+import struct
+import sys
+
+selector = selectors.DefaultSelector()
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+selector.register(listener, selectors.EVENT_READ)
+print(listener.getsockname()[1], flush=True)
+
+
+def feed(conn, buffer):
+    buffer += conn.recv(65536)
+    while len(buffer) >= 4:
+        (length,) = struct.unpack_from(">I", buffer)
+        if len(buffer) < 4 + length:
+            break
+        body = bytes(buffer[4 : 4 + length])
+        del buffer[: 4 + length]
+        conn.sendall(struct.pack(">I", len(body)) + body)
+
+
+while True:
+    for key, _ in selector.select():
+        if key.data is None:
+            selector.register(listener.accept()[0], selectors.EVENT_READ, bytearray())
+            continue
+        try:
+            feed(key.fileobj, key.data)
+        except ConnectionError:
+            selector.unregister(key.fileobj)
+            key.fileobj.close()

@@ -1,0 +1,37 @@
+# A process for each client, and nobody waits for those that have ended.
+# exec: yes
+import os
+import socket
+import struct
+import sys
+
+
+def exactly(conn, count):
+    data = b""
+    while len(data) < count:
+        piece = conn.recv(count - len(data))
+        if not piece:
+            raise ConnectionError("the stream has ended")
+        data += piece
+    return data
+
+
+def serve(conn):
+    try:
+        while True:
+            (length,) = struct.unpack(">I", exactly(conn, 4))
+            body = exactly(conn, length)
+            conn.sendall(struct.pack(">I", len(body)) + body)
+    except OSError:
+        pass
+
+
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print(listener.getsockname()[1], flush=True)
+while True:
+    conn, _ = listener.accept()
+    if os.fork() == 0:
+        listener.close()
+        serve(conn)
+        os._exit(0)
+    conn.close()

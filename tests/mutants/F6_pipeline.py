@@ -1,0 +1,41 @@
+# The handler calls itself for the next message.
+import socket
+import struct
+import sys
+import threading
+
+
+def handle(conn, buffer):
+    if len(buffer) < 4:
+        return buffer
+    (length,) = struct.unpack_from(">I", buffer)
+    if len(buffer) < 4 + length:
+        return buffer
+    reply(conn, buffer[4 : 4 + length])
+    return handle(conn, buffer[4 + length :])
+
+
+def reply(conn, body):
+    conn.sendall(struct.pack(">I", len(body)) + body)
+
+
+def serve(conn):
+    buffer = b""
+    while data := conn.recv(65536):
+        buffer = handle(conn, buffer + data)
+
+
+def guarded(conn):
+    with conn:
+        try:
+            serve(conn)
+        except (OSError, struct.error):
+            pass
+
+
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=128)
+print(listener.getsockname()[1], flush=True)
+while True:
+    conn, _ = listener.accept()
+    conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    threading.Thread(target=guarded, args=(conn,), daemon=True).start()

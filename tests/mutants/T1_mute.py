@@ -1,0 +1,40 @@
+# options: --idle 1s
+# The time-out is set when the first message is there: before it there is none.
+import socket
+import struct
+import sys
+import threading
+
+
+def exactly(conn, count):
+    data = b""
+    while len(data) < count:
+        piece = conn.recv(count - len(data))
+        if not piece:
+            raise ConnectionError("the stream has ended")
+        data += piece
+    return data
+
+
+def serve(conn):
+    while True:
+        (length,) = struct.unpack(">I", exactly(conn, 4))
+        body = exactly(conn, length)
+        conn.settimeout(1.0)
+        conn.sendall(struct.pack(">I", len(body)) + body)
+
+
+def guarded(conn):
+    with conn:
+        try:
+            serve(conn)
+        except OSError:
+            pass
+
+
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=128)
+print(listener.getsockname()[1], flush=True)
+while True:
+    conn, _ = listener.accept()
+    conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    threading.Thread(target=guarded, args=(conn,), daemon=True).start()
