@@ -79,7 +79,8 @@ proptest! {
     fn whatever_is_written_is_read_or_refused(
         text in prop_oneof![
             any::<String>(),
-            "(split|delay|flap|glue|drop|rate)(\\([a-z=0-9.,\" é]{0,12}\\)?)?(@[a-z0-9]{0,4})?( [a-z]{1,6}:[0-9/+a-zB.é]{0,6}){0,2}",
+            "(split|delay|flap|glue|drop|rate)(\\([a-z=0-9.,\" é]{0,12}\\)?)?\
+             (@[a-z0-9]{0,4})?( [a-z]{1,6}:[0-9/+a-zB.é]{0,6}){0,2}",
         ],
     ) {
         if let Ok(fault) = text.parse::<Fault>() {
