@@ -12,6 +12,7 @@ mod exit;
 mod json;
 mod lines;
 mod listening;
+mod packets;
 mod payload;
 mod printer;
 mod privileges;

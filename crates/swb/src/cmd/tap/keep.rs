@@ -8,7 +8,7 @@ use crate::capture::Capture;
 use crate::exit::Failure;
 use crate::recording::Recorder;
 
-pub(super) struct Keep {
+pub(crate) struct Keep {
     recorder: Option<Recorder>,
     capture: Option<Capture>,
 }
@@ -16,7 +16,7 @@ pub(super) struct Keep {
 impl Keep {
     /// # Errors
     /// A file is there already, or cannot be written; and so for what follows.
-    pub(super) fn new(args: &TapArgs) -> Result<Keep, Failure> {
+    pub(crate) fn new(args: &TapArgs) -> Result<Keep, Failure> {
         let recorder = match &args.record {
             Some(path) => Some(Recorder::create(path, &args.framing.frame)?),
             None => None,
@@ -25,13 +25,18 @@ impl Keep {
         Ok(Keep { recorder, capture })
     }
 
+    /// Keeps nothing.
+    pub(crate) fn nothing() -> Keep {
+        Keep { recorder: None, capture: None }
+    }
+
     /// Conversation `n` has a client and a server.
-    pub(super) fn begin(&self, n: u64, client: &dyn Transport) -> Result<(), Failure> {
+    pub(crate) fn begin(&self, n: u64, client: &dyn Transport) -> Result<(), Failure> {
         self.capture.as_ref().map_or(Ok(()), |capture| capture.begin(n, client))
     }
 
     /// What `writer` wrote, as it was read at once.
-    pub(super) fn read(&self, n: u64, writer: Role, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn read(&self, n: u64, writer: Role, bytes: &[u8]) -> Result<(), Failure> {
         if let Some(recorder) = &self.recorder {
             recorder.read(n, writer, bytes)?;
         }
@@ -39,7 +44,7 @@ impl Keep {
     }
 
     /// How a direction ended.
-    pub(super) fn ended(&self, n: u64, writer: Role, ending: Ending) -> Result<(), Failure> {
+    pub(crate) fn ended(&self, n: u64, writer: Role, ending: Ending) -> Result<(), Failure> {
         if let Some(recorder) = &self.recorder {
             recorder.ended(n, writer, ending)?;
         }
@@ -47,7 +52,7 @@ impl Keep {
     }
 
     /// Writes what was not written yet.
-    pub(super) fn flush(&self) -> Result<(), Failure> {
+    pub(crate) fn flush(&self) -> Result<(), Failure> {
         if let Some(recorder) = &self.recorder {
             recorder.flush()?;
         }

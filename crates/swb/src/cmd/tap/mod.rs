@@ -12,9 +12,11 @@ use switchboard_frame::Protocol;
 
 use crate::args::TapArgs;
 use crate::between::{Between, Upstream};
-use crate::cmd::tap::keep::Keep;
-use crate::cmd::tap::show::Show;
-use crate::cmd::tap::watch::{Count, Watch};
+pub(crate) use crate::cmd::tap::keep::Keep;
+pub(crate) use crate::cmd::tap::relay::Watcher;
+pub(crate) use crate::cmd::tap::show::Show;
+use crate::cmd::tap::watch::Count;
+pub(crate) use crate::cmd::tap::watch::Watch;
 use crate::exit::{Failure, Outcome};
 use crate::listening;
 use crate::printer::Printer;

@@ -3,6 +3,8 @@
 //! Invariant: what one side says is decoded, and shown to the protocol's coupling, before it is
 //! passed on; so the answer, which cannot come earlier, is framed as the coupling says.
 
+use std::time::SystemTime;
+
 use switchboard::Ending;
 use switchboard_frame::{Coupler, ErrorKind, FrameError, Protocol, Role, Switch};
 
@@ -14,15 +16,17 @@ use crate::pump::{self, Event, Pump};
 
 /// What passed in one direction.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Count {
-    pub(super) messages: u64,
-    pub(super) bytes: u64,
+pub(crate) struct Count {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
 }
 
-pub(super) struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     show: &'a Show,
     keep: &'a Keep,
     conversation: u64,
+    /// When what is looked at passed; now, unless told.
+    time: Option<SystemTime>,
     coupler: Coupler,
     client: Side,
     server: Side,
@@ -52,7 +56,7 @@ enum Pause {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         protocol: &Protocol,
         show: &'a Show,
         keep: &'a Keep,
@@ -66,14 +70,20 @@ impl<'a> Watch<'a> {
             show,
             keep,
             conversation,
+            time: None,
             coupler: protocol.coupler(),
             client: side(Role::Client),
             server: side(Role::Server),
         }
     }
 
+    /// What is looked at from here on passed then.
+    pub(crate) fn set_time(&mut self, time: SystemTime) {
+        self.time = Some(time);
+    }
+
     /// What passed, of the client and of the server.
-    pub(super) fn counts(&self) -> [Count; 2] {
+    pub(crate) fn counts(&self) -> [Count; 2] {
         [self.client.count, self.server.count]
     }
 
@@ -106,7 +116,7 @@ impl<'a> Watch<'a> {
     }
 
     fn next(&mut self, writer: Role, at_end: bool) -> Result<Pause, Failure> {
-        let stamp = Stamp::now(self.conversation, writer);
+        let stamp = Stamp::new(self.conversation, writer, self.time);
         let (side, coupler) = match writer {
             Role::Client => (&mut self.client, &mut self.coupler),
             Role::Server => (&mut self.server, &mut self.coupler),
@@ -131,7 +141,7 @@ impl<'a> Watch<'a> {
     }
 
     fn switch(&mut self, switch: &Switch) -> Result<(), Failure> {
-        let stamp = Stamp::now(self.conversation, switch.writer);
+        let stamp = Stamp::new(self.conversation, switch.writer, self.time);
         let show = self.show;
         let side = self.side(switch.writer);
         let View::Framed(pump) = &mut side.view else { return Ok(()) };
@@ -147,7 +157,7 @@ impl<'a> Watch<'a> {
 
     /// The stream breaks its framing: said once, and what is held of it is shown as it is.
     fn broken(&mut self, writer: Role, error: &FrameError) -> Result<(), Failure> {
-        let stamp = Stamp::now(self.conversation, writer);
+        let stamp = Stamp::new(self.conversation, writer, self.time);
         let show = self.show;
         let side = self.side(writer);
         let View::Framed(pump) = &side.view else { return Ok(()) };
@@ -161,7 +171,7 @@ impl<'a> Watch<'a> {
 impl Watcher for Watch<'_> {
     fn bytes(&mut self, writer: Role, bytes: &[u8]) -> Result<(), Failure> {
         self.keep.read(self.conversation, writer, bytes)?;
-        let stamp = Stamp::now(self.conversation, writer);
+        let stamp = Stamp::new(self.conversation, writer, self.time);
         let show = self.show;
         let side = self.side(writer);
         side.count.bytes += bytes.len() as u64;
@@ -180,7 +190,7 @@ impl Watcher for Watch<'_> {
             Ending::Finished => self.look(writer, true)?,
             _ => None,
         };
-        let stamp = Stamp::now(self.conversation, writer);
+        let stamp = Stamp::new(self.conversation, writer, self.time);
         let show = self.show;
         show.end(&stamp, ending, truncated.as_ref(), self.side(writer).count)
     }
