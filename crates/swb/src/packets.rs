@@ -151,7 +151,7 @@ impl<R: Read> Packets<R> {
         let part = Duration::from_nanos(u64::try_from(nanos).unwrap_or(0));
         let length = usize::try_from(self.word(body, 12)).ok()?;
         let bytes = body.get(20..20usize.checked_add(length)?)?.to_vec();
-        let time = UNIX_EPOCH.checked_add(Duration::from_secs(time / ticks))? + part;
+        let time = UNIX_EPOCH.checked_add(Duration::from_secs(time / ticks))?.checked_add(part)?;
         Some(Packet { time, link, bytes })
     }
 
@@ -236,4 +236,77 @@ fn ip(bytes: &[u8]) -> Option<Segment<'_>> {
         flags: *tcp.get(13)?,
         bytes: tcp.get(header.max(20)..)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pcapng of one interface and one packet, or a pcap of it.
+    fn capture(is_ng: bool) -> Vec<u8> {
+        let mut packet = vec![0x45, 0, 0, 43, 0, 0, 0, 0, 64, 6, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+        packet.extend([0, 80, 0, 81, 0, 0, 0, 9, 0, 0, 0, 0, 0x50, 0x10, 0, 0, 0, 0, 0, 0]);
+        packet.extend(b"abc");
+        let words = |words: &[u32]| -> Vec<u8> {
+            words.iter().flat_map(|word| word.to_le_bytes()).collect()
+        };
+        if !is_ng {
+            let mut file = words(&[0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_536, 101, 7, 9, 43, 43]);
+            file.extend(packet);
+            return file;
+        }
+        let mut file = words(&[0x0a0d_0d0a, 28, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, 28]);
+        // Nanoseconds.
+        file.extend(words(&[1, 32, 101, 0, 0x0001_0009, 9, 0, 32]));
+        file.extend(words(&[6, 76, 0, 1, 705_032_713, 43, 43]));
+        file.extend(packet);
+        file.extend([0]);
+        file.extend(words(&[76]));
+        file
+    }
+
+    fn read(file: &[u8]) -> Result<Vec<Packet>, String> {
+        let mut packets = Packets::new(file)?;
+        let mut all = Vec::new();
+        while let Some(packet) = packets.next()? {
+            all.push(packet);
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn a_packet_of_either_form_is_read() {
+        let since = [Duration::new(7, 9_000), Duration::new(5, 9)];
+        for (is_ng, since) in [false, true].into_iter().zip(since) {
+            let packets = read(&capture(is_ng)).unwrap();
+            let segment = packets[0].segment().unwrap();
+            assert_eq!((packets.len(), packets[0].time), (1, UNIX_EPOCH + since), "{is_ng}");
+            assert_eq!((segment.from.1, segment.to.1, segment.sequence), (80, 81, 9));
+            assert_eq!((segment.flags, segment.bytes), (0x10, &b"abc"[..]));
+        }
+    }
+
+    #[test]
+    fn whatever_is_in_a_file_it_is_read_or_refused() {
+        let mut random: u64 = 7;
+        let mut next = || {
+            // An xorshift: there is no more to it than to be different each time.
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            random
+        };
+        for round in 0..20_000 {
+            let mut file = capture(round % 2 == 0);
+            for _ in 0..=next() % 4 {
+                let at = usize::try_from(next()).unwrap_or(0) % file.len();
+                file[at] = next().to_le_bytes()[0];
+            }
+            let end = usize::try_from(next()).unwrap_or(0) % (2 * file.len());
+            file.truncate(end);
+            for packet in read(&file).unwrap_or_default() {
+                let _ = packet.segment();
+            }
+        }
+    }
 }
