@@ -51,22 +51,6 @@ pub(super) struct Child {
     now: Mutex<Running>,
 }
 
-/// Its processes have few descriptors.
-pub(super) struct Limited<'a> {
-    child: &'a Child,
-    /// How many they might have before.
-    before: Option<u64>,
-}
-
-impl Drop for Limited<'_> {
-    fn drop(&mut self) {
-        // Also those that have been started meanwhile.
-        for process in self.child.processes() {
-            process.limit_descriptors(self.before);
-        }
-    }
-}
-
 /// One start of it.
 struct Running {
     endpoint: Endpoint,
@@ -134,11 +118,6 @@ impl Child {
         }
     }
 
-    /// Its processes.
-    pub(super) fn processes(&self) -> Vec<Process> {
-        self.lock().tree()
-    }
-
     /// How it ended, and the last it said, where nothing of it is left.
     pub(super) fn ended(&self) -> Option<String> {
         self.lock().ended()
@@ -146,13 +125,6 @@ impl Child {
 
     fn has_ended(&self) -> bool {
         self.ended().is_some()
-    }
-
-    /// Leaves each of its processes so many descriptors more than it has, until this is dropped.
-    pub(super) fn limit_descriptors(&self, spare: usize) -> Limited<'_> {
-        let limit = |process: &Process| process.limit_descriptors(process.limit_with_spare(spare));
-        let before = self.processes().iter().filter_map(limit).max();
-        Limited { child: self, before }
     }
 
     /// How much time of processors it uses while so much passes, where that is more than a server

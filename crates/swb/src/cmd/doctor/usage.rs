@@ -6,8 +6,6 @@
 use std::fs;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
-
 use crate::units;
 
 /// More memory than this nobody needs for one conversation; a thread of its own has a stack, and a
@@ -125,21 +123,6 @@ impl Process {
     pub(super) fn descriptors(&self) -> Vec<u64> {
         let entries = fs::read_dir(format!("/proc/{}/fd", self.id)).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-    }
-
-    /// The limit at which it may have so many descriptors more: below it so many are free.
-    pub(super) fn limit_with_spare(&self, spare: usize) -> Option<u64> {
-        let taken = self.descriptors();
-        (0..).filter(|number| !taken.contains(number)).nth(spare)
-    }
-
-    /// Sets how many descriptors it may have; how many it might have until now.
-    pub(super) fn limit_descriptors(&self, number: Option<u64>) -> Option<u64> {
-        let limits = fs::read_to_string(format!("/proc/{}/limits", self.id)).ok()?;
-        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-        let maximum = line.split_whitespace().nth(1)?.parse().ok();
-        let limit = Rlimit { current: number, maximum };
-        prlimit(Pid::from_raw(self.id), Resource::Nofile, limit).ok()?.current
     }
 }
 

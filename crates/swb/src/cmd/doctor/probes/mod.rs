@@ -29,7 +29,6 @@ mod l1_huge_length;
 mod l2_sign_bit;
 mod l3_self_short;
 mod l4_drip;
-mod r1_descriptors;
 mod r2_leak;
 mod r3_drain;
 mod r4_rebind;
@@ -75,7 +74,6 @@ pub(super) static ALL: &[&Probe] = &[
     &t1_mute::PROBE,
     &t2_idle::PROBE,
     &t3_dead_peer::PROBE,
-    &r1_descriptors::PROBE,
     &r2_leak::PROBE,
     &r3_drain::PROBE,
     &r4_rebind::PROBE,
