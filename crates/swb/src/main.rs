@@ -5,12 +5,14 @@
 
 mod args;
 mod between;
+mod capture;
 mod cmd;
 mod dialogue;
 mod exit;
 mod json;
 mod lines;
 mod listening;
+mod packets;
 mod payload;
 mod printer;
 mod privileges;

@@ -19,12 +19,17 @@ use crate::units;
 /// skipped; and at last "end" with the ending. "text" is the message itself when it is UTF-8; when
 /// it is not, it has the escapes, and "escaped" is true.
 ///
-/// Exit: 0 when the stream is finished, 5 when it breaks its framing or ends inside a frame.
+/// With --pcap it is a capture (pcap or pcapng) of one port, say: what was sent out of order or
+/// twice is put together again. A connection that is open at its end has no ending.
+///
+/// Exit: 0 when the stream is finished, 5 when it breaks its framing or ends inside a frame, or
+/// when a capture lacks bytes.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   printf '5:hello,0:,' | swb decode --frame netstring
   swb decode --frame lines --max 64k --json access.log
-  swb decode --frame postgres --role server --hex capture.bin")]
+  swb decode --frame postgres --role server --hex capture.bin
+  tcpdump -i lo -w - port 6379 | swb decode --frame redis --pcap -")]
 pub(crate) struct DecodeArgs {
     #[command(flatten)]
     pub(crate) framing: FramingArgs,
@@ -45,6 +50,10 @@ pub(crate) struct DecodeArgs {
     /// One JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// FILE is a capture: show every TCP connection in it, both directions, as 'swb tap' does
+    #[arg(long, conflicts_with_all = ["role", "read_size"])]
+    pub(crate) pcap: bool,
 
     /// The bytes; stdin when it is absent or -
     #[arg(value_name = "FILE")]

@@ -9,6 +9,7 @@ use std::io::{self, Read};
 use switchboard_frame::{Coupler, Discarded, FrameError, Role};
 
 use crate::args::DecodeArgs;
+use crate::cmd::decode_pcap;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::json::Object;
 use crate::payload;
@@ -17,6 +18,9 @@ use crate::pump::{self, Event, Message, Pump};
 
 pub(crate) fn run(args: &DecodeArgs, printer: &Printer) -> Outcome {
     let protocol = args.framing.protocol()?;
+    if args.pcap {
+        return decode_pcap::run(args, &protocol, printer);
+    }
     let role = Role::from(args.role);
     let mut decode = Decode {
         pump: Pump::new(protocol.framing(role)),
@@ -43,7 +47,8 @@ pub(crate) fn run(args: &DecodeArgs, printer: &Printer) -> Outcome {
     }
 }
 
-fn open(args: &DecodeArgs) -> Result<(Box<dyn Read>, String), Failure> {
+/// Where the bytes come from, and its name.
+pub(super) fn open(args: &DecodeArgs) -> Result<(Box<dyn Read>, String), Failure> {
     match args.file.as_deref() {
         Some(path) if path.as_os_str() != "-" => {
             let file = File::open(path)

@@ -4,6 +4,7 @@ mod bench;
 mod chaos;
 mod completions;
 mod decode;
+mod decode_pcap;
 mod demo;
 mod doctor;
 mod encode;

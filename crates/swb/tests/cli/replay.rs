@@ -47,13 +47,135 @@ fn record(dir: &Dir, pause: Duration) -> String {
             // A pause is that nothing comes.
             client.set_read_timeout(Some(pause)).unwrap();
             client.read(&mut [0]).unwrap_err();
+            client.set_read_timeout(None).unwrap();
         }
         client.shutdown(Shutdown::Write).unwrap();
-        client.set_read_timeout(None).unwrap();
         assert_eq!(read_to_end(&client).unwrap(), b"");
     }
     assert_eq!(tap.end().exit, 0);
     path
+}
+
+/// A number in a file of this machine.
+fn word(bytes: &[u8], at: usize) -> usize {
+    u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
+}
+
+/// The packets of a pcapng of this machine.
+fn packets(file: &[u8]) -> Vec<Vec<u8>> {
+    let (mut at, mut kinds, mut packets) = (0, Vec::new(), Vec::new());
+    while at < file.len() {
+        let length = word(file, at + 4);
+        assert_eq!(word(file, at + length - 4), length);
+        kinds.push(word(file, at));
+        if kinds.last() == Some(&6) {
+            let bytes = word(file, at + 20);
+            packets.push(file[at + 28..at + 28 + bytes].to_vec());
+        }
+        at += length;
+    }
+    assert_eq!(kinds[..2], [0x0a0d_0d0a, 1]);
+    packets
+}
+
+#[test]
+fn packets_can_be_read_by_whoever_reads_pcapng() {
+    let dir = Dir::new("pcap");
+    let path = dir.path.join("session.pcapng").display().to_string();
+    let args = ["tap", "127.0.0.1:0", &server(echo), "-f", "lines", "--count", "1"];
+    let tap = Running::start(&[&args[..], &["--pcap", &path]].concat());
+    let mut client = tap.connect();
+    let ports = [client.local_addr().unwrap().port(), client.peer_addr().unwrap().port()];
+    client.write_all(b"hello\n").unwrap();
+    client.read_exact(&mut [0; 6]).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_to_end(&client).unwrap(), b"");
+    assert_eq!(tap.end().exit, 0);
+
+    let packets = packets(&std::fs::read(&path).unwrap());
+    let shown = |packet: &Vec<u8>| {
+        let port = |at: usize| u16::from_be_bytes([packet[at], packet[at + 1]]);
+        let number = |at: usize| u32::from_be_bytes(packet[at..at + 4].try_into().unwrap());
+        let from = ports.iter().position(|own| *own == port(20)).unwrap();
+        assert_eq!((port(22), packet.len()), (ports[1 - from], usize::from(port(2))));
+        let text = packet[40..].escape_ascii().to_string();
+        format!("{from} {:02x} {}/{} {text}", packet[33], number(24), number(28))
+    };
+    let packets: Vec<String> = packets.iter().map(shown).collect();
+    assert_eq!(
+        packets,
+        [
+            "0 02 0/0 ",
+            "1 12 0/1 ",
+            "0 10 1/1 ",
+            "0 18 1/1 hello\\n",
+            "1 18 1/7 hello\\n",
+            "0 11 7/7 ",
+            "1 11 7/8 ",
+        ]
+    );
+}
+
+#[test]
+fn packets_are_decoded_to_the_messages_that_passed() {
+    let dir = Dir::new("pcap-decode");
+    let path = dir.path.join("session.pcapng").display().to_string();
+    let args = ["tap", "127.0.0.1:0", &server(echo), "-f", "lines", "--count", "2", "--json"];
+    let tap = Running::start(&[&args[..], &["--pcap", &path]].concat());
+    for word in ["one\n", "and another\n"] {
+        let mut client = tap.connect();
+        client.write_all(word.as_bytes()).unwrap();
+        client.read_exact(&mut vec![0; word.len()]).unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read_to_end(&client).unwrap(), b"");
+    }
+    let tapped = tap.end();
+    let decoded = run(&["decode", "-f", "lines", "--pcap", "--json", &path], b"");
+    // But for the times, which are when each was written to its place.
+    let timeless = |text: &str| {
+        let strip = |line: &str| match line.split_once(",\"time\":\"") {
+            Some((before, rest)) => format!("{before}{}", rest.split_once('"').unwrap().1),
+            None => line.to_owned(),
+        };
+        text.lines().map(strip).collect::<Vec<_>>()
+    };
+    assert_eq!(timeless(decoded.text()), timeless(tapped.text()));
+    assert_eq!((decoded.exit, decoded.lines().len()), (0, 8), "{}", decoded.stderr);
+    // The same as a card of Ethernet sees it and others write it: pcap, packets of 1460 bytes.
+    let mut other = Vec::new();
+    other.extend(0xa1b2_c3d4_u32.to_be_bytes());
+    other.extend([0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 1]);
+    let packets = packets(&std::fs::read(&path).unwrap());
+    let with = |packets: &[Vec<u8>]| {
+        let mut file = other.clone();
+        for packet in packets {
+            let length = u32::try_from(packet.len() + 14).unwrap().to_be_bytes();
+            file.extend([[0, 0, 0, 7], [0, 0, 0, 9], length, length].concat());
+            file.extend([0; 12]);
+            file.extend([8, 0]);
+            file.extend(packet);
+        }
+        run(&["decode", "-f", "lines", "--pcap", "--json", "-"], &file)
+    };
+    let ran = with(&packets);
+    assert_eq!(timeless(ran.text()), timeless(tapped.text()));
+    assert!(ran.text().contains(r#""time":"1970-01-01T00:00:07.000009Z""#), "{}", ran.text());
+    // Out of order and twice.
+    let mut shuffled = packets.clone();
+    shuffled.swap(3, 5);
+    shuffled.insert(5, packets[3].clone());
+    assert_eq!(with(&shuffled).lines().len(), 8);
+    // What a client said is missing, and its end is not: something is.
+    let mut gap = packets.clone();
+    gap[4] = [&packets[4][..40], b"tail"].concat();
+    gap[4][3] = 44;
+    gap[4][27] = 90;
+    let ran = with(&gap);
+    assert_eq!(ran.exit, 5);
+    assert!(ran.stderr.contains("bytes are missing in the capture, of 1 of 2"), "{}", ran.stderr);
+    let ran = run(&["decode", "-f", "lines", "--pcap"], b"no capture");
+    assert_eq!(ran.exit, 2);
+    assert!(ran.stderr.starts_with("swb: stdin: it is no capture: "), "{}", ran.stderr);
 }
 
 #[test]

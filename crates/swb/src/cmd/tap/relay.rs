@@ -23,7 +23,7 @@ use crate::sides::{Ready, Sides, is_passing};
 const LANE_BYTES: usize = 64 * 1024;
 
 /// Sees what passes.
-pub(super) trait Watcher {
+pub(crate) trait Watcher {
     /// Bytes that `writer` wrote, before they are passed on.
     ///
     /// # Errors

@@ -18,22 +18,22 @@ use crate::units;
 const DUMP_BYTES: usize = 16;
 
 /// How messages are shown.
-pub(super) struct Show {
-    pub(super) printer: Printer,
-    pub(super) json: bool,
-    pub(super) hex: bool,
+pub(crate) struct Show {
+    pub(crate) printer: Printer,
+    pub(crate) json: bool,
+    pub(crate) hex: bool,
 }
 
 /// Which conversation, which direction, when.
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     conversation: u64,
     writer: Role,
     time: SystemTime,
 }
 
 impl Stamp {
-    pub(super) fn now(conversation: u64, writer: Role) -> Stamp {
-        Stamp { conversation, writer, time: SystemTime::now() }
+    pub(crate) fn new(conversation: u64, writer: Role, time: Option<SystemTime>) -> Stamp {
+        Stamp { conversation, writer, time: time.unwrap_or_else(SystemTime::now) }
     }
 
     fn object(&self, kind: &str) -> Object {
@@ -42,11 +42,11 @@ impl Stamp {
 }
 
 impl Show {
-    pub(super) fn flush(&self) -> Result<(), Failure> {
+    pub(crate) fn flush(&self) -> Result<(), Failure> {
         self.printer.flush()
     }
 
-    pub(super) fn message(&self, stamp: &Stamp, message: &Message<'_>) -> Result<(), Failure> {
+    pub(crate) fn message(&self, stamp: &Stamp, message: &Message<'_>) -> Result<(), Failure> {
         if self.json {
             let mut object = stamp
                 .object("message")
@@ -83,7 +83,7 @@ impl Show {
         self.text(stamp, &note, Some(message.bytes))
     }
 
-    pub(super) fn discarded(&self, stamp: &Stamp, discarded: &Discarded) -> Result<(), Failure> {
+    pub(crate) fn discarded(&self, stamp: &Stamp, discarded: &Discarded) -> Result<(), Failure> {
         if self.json {
             let line = stamp
                 .object("discarded")
@@ -103,7 +103,7 @@ impl Show {
     }
 
     /// From here on the direction is not framed.
-    pub(super) fn raw(
+    pub(crate) fn raw(
         &self,
         stamp: &Stamp,
         why: &str,
@@ -125,7 +125,7 @@ impl Show {
 
     /// Bytes of a direction that is not framed any more. JSON has one line for all of them, which
     /// says why.
-    pub(super) fn raw_bytes(&self, stamp: &Stamp, bytes: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn raw_bytes(&self, stamp: &Stamp, bytes: &[u8]) -> Result<(), Failure> {
         if self.json || bytes.is_empty() {
             return Ok(());
         }
@@ -133,7 +133,7 @@ impl Show {
         self.text(stamp, &note, Some(bytes))
     }
 
-    pub(super) fn end(
+    pub(crate) fn end(
         &self,
         stamp: &Stamp,
         ending: Ending,

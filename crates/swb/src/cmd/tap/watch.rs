@@ -3,26 +3,30 @@
 //! Invariant: what one side says is decoded, and shown to the protocol's coupling, before it is
 //! passed on; so the answer, which cannot come earlier, is framed as the coupling says.
 
+use std::time::SystemTime;
+
 use switchboard::Ending;
 use switchboard_frame::{Coupler, ErrorKind, FrameError, Protocol, Role, Switch};
 
+use crate::cmd::tap::keep::Keep;
 use crate::cmd::tap::relay::Watcher;
 use crate::cmd::tap::show::{Show, Stamp};
 use crate::exit::Failure;
 use crate::pump::{self, Event, Pump};
-use crate::recording::Recorder;
 
 /// What passed in one direction.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Count {
-    pub(super) messages: u64,
-    pub(super) bytes: u64,
+pub(crate) struct Count {
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
 }
 
-pub(super) struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     show: &'a Show,
-    recorder: Option<&'a Recorder>,
+    keep: &'a Keep,
     conversation: u64,
+    /// When what is looked at passed; now, unless told.
+    time: Option<SystemTime>,
     coupler: Coupler,
     client: Side,
     server: Side,
@@ -52,10 +56,10 @@ enum Pause {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         protocol: &Protocol,
         show: &'a Show,
-        recorder: Option<&'a Recorder>,
+        keep: &'a Keep,
         conversation: u64,
     ) -> Watch<'a> {
         let side = |role| Side {
@@ -64,16 +68,22 @@ impl<'a> Watch<'a> {
         };
         Watch {
             show,
-            recorder,
+            keep,
             conversation,
+            time: None,
             coupler: protocol.coupler(),
             client: side(Role::Client),
             server: side(Role::Server),
         }
     }
 
+    /// What is looked at from here on passed then.
+    pub(crate) fn set_time(&mut self, time: SystemTime) {
+        self.time = Some(time);
+    }
+
     /// What passed, of the client and of the server.
-    pub(super) fn counts(&self) -> [Count; 2] {
+    pub(crate) fn counts(&self) -> [Count; 2] {
         [self.client.count, self.server.count]
     }
 
@@ -106,7 +116,7 @@ impl<'a> Watch<'a> {
     }
 
     fn next(&mut self, writer: Role, at_end: bool) -> Result<Pause, Failure> {
-        let stamp = Stamp::now(self.conversation, writer);
+        let stamp = Stamp::new(self.conversation, writer, self.time);
         let (side, coupler) = match writer {
             Role::Client => (&mut self.client, &mut self.coupler),
             Role::Server => (&mut self.server, &mut self.coupler),
@@ -131,7 +141,7 @@ impl<'a> Watch<'a> {
     }
 
     fn switch(&mut self, switch: &Switch) -> Result<(), Failure> {
-        let stamp = Stamp::now(self.conversation, switch.writer);
+        let stamp = Stamp::new(self.conversation, switch.writer, self.time);
         let show = self.show;
         let side = self.side(switch.writer);
         let View::Framed(pump) = &mut side.view else { return Ok(()) };
@@ -147,7 +157,7 @@ impl<'a> Watch<'a> {
 
     /// The stream breaks its framing: said once, and what is held of it is shown as it is.
     fn broken(&mut self, writer: Role, error: &FrameError) -> Result<(), Failure> {
-        let stamp = Stamp::now(self.conversation, writer);
+        let stamp = Stamp::new(self.conversation, writer, self.time);
         let show = self.show;
         let side = self.side(writer);
         let View::Framed(pump) = &side.view else { return Ok(()) };
@@ -160,10 +170,8 @@ impl<'a> Watch<'a> {
 
 impl Watcher for Watch<'_> {
     fn bytes(&mut self, writer: Role, bytes: &[u8]) -> Result<(), Failure> {
-        if let Some(recorder) = self.recorder {
-            recorder.read(self.conversation, writer, bytes)?;
-        }
-        let stamp = Stamp::now(self.conversation, writer);
+        self.keep.read(self.conversation, writer, bytes)?;
+        let stamp = Stamp::new(self.conversation, writer, self.time);
         let show = self.show;
         let side = self.side(writer);
         side.count.bytes += bytes.len() as u64;
@@ -176,15 +184,13 @@ impl Watcher for Watch<'_> {
     }
 
     fn ended(&mut self, writer: Role, ending: Ending) -> Result<(), Failure> {
-        if let Some(recorder) = self.recorder {
-            recorder.ended(self.conversation, writer, ending)?;
-        }
+        self.keep.ended(self.conversation, writer, ending)?;
         // After a reset the message under way is no news: the reset says it.
         let truncated = match ending {
             Ending::Finished => self.look(writer, true)?,
             _ => None,
         };
-        let stamp = Stamp::now(self.conversation, writer);
+        let stamp = Stamp::new(self.conversation, writer, self.time);
         let show = self.show;
         show.end(&stamp, ending, truncated.as_ref(), self.side(writer).count)
     }
