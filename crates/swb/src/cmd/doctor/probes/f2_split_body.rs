@@ -6,7 +6,8 @@ use super::super::probe::{Asked, Finding, How, Probe};
 pub(super) static PROBE: Probe = Probe {
     id: "F2",
     name: "split body",
-    sends: "two messages, each cut behind its body's first byte, in the middle, and before the last one",
+    sends: "two messages, each cut behind its body's first byte, in the middle, and before the \
+            last one",
     right: "one reply to each",
     bug: "a short read is taken for the whole message",
     cure: "read until as many bytes are there as the length says, or until the delimiter",
