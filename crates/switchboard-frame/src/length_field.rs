@@ -13,8 +13,7 @@ use crate::engine::record::Value;
 use crate::record::{Integer, Item, Length, Record};
 use crate::sizes;
 
-/// The part of a frame that says how long it is: what
-/// [`Decoder::length_field`](crate::Decoder::length_field) gives.
+/// The part of a frame that says how long it is: what [`Decoder::length_field`] gives.
 ///
 /// # Examples
 /// A frame whose length, which counts itself, is below what it counts at the least:

@@ -8,10 +8,12 @@ use std::time::Duration;
 use crate::doctor;
 
 /// The largest message that they take.
-const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 /// A server with a thread for each connection; its address.
-fn serving(serve: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static) -> String {
+pub(crate) fn serving(
+    serve: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
@@ -24,14 +26,14 @@ fn serving(serve: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static)
 }
 
 /// What comes next: a message behind its length, if it is whole and not too large.
-enum Next {
+pub(crate) enum Next {
     Message(Vec<u8>),
     End,
     CutOff,
     TooLarge,
 }
 
-fn next(stream: &mut TcpStream) -> io::Result<Next> {
+pub(crate) fn next(stream: &mut TcpStream) -> io::Result<Next> {
     let mut prefix = [0; 4];
     match stream.read(&mut prefix)? {
         0 => return Ok(Next::End),
@@ -56,21 +58,24 @@ fn cut_off(read: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-fn send(stream: &mut TcpStream, body: &[u8]) -> io::Result<()> {
+pub(crate) fn send(stream: &mut TcpStream, body: &[u8]) -> io::Result<()> {
     let prefix = u32::try_from(body.len()).unwrap().to_be_bytes();
     stream.write_all(&[&prefix, body].concat())
 }
 
 /// Ends its own side, and reads the other one to its end, so that nothing is lost in a reset.
-fn linger(mut stream: TcpStream) -> io::Result<()> {
+pub(crate) fn linger(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     io::copy(&mut stream, &mut io::sink()).map(drop)
 }
 
 /// The verdicts on some probes.
 fn verdicts(address: &str, only: &str) -> Vec<String> {
-    let told =
-        doctor(address, &["--frame", "u32be", "--echo", "--json", "--runs", "1", "--only", only]);
+    verdicts_as_told(address, only, &["--frame", "u32be", "--echo"])
+}
+
+pub(crate) fn verdicts_as_told(address: &str, only: &str, told: &[&str]) -> Vec<String> {
+    let told = doctor(address, &[told, &["--json", "--runs", "1", "--only", only]].concat());
     let objects = told.objects();
     let probes = objects.iter().filter(|object| object["type"] == "probe");
     probes.map(|probe| format!("{} {}", probe["id"], probe["verdict"]).replace('"', "")).collect()

@@ -22,6 +22,8 @@ const EXCHANGES: usize = 10;
 const PATIENCE: u32 = 20;
 const PATIENCE_MIN: Duration = Duration::from_millis(1000);
 const PATIENCE_MAX: Duration = Duration::from_secs(10);
+/// How long many exchanges may take, one behind the other.
+const IN_STEP_MAX: Duration = Duration::from_secs(10);
 
 /// How long things take.
 #[derive(Clone, Copy, Debug)]
@@ -238,6 +240,23 @@ impl Patient {
     /// Whether it sends every message back.
     pub(super) fn is_echo(&self) -> bool {
         matches!(self.exchange, Exchange::Echo)
+    }
+
+    /// Whether it ends a conversation behind so many replies, however it goes: one in which each is
+    /// read before the next request is sent.
+    pub(super) fn ends_after(&self, replies: usize) -> Result<bool, Finding> {
+        let (mut link, mut requests) = (self.link()?, self.requests()?);
+        let until = deadline::after(IN_STEP_MAX);
+        for number in 0..=replies {
+            let request = self.next(&mut requests)?;
+            if deadline::has_passed(until) {
+                break;
+            }
+            if link.exchange(&request).is_err() {
+                return Ok(number == replies);
+            }
+        }
+        Ok(false)
     }
 
     /// What writes towards the server.
