@@ -53,13 +53,14 @@ fn is_handled(request: &Request, cut: usize, reply: &[u8]) -> bool {
     let known = &body[..body.len().min(KNOWN_BYTES)];
     match &request.reply {
         _ if reply.is_empty() => true,
-        Some(expected) if expected == reply => true,
+        Some(expected) if expected.is(reply) => true,
         _ => !known.is_empty() && reply.starts_with(known),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::exchange::Reply;
     use super::*;
 
     #[test]
@@ -68,7 +69,7 @@ mod tests {
             bytes: b"\0\0\0\x08abcdefgh".to_vec(),
             body: 4..12,
             length: None,
-            reply: Some(b"abcdefgh".to_vec()),
+            reply: Some(Reply::new(b"abcdefgh".to_vec())),
         };
         for (cut, reply, handled) in [
             (2, "", true),

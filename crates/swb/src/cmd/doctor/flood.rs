@@ -264,7 +264,7 @@ impl<'a> Flood<'a> {
 
     /// Bytes of a reply, at the least.
     fn reply_bytes(&self) -> u64 {
-        self.like.reply.as_ref().map_or(1, |reply| reply.len().max(1) as u64)
+        self.like.reply.as_ref().map_or(1, |reply| reply.bytes_min().max(1) as u64)
     }
 }
 

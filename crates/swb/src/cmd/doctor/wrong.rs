@@ -44,7 +44,7 @@ pub(super) fn answer(
     let request = patient.request()?;
     let reaction = match link.hear()? {
         Heard::Message(reply) => {
-            let is_answer = request.reply.as_ref() == Some(&reply);
+            let is_answer = request.reply.as_ref().is_some_and(|expected| expected.is(&reply));
             let is_echoed = || reply.is_empty() || wrong.windows(reply.len()).any(|w| w == reply);
             match is_answer || patient.is_echo() && is_echoed() {
                 true => Reaction::Takes(Heard::Message(reply)),
