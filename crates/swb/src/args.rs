@@ -3,10 +3,13 @@
 //! The same definitions give the help, the suggestions, the completions and the man pages.
 
 mod bench;
+mod between;
+mod chaos;
 mod conduct;
 mod doctor;
 mod files;
 mod guard;
+mod replay;
 mod serving;
 mod talking;
 mod tls;
@@ -19,11 +22,14 @@ use switchboard::{ConnectOptions, Conversation, Endpoint, Liveness, Stopper};
 use switchboard_frame::{Fields, Protocol, Role};
 
 pub(crate) use crate::args::bench::{BenchArgs, Matching, Objective};
+pub(crate) use crate::args::between::BetweenArgs;
+pub(crate) use crate::args::chaos::ChaosArgs;
 pub(crate) use crate::args::conduct::Place;
 pub(crate) use crate::args::doctor::DoctorArgs;
 pub(crate) use crate::args::files::{
     CompletionsArgs, DecodeArgs, DemoArgs, EncodeArgs, FramesArgs, ManArgs,
 };
+pub(crate) use crate::args::replay::ReplayArgs;
 pub(crate) use crate::args::serving::{ServeAction, ServeArgs};
 pub(crate) use crate::args::talking::{SendArgs, TalkArgs, TapArgs};
 pub(crate) use crate::args::tls::{GuestsArgs, HEADING as TLS_HEADING, IdentityArgs, TrustArgs};
@@ -35,9 +41,9 @@ use crate::units;
 #[derive(Parser)]
 #[command(name = "swb", version, disable_help_subcommand = true, max_term_width = 100)]
 #[command(subcommand_value_name = "VERB", subcommand_help_heading = "Verbs")]
-#[command(after_help = "'swb VERB -h' for a verb, 'swb frames' for the framings. Exit: 0 done, \
-    1 no, 2 usage,\n3 unreachable, 4 timed out, 5 bad frame, 6 reset, 130 interrupted, \
-    143 terminated.")]
+#[command(after_help = "'swb VERB -h' for a verb; 'swb man', 'swb completions' for your shell. \
+    Exit: 0 done, 1 no,\n2 usage, 3 unreachable, 4 timed out, 5 bad frame, 6 reset, \
+    130 interrupted, 143 terminated.")]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -49,13 +55,17 @@ pub(crate) enum Verb {
     Send(SendArgs),
     Serve(ServeArgs),
     Tap(TapArgs),
+    Chaos(ChaosArgs),
+    Replay(ReplayArgs),
     Bench(BenchArgs),
     Doctor(DoctorArgs),
     Decode(DecodeArgs),
     Encode(EncodeArgs),
     Frames(FramesArgs),
     Demo(DemoArgs),
+    #[command(hide = true)]
     Completions(CompletionsArgs),
+    #[command(hide = true)]
     Man(ManArgs),
 }
 

@@ -1,6 +1,6 @@
 //! Listening, and a thread for each conversation.
 //!
-//! `tap` and the programs of `serve` share it: where it listens is told, at most so many
+//! `tap`, `chaos` and the programs of `serve` share it: where it listens is told, at most so many
 //! conversations at once are served while further ones wait at the listener, and the end waits for
 //! all of them. What serves messages is the library's server; it shares only the listening.
 
@@ -85,21 +85,21 @@ struct State {
 
 /// Serves conversations until the stopper stops or as many as may were begun, then waits for those
 /// under way. The first failure that concerns all of them ends everything at once.
+/// `begin` is called for each in its order and gives what its thread does.
 ///
 /// # Errors
 /// That failure, or the listener's.
-pub(crate) fn converse<F>(
+pub(crate) fn converse<C>(
     listener: Listener,
     stopper: &Stopper,
     limits: Limits,
     printer: &Printer,
-    serve: F,
+    mut begin: impl FnMut(u64, Arc<dyn Transport>) -> C,
 ) -> Result<u64, Failure>
 where
-    F: Fn(u64, Arc<dyn Transport>) -> Result<(), Failure> + Send + Sync + 'static,
+    C: FnOnce() -> Result<(), Failure> + Send + 'static,
 {
     let active = Arc::new(Active::default());
-    let serve = Arc::new(serve);
     notify("READY=1");
     let mut begun = 0;
     let mut is_out = false;
@@ -123,12 +123,9 @@ where
         is_out = false;
         begun += 1;
         let guard = Guard::enter(&active, stopper);
-        let (serve, n) = (Arc::clone(&serve), begun);
-        let conversation = move || {
-            let done = serve(n, transport);
-            guard.leave(done);
-        };
-        let thread = thread::Builder::new().name(format!("conversation {n}"));
+        let serve = begin(begun, transport);
+        let conversation = move || guard.leave(serve());
+        let thread = thread::Builder::new().name(format!("conversation {begun}"));
         if let Err(error) = thread.spawn(conversation) {
             printer.talk(&format!("swb: conversation {begun}: no thread for it: {error}"));
         }

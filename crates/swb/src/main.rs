@@ -4,6 +4,8 @@
 //! `printer` is the only place that prints and `exit` the only place that knows exit codes.
 
 mod args;
+mod between;
+mod capture;
 mod cmd;
 mod dialogue;
 mod exit;
@@ -14,6 +16,8 @@ mod payload;
 mod printer;
 mod privileges;
 mod pump;
+mod recording;
+mod sides;
 mod signals;
 mod time;
 mod units;

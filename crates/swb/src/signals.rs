@@ -1,12 +1,13 @@
 //! SIGINT and SIGTERM: once ends the work in hand in order, twice ends the command.
 //!
-//! SIGHUP, and every other signal, does what it does by default.
+//! SIGHUP does what a verb has for it, and like every other signal what it does by default where
+//! one has nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use switchboard::Stopper;
 
@@ -85,6 +86,17 @@ impl Interrupts {
     }
 }
 
+/// Calls `act` at each SIGHUP from here on, in a thread of its own.
+///
+/// # Errors
+/// No descriptor or thread is left.
+pub(crate) fn at_each_hangup(mut act: impl FnMut() + Send + 'static) -> Result<(), Failure> {
+    let mut signals = Signals::new([SIGHUP]).map_err(|error| cannot_watch(&error))?;
+    let watching = move || signals.forever().for_each(|_| act());
+    let thread = thread::Builder::new().name("hangups".to_owned()).spawn(watching);
+    thread.map(drop).map_err(|error| cannot_watch(&error))
+}
+
 /// Signals that wait until they are watched for.
 pub(crate) struct Kept {
     stopper: Stopper,
@@ -124,7 +136,7 @@ impl Kept {
 }
 
 fn cannot_watch(error: &std::io::Error) -> Failure {
-    Failure::usage(format_args!("cannot watch for interrupts: {error}"))
+    Failure::usage(format_args!("cannot watch for signals: {error}"))
 }
 
 fn exit(signal: i32) -> Exit {

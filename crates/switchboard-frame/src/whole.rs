@@ -41,14 +41,16 @@ impl Decoder {
         if self.busy {
             return None;
         }
-        let found = match &self.fast {
+        let whole = match &self.fast {
             // The commonest of all needs no table to be found by.
-            Fast::Length(length) => length.step(bytes),
-            fast => fast.step(bytes, &mut self.scanned),
+            Fast::Length(length) => length.whole(bytes)?,
+            fast => match fast.step(bytes, &mut self.scanned) {
+                Found::Frame(frame) => Whole { message: frame.message, end: frame.whole.end },
+                Found::Need(_) | Found::Unsure => return None,
+            },
         };
-        let Found::Frame(frame) = found else { return None };
-        self.offset += frame.whole.end as u64;
+        self.offset += whole.end as u64;
         self.was_fast = true;
-        Some(Whole { message: frame.message, end: frame.whole.end })
+        Some(whole)
     }
 }

@@ -7,7 +7,7 @@ mod vectors;
 
 use switchboard_frame::Decoder;
 
-use harness::{decode, framing};
+use harness::{decode, decode_simply, framing};
 
 /// Runs a table with both kinds of decoder and tells all rows that are wrong at once.
 fn check(table: &str) {
@@ -22,7 +22,9 @@ fn check(table: &str) {
         let fast = std::panic::catch_unwind(|| decode(&mut Decoder::new(&framing), stream).text());
         let slow =
             std::panic::catch_unwind(|| decode(&mut Decoder::interpreted(&framing), stream).text());
-        for (which, got) in [("new", fast), ("interpreted", slow)] {
+        let simple =
+            std::panic::catch_unwind(|| decode_simply(&mut Decoder::new(&framing), stream).text());
+        for (which, got) in [("new", fast), ("interpreted", slow), ("simple", simple)] {
             let got = got.unwrap_or_else(|_| "a panic".into());
             if got != *expected {
                 let input = stream.escape_ascii();

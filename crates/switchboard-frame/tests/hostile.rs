@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use switchboard_frame::Decoder;
 
-use harness::{Event, decode, decode_cut, framing};
+use harness::{Event, decode, decode_cut, decode_simply, framing};
 
 /// The driver itself refuses endless loops, frames of no bytes and errors that do not last.
 fn survives(spec: &str, stream: &[u8], max: u64) {
@@ -17,6 +17,8 @@ fn survives(spec: &str, stream: &[u8], max: u64) {
     let outcome = decode(&mut Decoder::new(&framing), stream);
     let slow = decode(&mut Decoder::interpreted(&framing), stream);
     assert_eq!(outcome, slow, "{spec}");
+    let simple = decode_simply(&mut Decoder::new(&framing), stream);
+    assert_eq!(outcome, simple, "{spec} the short way");
     let cuts: Vec<_> = (1..stream.len()).collect();
     if !spec.contains("raw") {
         let cut = decode_cut(&mut Decoder::new(&framing), stream, &cuts, true);

@@ -68,6 +68,36 @@ pub const CHILD_POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// The most bytes that a fault-injecting transport holds back to glue writes together.
 pub const FAULT_GLUE_BYTES_MAX: usize = 16 * 1024;
 
+/// The pause between two pieces that [`fault`](crate::transport::fault) cuts apart, unless told.
+/// A server that reads half a message and takes it for all of one is seldom caught without a pause,
+/// and nearly always with one of 5 ms.
+pub const FAULT_GAP: Duration = Duration::from_millis(20);
+
+/// How long messages are held by a fault for the ones behind them, unless told.
+pub const FAULT_GATHER_TIME: Duration = Duration::from_millis(50);
+
+/// Bytes that go at once under a fault's rate after a pause, unless told.
+pub const FAULT_BURST_BYTES: u64 = 1024;
+
+/// Bytes by chance that a fault puts in, unless told.
+pub const FAULT_GARBAGE_BYTES: u64 = 16;
+
+/// The most messages that one fault holds, or makes of one.
+pub const FAULT_WINDOW_MAX: u64 = 64;
+
+/// Bytes of one direction held by faults at which nothing more is read from its writer; what was
+/// read at once, a message that has to be whole, and what a fault adds come on top.
+pub const FAULT_HELD_BYTES_MAX: usize = 256 * 1024;
+
+/// The most bytes of a file that a fault puts in.
+pub const FAULT_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// The most faults in one plan.
+pub const FAULTS_MAX: usize = 64;
+
+/// How long a conversation that a fault has silenced is kept; then both sides are reset.
+pub const FAULT_SILENCE_MAX: Duration = Duration::from_secs(600);
+
 /// How long the rest of a message already begun is waited for.
 pub const MESSAGE_TIMEOUT: Duration = Duration::from_secs(60);
 

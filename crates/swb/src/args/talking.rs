@@ -1,14 +1,11 @@
 //! The verbs that talk: `talk`, `send`, `tap`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use switchboard::{Endpoint, Liveness};
 
-use crate::args::{
-    ConnectionArgs, FieldArgs, FramingArgs, GuestsArgs, IdentityArgs, TLS_HEADING, TrustArgs,
-};
-use crate::exit::Failure;
+use crate::args::{BetweenArgs, ConnectionArgs, FieldArgs, FramingArgs};
 use crate::units;
 
 /// Talk to a server: a line typed is a message.
@@ -113,22 +110,21 @@ pub(crate) struct SendArgs {
 /// hex.
 ///
 /// Goes on until SIGINT or SIGTERM: the first waits for the conversations under way, the second
-/// aborts. With --print-endpoint the first line of stdout is the endpoint, before any message.
+/// aborts. With --record all that passes is written to a new file too, read by read, with its
+/// times, for 'swb replay'; with --pcap as packets that it could have been, one TCP connection for
+/// each conversation, without TLS. Only this user may read these files. With --print-endpoint the
+/// first line of stdout is the endpoint, before any message.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   swb tap :5433 localhost:5432 --frame postgres
   swb tap 127.0.0.1:0 unix:/run/app.sock --frame u32be --hex
   swb tap :8080 tls://example.org:443 --frame http1
   swb tap tls://:7443 localhost:7000 --frame lines --tls-cert cert.pem --tls-key key.pem
-  swb tap :6380 localhost:6379 --frame redis --json | jq .text")]
+  swb tap :6380 localhost:6379 --frame redis --json | jq .text
+  swb tap :7001 localhost:7000 --frame u32be --record session.swb --pcap session.pcapng")]
 pub(crate) struct TapArgs {
-    /// Where clients connect to
-    #[arg(value_name = "LISTEN")]
-    pub(crate) listen: Endpoint,
-
-    /// The server
-    #[arg(value_name = "UPSTREAM")]
-    pub(crate) upstream: Endpoint,
+    #[command(flatten)]
+    pub(crate) between: BetweenArgs,
 
     #[command(flatten)]
     pub(crate) framing: FramingArgs,
@@ -141,56 +137,11 @@ pub(crate) struct TapArgs {
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// End after so many conversations
-    #[arg(long, value_name = "N", value_parser = units::at_least_one_in_all)]
-    pub(crate) count: Option<u64>,
+    /// Keep what passes in this file, for 'swb replay'
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
 
-    /// How long reaching the server may take
-    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "10s")]
-    pub(crate) connect_timeout: Duration,
-
-    /// How soon a side that has silently gone is found out, of tcp alone
-    ///
-    /// Without it a side that is silent is probed after a minute and given up after two, and one
-    /// that takes nothing may pause for as long as it likes. With it TIME bounds both.
-    #[arg(long, value_name = "TIME", value_parser = units::liveness)]
-    pub(crate) liveness: Option<Liveness>,
-
-    /// Print where it listens on stdout too
-    #[arg(long)]
-    pub(crate) print_endpoint: bool,
-
-    /// Of LISTEN
-    #[command(flatten)]
-    pub(crate) identity: IdentityArgs,
-
-    #[command(flatten)]
-    pub(crate) guests: GuestsArgs,
-
-    /// Speak TLS with UPSTREAM, as if it were written tls://
-    #[arg(long, hide_short_help = true, help_heading = TLS_HEADING)]
-    pub(crate) tls_upstream: bool,
-
-    /// Of UPSTREAM, when that is tls://
-    #[command(flatten)]
-    pub(crate) trust: TrustArgs,
-}
-
-impl TapArgs {
-    /// The server.
-    ///
-    /// # Errors
-    /// It is to speak TLS and is no host and port.
-    pub(crate) fn upstream(&self) -> Result<Endpoint, Failure> {
-        match &self.upstream {
-            Endpoint::Tcp { host, port } if self.tls_upstream => {
-                Ok(Endpoint::Tls { host: host.clone(), port: *port })
-            }
-            tls @ Endpoint::Tls { .. } => Ok(tls.clone()),
-            other if self.tls_upstream => Err(Failure::usage(format_args!(
-                "--tls-upstream is for a host and port, and the upstream is {other}"
-            ))),
-            other => Ok(other.clone()),
-        }
-    }
+    /// Keep it as packets in this file, for Wireshark
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
 }

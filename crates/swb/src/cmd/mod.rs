@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 mod bench;
+mod chaos;
 mod completions;
 mod decode;
 mod demo;
@@ -8,6 +9,7 @@ mod doctor;
 mod encode;
 mod frames;
 mod man;
+mod replay;
 mod send;
 mod serve;
 mod talk;
@@ -23,6 +25,8 @@ pub(crate) fn run(verb: Verb, printer: &Printer) -> Outcome {
         Verb::Send(args) => send::run(&args, printer),
         Verb::Serve(args) => serve::run(&args, printer),
         Verb::Tap(args) => tap::run(&args, printer),
+        Verb::Chaos(args) => chaos::run(&args, printer),
+        Verb::Replay(args) => replay::run(&args, printer),
         Verb::Bench(args) => bench::run(&args, printer),
         Verb::Doctor(args) => doctor::run(&args, printer),
         Verb::Decode(args) => decode::run(&args, printer),

@@ -10,6 +10,7 @@ mod exec;
 mod intrusive;
 mod mutants;
 mod reference;
+mod refusals;
 mod report;
 mod right;
 mod scratch;

@@ -8,10 +8,12 @@ use std::time::Duration;
 use crate::doctor;
 
 /// The largest message that they take.
-const MAX_BYTES: usize = 1 << 20;
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 
 /// A server with a thread for each connection; its address.
-fn serving(serve: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static) -> String {
+pub(crate) fn serving(
+    serve: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static,
+) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
@@ -24,14 +26,14 @@ fn serving(serve: impl Fn(TcpStream) -> io::Result<()> + Clone + Send + 'static)
 }
 
 /// What comes next: a message behind its length, if it is whole and not too large.
-enum Next {
+pub(crate) enum Next {
     Message(Vec<u8>),
     End,
     CutOff,
     TooLarge,
 }
 
-fn next(stream: &mut TcpStream) -> io::Result<Next> {
+pub(crate) fn next(stream: &mut TcpStream) -> io::Result<Next> {
     let mut prefix = [0; 4];
     match stream.read(&mut prefix)? {
         0 => return Ok(Next::End),
@@ -56,21 +58,24 @@ fn cut_off(read: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-fn send(stream: &mut TcpStream, body: &[u8]) -> io::Result<()> {
+pub(crate) fn send(stream: &mut TcpStream, body: &[u8]) -> io::Result<()> {
     let prefix = u32::try_from(body.len()).unwrap().to_be_bytes();
     stream.write_all(&[&prefix, body].concat())
 }
 
 /// Ends its own side, and reads the other one to its end, so that nothing is lost in a reset.
-fn linger(mut stream: TcpStream) -> io::Result<()> {
+pub(crate) fn linger(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     io::copy(&mut stream, &mut io::sink()).map(drop)
 }
 
 /// The verdicts on some probes.
 fn verdicts(address: &str, only: &str) -> Vec<String> {
-    let told =
-        doctor(address, &["--frame", "u32be", "--echo", "--json", "--runs", "1", "--only", only]);
+    verdicts_as_told(address, only, &["--frame", "u32be", "--echo"])
+}
+
+pub(crate) fn verdicts_as_told(address: &str, only: &str, told: &[&str]) -> Vec<String> {
+    let told = doctor(address, &[told, &["--json", "--runs", "1", "--only", only]].concat());
     let objects = told.objects();
     let probes = objects.iter().filter(|object| object["type"] == "probe");
     probes.map(|probe| format!("{} {}", probe["id"], probe["verdict"]).replace('"', "")).collect()
@@ -103,23 +108,27 @@ fn whoever_does_not_read_may_be_shown_the_door() {
     assert_eq!(told, ["C1 inconclusive", "C7 ok", "B1 ok", "B2 ok", "B3 inconclusive"]);
 }
 
-/// Says so in a message, as some protocols have it.
+/// In a message, or by words that are none, as of a server that has given the framing up.
 #[test]
 fn what_is_wrong_may_be_said_before_the_end() {
-    let address = serving(|mut stream| {
-        loop {
-            match next(&mut stream)? {
-                Next::Message(body) => send(&mut stream, &body)?,
-                Next::End => return Ok(()),
-                Next::CutOff => return send(&mut stream, b"error: cut off"),
-                Next::TooLarge => {
-                    send(&mut stream, b"error: too large")?;
-                    return linger(stream);
+    let in_a_message = |stream: &mut TcpStream, words: &str| send(stream, words.as_bytes());
+    let as_it_is = |stream: &mut TcpStream, words: &str| stream.write_all(words.as_bytes());
+    for say in [in_a_message as fn(&mut TcpStream, &str) -> io::Result<()>, as_it_is] {
+        let address = serving(move |mut stream| {
+            loop {
+                match next(&mut stream)? {
+                    Next::Message(body) => send(&mut stream, &body)?,
+                    Next::End => return Ok(()),
+                    Next::CutOff => return say(&mut stream, "error: cut off"),
+                    Next::TooLarge => {
+                        say(&mut stream, "error: too large")?;
+                        return linger(stream);
+                    }
                 }
             }
-        }
-    });
-    assert_eq!(verdicts(&address, "C2,C3,C4,C8"), ["C2 ok", "C3 ok", "C4 ok", "C8 ok"]);
+        });
+        assert_eq!(verdicts(&address, "C2,C3,C4,C8"), ["C2 ok", "C3 ok", "C4 ok", "C8 ok"]);
+    }
 }
 
 /// With bytes unread that is a reset.

@@ -11,7 +11,7 @@ use crate::engine::looked_at;
 use crate::engine::variable::Variable;
 use crate::framing::{Delimiter, Deliver, Shape, Stage};
 use crate::record::{Counts, Integer, Item, More};
-use crate::{Frame, Taken, scan};
+use crate::{Frame, Taken, Whole, scan};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fast {
@@ -53,6 +53,9 @@ pub(crate) struct Length {
     value_min: u64,
     value_max: u64,
     whole: bool,
+    /// It is the commonest of all, four bytes before the body that say how long that is: at most so
+    /// long.
+    u32be_max: Option<u32>,
 }
 
 /// What the fast form found.
@@ -238,7 +241,20 @@ impl Length {
             return None;
         }
         let (little, over) = (*little, 64 - 8 * width);
-        Some(Length { header, at, width, little, over, add, value_min, value_max, whole })
+        let is_u32be = (header, width, little, add, whole) == (4, 4, false, 4, false);
+        let u32be_max = u32::try_from(value_max).ok().filter(|_| is_u32be);
+        Some(Length {
+            header,
+            at,
+            width,
+            little,
+            over,
+            add,
+            value_min,
+            value_max,
+            whole,
+            u32be_max,
+        })
     }
 
     #[inline(always)]
@@ -270,6 +286,24 @@ impl Length {
             message: start..end,
             more: false,
         })
+    }
+
+    /// A frame that is there, if nothing has to be looked at twice to see that.
+    #[inline(always)]
+    pub(crate) fn whole(&self, bytes: &[u8]) -> Option<Whole> {
+        if let Some(body_max) = self.u32be_max {
+            let body = u32::from_be_bytes(*bytes.first_chunk()?);
+            let end = usize::try_from(body).ok()?.checked_add(4)?;
+            let is_there = body <= body_max && end <= bytes.len();
+            return is_there.then_some(Whole { message: 4..end, end });
+        }
+        let value = self.cut(*bytes.get(self.at..)?.first_chunk()?);
+        if value < self.value_min || value > self.value_max {
+            return None;
+        }
+        let end = usize::try_from(value.wrapping_add_signed(self.add)).ok()?;
+        let start = if self.whole { 0 } else { self.header };
+        (end <= bytes.len()).then_some(Whole { message: start..end, end })
     }
 
     /// The field at the front of eight bytes: where there are so many, no width has to be asked

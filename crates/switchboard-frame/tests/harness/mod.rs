@@ -38,6 +38,14 @@ pub(crate) fn decode(decoder: &mut Decoder, stream: &[u8]) -> Outcome {
     decode_cut(decoder, stream, &[], true)
 }
 
+/// The same, with messages about which nothing is special taken the short way.
+pub(crate) fn decode_simply(decoder: &mut Decoder, stream: &[u8]) -> Outcome {
+    let mut driver = Driver { simply: true, ..Driver::new(stream) };
+    let ending = driver.feed(decoder, stream.len(), true);
+    let ending = ending.expect("the stream has ended, so the decoder has an answer");
+    driver.outcome(decoder, ending)
+}
+
 /// The stream comes in pieces that end at `cuts`. `end_with_last`: the end of the stream is known
 /// together with the last piece, else only after it.
 pub(crate) fn decode_cut(
@@ -83,6 +91,8 @@ struct Driver<'s> {
     need: usize,
     /// The bytes there are those that the decoder asked for.
     exact: bool,
+    /// [`Decoder::whole`] is asked first.
+    simply: bool,
     parts: Vec<u8>,
     events: Vec<Event>,
 }
@@ -95,6 +105,7 @@ impl<'s> Driver<'s> {
             there: 0,
             need: 0,
             exact: false,
+            simply: false,
             parts: Vec::new(),
             events: Vec::new(),
         }
@@ -118,6 +129,13 @@ impl<'s> Driver<'s> {
             assert_eq!(decoder.offset(), self.consumed as u64, "offset");
             let bytes = &self.stream[self.consumed..end];
             let before = self.consumed;
+            let whole =
+                if self.simply && self.parts.is_empty() { decoder.whole(bytes) } else { None };
+            if let Some(whole) = whole {
+                self.events.push(Event::Message(bytes[whole.message].to_vec()));
+                self.consumed += whole.end;
+                continue;
+            }
             match decoder.step(bytes, at_end) {
                 Ok(Step::Need(need)) => {
                     assert!(!at_end, "asks for more behind the end of the stream");

@@ -294,17 +294,18 @@ impl<S: Service> Turn<'_, S> {
     fn run_of_messages(&mut self, is_told: bool, most: usize, room: usize) -> usize {
         let (mut run, sending) = self.session.run(is_told);
         let mut reply = Reply::new(sending, self.line, self.bench, self.token, room);
-        let mut given = 0;
+        let (mut given, mut failed) = (0, Ok(()));
         while given < most {
             let Some(message) = run.next() else { break };
             given += 1;
-            if let Err(error) = self.service.message(message, &mut reply) {
-                self.fail(error);
+            failed = self.service.message(message, &mut reply);
+            if failed.is_err() || !reply.goes_on() {
                 break;
             }
-            if !reply.goes_on() {
-                break;
-            }
+        }
+        drop(run);
+        if let Err(error) = failed {
+            self.fail(error);
         }
         if given > 0 && self.line.extras.is_some() {
             self.note_full();

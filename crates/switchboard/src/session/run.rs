@@ -25,6 +25,8 @@ impl Inbound {
             // What has begun in fragments is not for here.
             rest: if plain && !self.assembler.is_open() { rest } else { &[] },
             decoder: &mut self.decoder,
+            given: 0,
+            given_bytes: 0,
             held: &mut self.held,
             messages: &mut self.messages,
             message_offset: &mut self.message_offset,
@@ -33,13 +35,17 @@ impl Inbound {
     }
 }
 
-/// Messages that are given without going back to the session for each.
+/// Messages that are given without going back to the session for each. What it gives it counts by
+/// itself, and tells the session at its end.
 #[derive(Debug)]
 pub(crate) struct Run<'a> {
     told: Option<&'a [u8]>,
     frame: &'a [u8],
     rest: &'a [u8],
     decoder: &'a mut Decoder,
+    /// Behind the one that was told.
+    given: u64,
+    given_bytes: usize,
     /// Of the session: what has been given is dropped by its next step.
     held: &'a mut usize,
     messages: &'a mut u64,
@@ -51,28 +57,36 @@ impl Run<'_> {
     /// The next message; `None` where the session has to look for itself.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<Message<'_>> {
-        let bytes = match self.told.take() {
-            Some(told) => told,
+        let (bytes, offset) = match self.told.take() {
+            Some(told) => (told, *self.message_offset),
             None => {
                 let offset = self.decoder.offset();
                 let whole = self.decoder.whole(self.rest)?;
                 (self.frame, self.rest) = self.rest.split_at(whole.end);
-                *self.held += whole.end;
-                *self.messages += 1;
-                *self.message_offset = offset;
-                *self.waiting = None;
-                &self.frame[whole.message]
+                self.given += 1;
+                self.given_bytes += whole.end;
+                (&self.frame[whole.message], offset)
             }
         };
-        let (number, offset) = (*self.messages, *self.message_offset);
-        let frame_bytes = self.decoder.offset() - offset;
         Some(Message {
             bytes,
-            number,
+            number: *self.messages + self.given,
             offset,
-            frame_bytes,
+            frame_bytes: self.decoder.offset() - offset,
             frame: self.frame,
             decoder: self.decoder,
         })
+    }
+}
+
+impl Drop for Run<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.given > 0 {
+            *self.held += self.given_bytes;
+            *self.messages += self.given;
+            *self.message_offset = self.decoder.offset() - self.frame.len() as u64;
+            *self.waiting = None;
+        }
     }
 }

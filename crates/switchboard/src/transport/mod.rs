@@ -4,7 +4,8 @@
 //! reading and writing never wait; [`wait`](Transport::wait) and
 //! [`read_within`](Transport::read_within) are the only calls that do, and they always have a way
 //! out (a deadline, a [`Stopper`], or the word "for ever" written by the user).
-//! There is no buffering here, except in [`pair()`] and [`Faulty`], whose subject it is.
+//! There is no buffering here, except in [`pair()`], [`Faulty`] and [`fault::Injected`], whose
+//! subject it is.
 
 use crate::{Endpoint, Error, Liveness, Stopper, sys};
 use std::fmt;
@@ -12,7 +13,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
-mod fault;
+pub mod fault;
 mod pair;
 mod patience;
 mod pipe;

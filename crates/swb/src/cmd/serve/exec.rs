@@ -70,13 +70,14 @@ pub(super) fn run(args: &ServeArgs, command: &[OsString], printer: &Printer) -> 
         places: args.guard.max_per_address.map(|max| Mutex::new(PerAddress::new(max))),
         refused: AtomicU64::new(0),
     });
-    let each = Arc::clone(&programs);
     let limits = Limits { in_all: args.count, at_once };
-    let begun =
-        listening::converse(listener, interrupts.stopper(), limits, printer, move |n, it| {
+    let begun = listening::converse(listener, interrupts.stopper(), limits, printer, |n, it| {
+        let each = Arc::clone(&programs);
+        move || {
             each.conversation(n, it);
             Ok(())
-        })?;
+        }
+    })?;
     let mut text = units::count(begun, "conversation");
     let refused = programs.refused.load(Ordering::Relaxed);
     if refused > 0 {

@@ -28,7 +28,8 @@ impl Lookout<'_> {
     /// Looks until the other end of the channel is gone.
     pub(super) fn keep(&self, over: &Receiver<()>) {
         let started = Instant::now();
-        let first = self.handle.stats();
+        // What has happened before the first look is news too.
+        let first = Stats::default();
         let mut descriptors = Descriptors::new(&first);
         let mut crashed = first.crashed;
         let mut awaited = Awaited::Nobody;

@@ -11,15 +11,13 @@
 //! reset. It knows nothing about messages.
 
 use std::io;
-use std::os::fd::BorrowedFd;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
 use switchboard::transport::Interest;
 use switchboard::{Ending, Transport};
 use switchboard_frame::Role;
 
 use crate::exit::Failure;
+use crate::sides::{Ready, Sides, is_passing};
 
 /// Bytes held in each direction.
 const LANE_BYTES: usize = 64 * 1024;
@@ -76,14 +74,13 @@ pub(super) fn relay(
     watcher: &mut dyn Watcher,
 ) -> Result<(), Failure> {
     let mut relay = Relay {
-        sides: [client, server],
+        sides: Sides::new(client, server),
         lanes: [Lane::new(Role::Client), Lane::new(Role::Server)],
-        hung_up: [false, false],
         watcher,
     };
     let over = relay.run()?;
     if matches!(over, Over::Broken) {
-        for side in relay.sides {
+        for side in relay.sides.both {
             // The side that broke has nothing left to reset.
             let _ = side.reset();
         }
@@ -92,18 +89,10 @@ pub(super) fn relay(
 }
 
 struct Relay<'a> {
-    /// Client, server. A lane reads from the side of its own index and writes to the other.
-    sides: [&'a dyn Transport; 2],
+    /// A lane reads from the side of its own index and writes to the other.
+    sides: Sides<'a>,
     lanes: [Lane; 2],
-    /// Sides that were found hung up while nothing was wanted of them.
-    hung_up: [bool; 2],
     watcher: &'a mut dyn Watcher,
-}
-
-/// What a poll is asked for and found.
-struct Asked {
-    side: usize,
-    want: PollFlags,
 }
 
 impl Relay<'_> {
@@ -114,7 +103,7 @@ impl Relay<'_> {
             }
             let mut all = true;
             for side in 0..2 {
-                match self.sides[side].flush() {
+                match self.sides.both[side].flush() {
                     Ok(flushed) => all &= flushed,
                     Err(error) if is_passing(&error) => all = false,
                     // Its TLS has failed. That a side takes nothing is told to who writes to it.
@@ -146,7 +135,7 @@ impl Relay<'_> {
     fn read(&mut self, index: usize) -> Result<Option<Over>, Failure> {
         let lane = &mut self.lanes[index];
         let from = lane.make_room();
-        match self.sides[index].read(&mut lane.bytes[from..]) {
+        match self.sides.both[index].read(&mut lane.bytes[from..]) {
             Ok(0) => {
                 lane.open = false;
                 self.watcher.ended(lane.writer, Ending::Finished)?;
@@ -172,7 +161,7 @@ impl Relay<'_> {
 
     /// Writes what `lane` holds to the other side, as far as that takes it now; then its end.
     fn write_on(&mut self, index: usize) -> Result<(), Failure> {
-        let to = self.sides[1 - index];
+        let to = self.sides.both[1 - index];
         let lane = &mut self.lanes[index];
         while lane.start < lane.end {
             match to.write(&lane.bytes[lane.start..lane.end]) {
@@ -219,7 +208,7 @@ impl Relay<'_> {
         }
         let lane = &mut self.lanes[index];
         while lane.start < lane.end {
-            match self.sides[1 - index].write(&lane.bytes[lane.start..lane.end]) {
+            match self.sides.both[1 - index].write(&lane.bytes[lane.start..lane.end]) {
                 Ok(count) => lane.start += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => break,
@@ -230,67 +219,12 @@ impl Relay<'_> {
 
     /// Waits until something can be read or written; what of it, for each side.
     fn wait(&mut self) -> Result<[Ready; 2], Failure> {
-        let mut asked: Vec<Asked> = Vec::with_capacity(4);
-        let mut polled: Vec<PollFd<'_>> = Vec::with_capacity(4);
-        let mut always = false;
-        let mut held = [false, false];
-        for (side, transport) in self.sides.iter().enumerate() {
-            let reading = self.lanes[side].wants_bytes();
-            held[side] = reading && transport.holds_input();
-            let writing = self.lanes[1 - side].has_bytes();
-            let Interest { read: reading, write: writing } =
-                transport.interest(Interest { read: reading, write: writing });
-            let mut ask = |descriptor: Option<BorrowedFd<'_>>, want: PollFlags| match descriptor {
-                Some(_) => asked.push(Asked { side, want }),
-                None => always |= !want.is_empty(),
-            };
-            if reading {
-                ask(transport.read_descriptor(), PollFlags::IN);
-                polled.extend(transport.read_descriptor().map(|fd| entry(fd, PollFlags::IN)));
-            }
-            if writing {
-                ask(transport.write_descriptor(), PollFlags::OUT);
-                polled.extend(transport.write_descriptor().map(|fd| entry(fd, PollFlags::OUT)));
-            }
-            // A side of which nothing is wanted is watched all the same: it may break.
-            if !reading && !writing && !self.hung_up[side] {
-                ask(transport.read_descriptor(), PollFlags::empty());
-                let descriptor = transport.read_descriptor();
-                polled.extend(descriptor.map(|fd| entry(fd, PollFlags::empty())));
-            }
-        }
-        // A transport without descriptors is always ready.
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let waits_not = always || held.contains(&true);
-        match poll(&mut polled, waits_not.then_some(&at_once)) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(Failure::usage(format_args!("cannot poll: {error}"))),
-        }
-        let mut ready = [Ready { read: always, broken: false }; 2];
-        for (asked, polled) in asked.iter().zip(&polled) {
-            let found = polled.revents();
-            if asked.want == PollFlags::IN && !found.is_empty() {
-                ready[asked.side].read = true;
-            }
-            if asked.want.is_empty() && !found.is_empty() {
-                self.hung_up[asked.side] = true;
-                // Only a socket that knows resets says with an error that it was reset.
-                ready[asked.side].broken =
-                    found.contains(PollFlags::ERR) && self.sides[asked.side].facts().reset;
-            }
-        }
-        for ((ready, lane), held) in ready.iter_mut().zip(&self.lanes).zip(held) {
-            ready.read = (ready.read || held) && lane.wants_bytes();
-        }
-        Ok(ready)
+        let wanted = |side: usize| Interest {
+            read: self.lanes[side].wants_bytes(),
+            write: self.lanes[1 - side].has_bytes(),
+        };
+        self.sides.wait([wanted(0), wanted(1)], None, None)
     }
-}
-
-/// What a side is ready for.
-#[derive(Clone, Copy)]
-struct Ready {
-    read: bool,
-    broken: bool,
 }
 
 impl Lane {
@@ -316,13 +250,4 @@ impl Lane {
         }
         self.end
     }
-}
-
-fn entry(descriptor: BorrowedFd<'_>, want: PollFlags) -> PollFd<'_> {
-    PollFd::from_borrowed_fd(descriptor, want)
-}
-
-/// The call moved nothing and is to be made again.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
 }

@@ -6,6 +6,7 @@
 use switchboard::Ending;
 use switchboard_frame::{Coupler, ErrorKind, FrameError, Protocol, Role, Switch};
 
+use crate::cmd::tap::keep::Keep;
 use crate::cmd::tap::relay::Watcher;
 use crate::cmd::tap::show::{Show, Stamp};
 use crate::exit::Failure;
@@ -20,6 +21,7 @@ pub(super) struct Count {
 
 pub(super) struct Watch<'a> {
     show: &'a Show,
+    keep: &'a Keep,
     conversation: u64,
     coupler: Coupler,
     client: Side,
@@ -50,13 +52,19 @@ enum Pause {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(protocol: &Protocol, show: &'a Show, conversation: u64) -> Watch<'a> {
+    pub(super) fn new(
+        protocol: &Protocol,
+        show: &'a Show,
+        keep: &'a Keep,
+        conversation: u64,
+    ) -> Watch<'a> {
         let side = |role| Side {
             view: View::Framed(Box::new(Pump::new(protocol.framing(role)))),
             count: Count::default(),
         };
         Watch {
             show,
+            keep,
             conversation,
             coupler: protocol.coupler(),
             client: side(Role::Client),
@@ -152,6 +160,7 @@ impl<'a> Watch<'a> {
 
 impl Watcher for Watch<'_> {
     fn bytes(&mut self, writer: Role, bytes: &[u8]) -> Result<(), Failure> {
+        self.keep.read(self.conversation, writer, bytes)?;
         let stamp = Stamp::now(self.conversation, writer);
         let show = self.show;
         let side = self.side(writer);
@@ -165,6 +174,7 @@ impl Watcher for Watch<'_> {
     }
 
     fn ended(&mut self, writer: Role, ending: Ending) -> Result<(), Failure> {
+        self.keep.ended(self.conversation, writer, ending)?;
         // After a reset the message under way is no news: the reset says it.
         let truncated = match ending {
             Ending::Finished => self.look(writer, true)?,

@@ -6,14 +6,16 @@ use super::super::probe::{Asked, How, Probe};
 
 /// Conversations that are reset, of each kind.
 const RESETS: usize = 8;
-/// Requests whose replies nobody waits for.
-const REQUESTS: usize = 50;
+/// Requests whose replies nobody waits for: as many as a server needs some time for, and as go in
+/// one write.
+const REQUESTS: usize = 2000;
+const REQUESTS_BYTES: usize = 48 * 1024;
 
 pub(super) static PROBE: Probe = Probe {
     id: "C7",
     name: "reset in a reply",
-    sends: "50 requests and a reset (RST) at once; again with the end of input before the reset; \
-            and a reset while the server waits to write",
+    sends: "up to 2,000 requests and a reset (RST) at once; again with the end of input before the \
+            reset; and a reset while the server waits to write",
     right: "it goes on serving others",
     bug: "a write to a connection that is gone raises SIGPIPE or an error that nobody catches",
     cure: "ignore SIGPIPE (or MSG_NOSIGNAL); EPIPE and ECONNRESET close that connection alone",
@@ -23,7 +25,8 @@ pub(super) static PROBE: Probe = Probe {
 };
 
 fn ask(patient: &Patient) -> Asked {
-    let requests = patient.some_requests(REQUESTS)?;
+    let request_bytes = patient.request()?.bytes.len().max(1);
+    let requests = patient.some_requests((REQUESTS_BYTES / request_bytes).clamp(1, REQUESTS))?;
     let bytes: Vec<u8> = requests.iter().flat_map(|request| request.bytes.clone()).collect();
     for round in 0..2 * RESETS {
         let mut link = patient.link()?;

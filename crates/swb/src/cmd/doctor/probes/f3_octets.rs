@@ -9,6 +9,7 @@ use switchboard::deadline;
 use super::super::link::{Heard, Went, told};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
+use super::super::wrong::is_echoed;
 
 /// One byte a segment takes no longer than this, however long a request is.
 const OCTETS_MAX: Duration = Duration::from_secs(1);
@@ -124,6 +125,7 @@ fn paced(patient: &Patient, bytes: usize) -> Result<Option<Took>, Finding> {
             let since = |then: Instant| now.saturating_duration_since(then);
             Ok(Some(Took { bytes, all: since(began), after: since(sent) }))
         }
+        Heard::Message(reply) if !is_echoed(&reply, &request.bytes) => Ok(None),
         Heard::End(..) => Ok(None),
         heard => Err(link.failed(heard)),
     }

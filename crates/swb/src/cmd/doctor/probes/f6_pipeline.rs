@@ -1,9 +1,10 @@
 //! F6: many messages in one burst.
 
+use super::super::link::Heard;
 use super::super::patient::Patient;
-use super::super::probe::{Asked, How, Probe};
+use super::super::probe::{Asked, Finding, How, Probe};
 
-/// Messages, and how many bytes they have at least together.
+/// More than a handler that calls itself for each survives.
 const MESSAGES: usize = 1000;
 
 pub(super) static PROBE: Probe = Probe {
@@ -26,8 +27,15 @@ fn ask(patient: &Patient) -> Asked {
     let mut link = patient.link()?;
     link.give(&burst)?;
     for (index, request) in requests.iter().enumerate() {
-        link.hear_answer(request)
-            .map_err(|finding| finding.and(&format!("that was reply {}", index + 1)))?;
+        match link.hear()? {
+            Heard::Message(reply) if request.is_answered_by(&reply) => {}
+            Heard::End(..) if index > 0 && patient.ends_after(index)? => {
+                return Err(Finding::inconclusive(format!(
+                    "it ends any conversation after {index} replies"
+                )));
+            }
+            heard => return Err(link.failed(heard).and(&format!("that was reply {}", index + 1))),
+        }
     }
     Ok(())
 }

@@ -52,16 +52,18 @@ fn ask_limited(patient: &Patient, child: &Child) -> Asked {
     before.exchange(&patient.request()?)?;
     let mut crowd = Vec::new();
     for _ in 0..CONNECTIONS {
-        // Who is refused is none the worse for it.
-        crowd.extend(patient.bare_connection().ok());
+        // Nobody is let in any more, nor into the backlog: each further one would wait in vain.
+        let Ok(link) = patient.bare_connection() else { break };
+        crowd.push(link);
     }
     before.pause(patient.times.gap)?;
     let used = child.spins(WATCH);
     let served = before.exchange(&patient.some_requests(2)?[1]);
+    let connections = crowd.len();
     drop(crowd);
     if let Some(used) = used {
         return Err(before.failed(format_args!(
-            "with {CONNECTIONS} connections and {SPARE} descriptors for them it used {used:?} of \
+            "with {connections} connections and {SPARE} descriptors for them it used {used:?} of \
              processor time in {WATCH:?}"
         )));
     }

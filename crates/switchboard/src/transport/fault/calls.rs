@@ -1,10 +1,11 @@
-//! A transport that misbehaves on purpose: [`Faulty`].
+//! A transport whose calls misbehave on purpose: [`Faulty`].
 //!
 //! Whatever is decided by chance is decided by a seed: the same seed and the same calls give the
 //! same faults. It never invents, drops or reorders a byte before the place where it is told to
 //! end the stream.
 
-use super::{Facts, Interest, Process, TlsInfo, Transport, Wait, Woken};
+use super::random::Random;
+use crate::transport::{Facts, Interest, Process, TlsInfo, Transport, Wait, Woken};
 use crate::{Endpoint, Liveness, deadline, limits};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -122,7 +123,7 @@ impl Faulty {
     pub fn new(inner: Arc<dyn Transport>, faults: Faults) -> Faulty {
         let direction = |salt: u64| {
             Mutex::new(Direction {
-                random: Random(faults.seed ^ salt),
+                random: Random::new(faults.seed ^ salt),
                 bytes: 0,
                 interrupted: false,
                 blocked: false,
@@ -338,28 +339,4 @@ impl Drop for Faulty {
 
 fn lock(direction: &Mutex<Direction>) -> MutexGuard<'_, Direction> {
     direction.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Numbers that look random: the generator SplitMix64 (Steele, Lea and Flood, 2014).
-#[derive(Clone, Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `bound`, which is not zero. The slight bias does not matter here.
-    fn below(&mut self, bound: usize) -> usize {
-        let bound = bound as u64;
-        usize::try_from(self.next() % bound.max(1)).unwrap_or(0)
-    }
-
-    fn chance(&mut self, per_mille: u16) -> bool {
-        per_mille > 0 && self.next() % 1000 < u64::from(per_mille)
-    }
 }

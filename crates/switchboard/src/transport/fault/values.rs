@@ -1,0 +1,134 @@
+//! The values in a fault: numbers, sizes, durations, as they are written.
+
+use super::what::{LengthChange, Trigger};
+use crate::limits;
+use std::time::Duration;
+
+pub(super) fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a number is written in digits: 100".to_owned())
+}
+
+pub(super) fn at_least_one(text: &str) -> Result<u64, String> {
+    match number(text)? {
+        0 => Err("it must be at least 1".to_owned()),
+        number => Ok(number),
+    }
+}
+
+fn bounded(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    match number(text)? {
+        number if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("it must be from {least} to {most}")),
+    }
+}
+
+pub(super) fn window(text: &str) -> Result<u64, String> {
+    bounded(text, 2, limits::FAULT_WINDOW_MAX)
+}
+
+pub(super) fn bits(text: &str) -> Result<u64, String> {
+    bounded(text, 1, limits::FAULT_WINDOW_MAX)
+}
+
+pub(super) fn copies(text: &str) -> Result<u64, String> {
+    bounded(text, 1, limits::FAULT_WINDOW_MAX)
+}
+
+pub(super) fn piece(text: &str) -> Result<u64, String> {
+    match size(text)? {
+        bytes if (1..=limits::FAULT_HELD_BYTES_MAX as u64).contains(&bytes) => Ok(bytes),
+        _ => Err(format!("it must be from 1 to {}", limits::FAULT_HELD_BYTES_MAX)),
+    }
+}
+
+/// Digits and a unit.
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let (_, scale) = units.iter().find(|(name, _)| *name == unit)?;
+    number.parse::<u64>().ok()?.checked_mul(*scale)
+}
+
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let units = [("", 1), ("k", 1 << 10), ("KiB", 1 << 10), ("m", 1 << 20), ("MiB", 1 << 20)];
+    scaled(text, &units).ok_or_else(|| "a size is written 4096, 64k or 16MiB".to_owned())
+}
+
+/// As everyone counts bits: by thousands.
+pub(super) fn rate(text: &str) -> Result<u64, String> {
+    match scaled(text, &[("", 1), ("k", 1_000), ("m", 1_000_000), ("g", 1_000_000_000)]) {
+        Some(bits) if bits >= 8 => Ok(bits),
+        Some(_) => Err("it must be at least 8 bits a second".to_owned()),
+        None => Err("bits a second are written 64000, 64k or 10m".to_owned()),
+    }
+}
+
+pub(super) fn time(text: &str) -> Result<Duration, String> {
+    let wrong = || match text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit()) {
+        true => "a duration is written 250ms, 5s, 2m or 1h".to_owned(),
+        false => format!("a unit is missing: {text}ms, {text}s"),
+    };
+    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+    scaled(text, &units).map(Duration::from_millis).ok_or_else(wrong)
+}
+
+pub(super) fn some_time(text: &str) -> Result<Duration, String> {
+    match time(text)? {
+        Duration::ZERO => Err("it must be more than 0".to_owned()),
+        time => Ok(time),
+    }
+}
+
+pub(super) fn hundredths(text: &str) -> Result<u64, String> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let scale = match part.len() {
+        1 => 10,
+        2 => 1,
+        _ => 0,
+    };
+    let read = || {
+        let whole: u64 = whole.parse().ok()?;
+        let part: u64 = part.parse().ok()?;
+        whole.checked_mul(100)?.checked_add(part * scale)
+    };
+    match read().filter(|_| scale > 0) {
+        Some(number) if number > 100 && number <= 100 * limits::FAULT_WINDOW_MAX => Ok(number),
+        _ => Err("messages a write are written 1.5, 2 or 2.25, and more than 1".to_owned()),
+    }
+}
+
+pub(super) fn length(text: &str) -> Result<LengthChange, String> {
+    match text {
+        "max" => Ok(LengthChange::Max),
+        _ if text.starts_with(['+', '-']) => match text.parse() {
+            Ok(0) | Err(_) => Err("a length changes by +1, -1 or more, or to max".to_owned()),
+            Ok(by) => Ok(LengthChange::By(by)),
+        },
+        _ => Err("a length is changed by +1 or -1, or to max".to_owned()),
+    }
+}
+
+pub(super) fn message(text: &str) -> Result<Trigger, String> {
+    let wrong = || "a message is written msg:7, and a place in it msg:3+2B".to_owned();
+    let (n, plus) = match text.split_once('+') {
+        None => (text, "0"),
+        Some((n, plus)) => (n, plus.strip_suffix('B').ok_or_else(wrong)?),
+    };
+    let (n, plus) = (n.parse().map_err(|_| wrong())?, plus.parse().map_err(|_| wrong())?);
+    if n == 0 {
+        Err("messages are counted from 1".to_owned())
+    } else {
+        Ok(Trigger::Message { n, plus })
+    }
+}
+
+pub(super) fn probability(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(p) if p > 0.0 && p <= 1.0 => Ok(p),
+        _ => Err("a probability is written 0.01: more than 0, and 1 at the most".to_owned()),
+    }
+}
+
+pub(super) fn path(text: &str) -> Result<std::path::PathBuf, String> {
+    Ok(text.into())
+}
