@@ -5,6 +5,7 @@
 
 mod args;
 mod between;
+mod capture;
 mod cmd;
 mod dialogue;
 mod exit;

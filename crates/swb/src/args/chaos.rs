@@ -27,9 +27,10 @@ use crate::units;
 ///
 /// Triggers, all of which must hold: msg:7, msg:3+2B (2 bytes into the third message), byte:1024,
 /// after:5s, every:10, p:0.01, first:2, match:/re/ (a regular expression over a message's bytes),
-/// conn:3. A fault of messages or of how they are cut and timed happens to the messages that are
-/// picked, or from byte: and after: on; any other fault at that place, once. Without a trigger:
-/// to every message, or at the beginning.
+/// conn:3. They count in each direction of each conversation by itself, and for faults of
+/// connections those that come. A fault of messages or of how they are cut and timed happens to the
+/// messages that are picked, or from byte: and after: on; any other fault happens at that place.
+/// Without a trigger: to every message, or at the beginning.
 ///
 /// Without --frame there are no messages: faults that need some are refused, since a stream loses
 /// no bytes, and p: is of each byte.

@@ -111,8 +111,9 @@ pub(crate) struct SendArgs {
 ///
 /// Goes on until SIGINT or SIGTERM: the first waits for the conversations under way, the second
 /// aborts. With --record all that passes is written to a new file too, read by read, with its
-/// times, for 'swb replay'; only this user may read it. With --print-endpoint the first line of
-/// stdout is the endpoint, before any message.
+/// times, for 'swb replay'; with --pcap as packets that it could have been, one TCP connection for
+/// each conversation, without TLS. Only this user may read these files. With --print-endpoint the
+/// first line of stdout is the endpoint, before any message.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   swb tap :5433 localhost:5432 --frame postgres
@@ -120,7 +121,7 @@ pub(crate) struct SendArgs {
   swb tap :8080 tls://example.org:443 --frame http1
   swb tap tls://:7443 localhost:7000 --frame lines --tls-cert cert.pem --tls-key key.pem
   swb tap :6380 localhost:6379 --frame redis --json | jq .text
-  swb tap :7001 localhost:7000 --frame u32be --record session.swb")]
+  swb tap :7001 localhost:7000 --frame u32be --record session.swb --pcap session.pcapng")]
 pub(crate) struct TapArgs {
     #[command(flatten)]
     pub(crate) between: BetweenArgs,
@@ -139,4 +140,8 @@ pub(crate) struct TapArgs {
     /// Keep what passes in this file, for 'swb replay'
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
+
+    /// Keep it as packets in this file, for Wireshark
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
 }

@@ -1,7 +1,8 @@
 //! Sides that `swb chaos` silences, seen from both ends.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::chaos::{start, told};
@@ -105,6 +106,31 @@ fn who_is_deaf_hears_again_and_nothing_is_lost() {
     drop(client);
     chaos.interrupt();
     chaos.end();
+}
+
+#[test]
+fn who_may_not_drop_packets_is_told_how_to() {
+    // It ends when it cannot listen, and by then it has told.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let mut command = Command::new("setpriv");
+    if rustix::process::geteuid().is_root() {
+        command.args(["--bounding-set=-all", "--inh-caps=-all"]);
+    }
+    command.arg(env!("CARGO_BIN_EXE_swb")).args(["chaos", &listen, "127.0.0.1:1"]);
+    let ran = command.args(["--fault", "dead", "--fault", "reset"]).output();
+    let told = ran.map(|ran| String::from_utf8_lossy(&ran.stderr).into_owned());
+    match told {
+        Ok(told) if told.starts_with("swb: skipped: dead: no filter can be put on a socket: ") => {
+            assert!(told.contains("CAP_NET_ADMIN"), "{told}");
+            assert!(told.contains("cannot listen") || told.contains("in use"), "{told}");
+        }
+        // Without setpriv, or where anyone may do it.
+        other => {
+            eprintln!("skipped: nobody is without the privilege here: {other:?}");
+            assert!(std::env::var_os("SWITCHBOARD_NO_SKIP").is_none(), "nothing may be skipped");
+        }
+    }
 }
 
 #[test]

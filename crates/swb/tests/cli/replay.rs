@@ -47,13 +47,68 @@ fn record(dir: &Dir, pause: Duration) -> String {
             // A pause is that nothing comes.
             client.set_read_timeout(Some(pause)).unwrap();
             client.read(&mut [0]).unwrap_err();
+            client.set_read_timeout(None).unwrap();
         }
         client.shutdown(Shutdown::Write).unwrap();
-        client.set_read_timeout(None).unwrap();
         assert_eq!(read_to_end(&client).unwrap(), b"");
     }
     assert_eq!(tap.end().exit, 0);
     path
+}
+
+/// A number in a file of this machine.
+fn word(bytes: &[u8], at: usize) -> usize {
+    u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
+}
+
+#[test]
+fn packets_can_be_read_by_whoever_reads_pcapng() {
+    let dir = Dir::new("pcap");
+    let path = dir.path.join("session.pcapng").display().to_string();
+    let args = ["tap", "127.0.0.1:0", &server(echo), "-f", "lines", "--count", "1"];
+    let tap = Running::start(&[&args[..], &["--pcap", &path]].concat());
+    let mut client = tap.connect();
+    let ports = [client.local_addr().unwrap().port(), client.peer_addr().unwrap().port()];
+    client.write_all(b"hello\n").unwrap();
+    client.read_exact(&mut [0; 6]).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read_to_end(&client).unwrap(), b"");
+    assert_eq!(tap.end().exit, 0);
+
+    let file = std::fs::read(&path).unwrap();
+    let (mut at, mut kinds, mut packets) = (0, Vec::new(), Vec::new());
+    while at < file.len() {
+        let length = word(&file, at + 4);
+        assert_eq!(word(&file, at + length - 4), length);
+        kinds.push(word(&file, at));
+        if kinds.last() == Some(&6) {
+            let bytes = word(&file, at + 20);
+            packets.push(file[at + 28..at + 28 + bytes].to_vec());
+        }
+        at += length;
+    }
+    assert_eq!(kinds[..2], [0x0a0d_0d0a, 1]);
+    let shown = |packet: &Vec<u8>| {
+        let port = |at: usize| u16::from_be_bytes([packet[at], packet[at + 1]]);
+        let number = |at: usize| u32::from_be_bytes(packet[at..at + 4].try_into().unwrap());
+        let from = ports.iter().position(|own| *own == port(20)).unwrap();
+        assert_eq!((port(22), packet.len()), (ports[1 - from], usize::from(port(2))));
+        let text = packet[40..].escape_ascii().to_string();
+        format!("{from} {:02x} {}/{} {text}", packet[33], number(24), number(28))
+    };
+    let packets: Vec<String> = packets.iter().map(shown).collect();
+    assert_eq!(
+        packets,
+        [
+            "0 02 0/0 ",
+            "1 12 0/1 ",
+            "0 10 1/1 ",
+            "0 18 1/1 hello\\n",
+            "1 18 1/7 hello\\n",
+            "0 11 7/7 ",
+            "1 11 7/8 ",
+        ]
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::harness::{Process, Scratch, programs, run, run_with};
-use crate::swb::Tap;
+use crate::swb::{Chaos, Tap};
 
 const CLIENT: bool = true;
 const SERVER: bool = false;
@@ -88,6 +88,22 @@ fn redis_benchmark_counts_the_same_requests() {
     assert_eq!(seen.count(SERVER, |_| true), counted);
     let sets = |bytes: &[u8]| bytes.starts_with(b"*3\r\n$3\r\nSET\r\n");
     assert_eq!(seen.count(CLIENT, sets), 2048);
+    server.process.stop().ok();
+}
+
+#[test]
+fn what_is_sent_twice_is_done_twice_and_a_lost_answer_is_no_undoing() {
+    let Some(server) = start() else { return };
+    let faults = ["dup@c2s match:/(?i)incr/", "reset@s2c match:/OK/", "split(every=1, gap=0ms)"];
+    let chaos = Chaos::start(server.port, "redis", &faults);
+    let ask = |port, words: &[&str]| run(client("redis-cli", port).args(words));
+    assert_eq!(ask(chaos.port, &["incr", "count"]).ok().trim_end(), "1");
+    assert_eq!(ask(server.port, &["get", "count"]).ok().trim_end(), "2");
+    let lost = ask(chaos.port, &["set", "key", "value"]);
+    assert!(lost.stdout != "OK\n", "{} {}", lost.stdout, lost.stderr);
+    assert_eq!(ask(server.port, &["get", "key"]).ok().trim_end(), "value");
+    // Two messages of clients; two of the server, and of the second one nothing was written.
+    assert!(chaos.injections() >= 6);
     server.process.stop().ok();
 }
 

@@ -40,6 +40,30 @@ impl Serve {
     }
 }
 
+/// `swb chaos` between a client and a server.
+pub(crate) struct Chaos {
+    process: Process,
+    pub(crate) port: u16,
+}
+
+impl Chaos {
+    pub(crate) fn start(upstream: u16, frame: &str, faults: &[&str]) -> Chaos {
+        let mut command = swb();
+        command.args(["chaos", "127.0.0.1:0", &format!("127.0.0.1:{upstream}"), "--frame", frame]);
+        command.args(faults.iter().flat_map(|fault| ["--fault", fault]));
+        let mut process = Process::start(&mut command).stopped_by("INT");
+        let line = process.line_with("listening on ").expect("swb chaos ended before it listened");
+        let port = line.trim_end().rsplit(':').next().unwrap().parse().unwrap();
+        Chaos { process, port }
+    }
+
+    /// How many faults it has done, once every conversation has ended.
+    pub(crate) fn injections(self) -> usize {
+        let stdout = self.process.stop().ended_with(130);
+        stdout.lines().filter(|line| line.starts_with(r#"{"type":"injection""#)).count()
+    }
+}
+
 /// What a tap saw.
 pub(crate) struct Seen {
     pub(crate) messages: Vec<Message>,

@@ -63,7 +63,11 @@ fn fin_ends_both_directions_in_order() {
 
 #[test]
 fn fin_of_the_server_reaches_both() {
-    World::new("lines", &["fin@s2c msg:1"]).server("a\n").run().takes(&["0 s2c fin", "0 c2s fin"]);
+    let mut world = World::new("lines", &["fin@s2c msg:1"]);
+    world.server("a\n").takes(&["0 s2c fin"]);
+    // The client's direction had its turn before: it is to have another one, at once.
+    assert_eq!(world.link.deadline(world.now), Some(world.now));
+    world.run().takes(&["0 c2s fin"]);
 }
 
 fn two_seconds() -> Duration {

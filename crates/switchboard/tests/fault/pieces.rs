@@ -106,7 +106,7 @@ fn delay_keeps_the_order() {
         .at(20)
         .client("c\n")
         .run()
-        .takes(&["50 c2s a\\n", "50 c2s b\\n", "50 c2s c\\n"])
+        .takes(&["50 c2s a\\nb\\nc\\n"])
         .tells(&["c2s 1 @0: 50 ms late"]);
 }
 

@@ -3,6 +3,7 @@
 use crate::help::*;
 use proptest::prelude::*;
 use switchboard::frame::Role;
+use switchboard::transport::fault::Fault;
 
 /// Faults that may only cut and delay.
 const TIMED: [&str; 9] = [
@@ -73,6 +74,21 @@ fn messages() -> impl Strategy<Value = Vec<String>> {
 }
 
 proptest! {
+    /// No text is the end of the reader, and what it took it says again.
+    #[test]
+    fn whatever_is_written_is_read_or_refused(
+        text in prop_oneof![
+            any::<String>(),
+            "(split|delay|flap|glue|drop|rate)(\\([a-z=0-9.,\" é]{0,12}\\)?)?\
+             (@[a-z0-9]{0,4})?( [a-z]{1,6}:[0-9/+a-zB.é]{0,6}){0,2}",
+        ],
+    ) {
+        if let Ok(fault) = text.parse::<Fault>() {
+            let shown = fault.to_string();
+            prop_assert_eq!(shown.parse::<Fault>().map(|again| again.to_string()), Ok(shown));
+        }
+    }
+
     /// Segmentation and time neither invent, lose nor reorder a byte.
     #[test]
     fn what_is_cut_and_delayed_is_all_there(

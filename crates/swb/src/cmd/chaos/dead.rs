@@ -42,7 +42,8 @@ impl Place {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn missing() -> Option<String> {
     use socket2::{Domain, Socket, Type};
-    let tried = Socket::new(Domain::IPV4, Type::DGRAM, None)
+    // Of TCP: on other sockets anyone may put one.
+    let tried = Socket::new(Domain::IPV4, Type::STREAM, None)
         .and_then(|socket| socket.attach_filter(&[NOTHING_PASSES]));
     let error = tried.err()?;
     Some(format!(

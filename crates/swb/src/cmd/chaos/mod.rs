@@ -49,7 +49,7 @@ pub(crate) fn run(args: &ChaosArgs, printer: &Printer) -> Outcome {
         door,
         editions,
         stopper: interrupts.stopper().clone(),
-        open: AtomicUsize::new(0),
+        open: Arc::default(),
     });
     if args.config.is_some() {
         let (chaos, printer) = (Arc::clone(&chaos), printer.clone());
@@ -91,31 +91,40 @@ struct Chaos {
     editions: Editions,
     stopper: Stopper,
     /// Conversations that were let in and are under way.
-    open: AtomicUsize,
+    open: Arc<AtomicUsize>,
+}
+
+/// A conversation that was let in, as long as it is under way.
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Chaos {
-    /// What becomes of a connection; one that is let in counts as open from here on.
-    fn admit(&self, n: u64) -> Result<Admission, Failure> {
+    /// What becomes of a connection, and its place, as long as it has one.
+    fn admit(&self, n: u64) -> Result<(Admission, Place), Failure> {
         let mut records = Vec::new();
-        let open = self.open.load(Ordering::SeqCst);
+        let open = self.open.fetch_add(1, Ordering::SeqCst);
+        let place = Place(Arc::clone(&self.open));
         let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
         let admission = door.admit(n, open, deadline::now(), &mut records);
         drop(door);
-        if matches!(admission, Admission::Enter { .. }) {
-            self.open.fetch_add(1, Ordering::SeqCst);
-        }
         self.log.records(n, &records)?;
         self.log.flush()?;
-        Ok(admission)
+        Ok((admission, place))
     }
 
     fn conversation(
         &self,
         n: u64,
         client: &dyn Transport,
-        admission: Admission,
+        (admission, place): (Admission, Place),
     ) -> Result<(), Failure> {
+        // Whoever is not let in takes none.
+        let _place = matches!(admission, Admission::Enter { .. }).then_some(place);
         match admission {
             Admission::Refuse => {
                 // Who is gone already is refused too.
@@ -129,9 +138,7 @@ impl Chaos {
             }
             Admission::Enter { wait } => {
                 self.leave_alone(client, wait);
-                let done = self.relay(n, client);
-                self.open.fetch_sub(1, Ordering::SeqCst);
-                done
+                self.relay(n, client)
             }
         }
     }

@@ -51,22 +51,6 @@ pub(super) struct Child {
     now: Mutex<Running>,
 }
 
-/// Its processes have few descriptors.
-pub(super) struct Limited<'a> {
-    child: &'a Child,
-    /// How many they might have before.
-    before: Option<u64>,
-}
-
-impl Drop for Limited<'_> {
-    fn drop(&mut self) {
-        // Also those that have been started meanwhile.
-        for process in self.child.processes() {
-            process.limit_descriptors(self.before);
-        }
-    }
-}
-
 /// One start of it.
 struct Running {
     endpoint: Endpoint,
@@ -106,7 +90,7 @@ impl Child {
                     if child.stopper.is_stopped() { Exit::Interrupted } else { Exit::Unreachable };
                 return Err(Failure::new(exit, why));
             }
-            child.begin(None)?;
+            child.begin(&child.command, None)?;
         }
         Ok(child)
     }
@@ -148,13 +132,6 @@ impl Child {
         self.ended().is_some()
     }
 
-    /// Leaves each of its processes so many descriptors more than it has, until this is dropped.
-    pub(super) fn limit_descriptors(&self, spare: usize) -> Limited<'_> {
-        let limit = |process: &Process| process.limit_descriptors(process.limit_with_spare(spare));
-        let before = self.processes().iter().filter_map(limit).max();
-        Limited { child: self, before }
-    }
-
     /// How much time of processors it uses while so much passes, where that is more than a server
     /// uses that waits. On a busy machine one that spins is left little.
     pub(super) fn spins(&self, time: Duration) -> Option<Duration> {
@@ -184,16 +161,26 @@ impl Child {
     /// Why it does not.
     pub(super) fn restart(&self, on_the_same_port: bool) -> Result<(), String> {
         let same = on_the_same_port.then(|| self.endpoint());
-        self.begin(same).map_err(|failure| failure.to_string())?;
+        self.begin(&self.command, same).map_err(|failure| failure.to_string())?;
         self.await_accepting()
     }
 
-    fn begin(&self, endpoint: Option<Endpoint>) -> Result<(), Failure> {
+    /// The same, where each of its processes may have so many descriptors and no more.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(super) fn restart_limited(&self, descriptors: u64) -> Result<(), String> {
+        let command = format!("ulimit -n {descriptors}; {}", self.command);
+        self.begin(&command, None).map_err(|failure| failure.to_string())?;
+        self.await_accepting()
+    }
+
+    fn begin(&self, command: &str, endpoint: Option<Endpoint>) -> Result<(), Failure> {
         let mut running = self.lock();
         // First: of two at once nobody could say which processes are whose.
         running.end(END_MAX);
         let endpoint = choose(&self.asked, endpoint)?;
-        *running = Running::start(&self.command, endpoint)?;
+        *running = Running::start(command, endpoint)?;
         Ok(())
     }
 

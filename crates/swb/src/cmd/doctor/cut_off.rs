@@ -15,7 +15,7 @@ pub(super) fn ask(patient: &Patient, request: &Request, cut: usize) -> Asked {
     match handled(patient, request, cut, Link::finish)? {
         None => Ok(()),
         // Many take what stands behind the last delimiter for a line, and say so.
-        Some(finding) if request.prefix_bytes() == 0 => Err(finding.as_weak()),
+        Some(finding) if patient.is_delimited(request) => Err(finding.as_weak()),
         Some(finding) => Err(finding),
     }
 }
@@ -39,6 +39,8 @@ pub(super) fn handled(
                 return Ok(Some(finding.and("half a message was handled")));
             }
             Heard::Message(_) => {}
+            // That, too, may be words about what is wrong.
+            Heard::Unframed(..) if link.hear_close()?.is_some() => return Ok(None),
             heard => return Err(link.failed(heard)),
         }
     }

@@ -6,8 +6,6 @@
 use std::fs;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
-
 use crate::units;
 
 /// More memory than this nobody needs for one conversation; a thread of its own has a stack, and a
@@ -93,7 +91,7 @@ pub(super) fn of(tree: &[Process], root: i32) -> Usage {
         usage.processes += 1;
         usage.addresses += process.addresses;
         usage.resident += process.pages * rustix::param::page_size() as u64;
-        usage.descriptors += process.descriptors().len() as u64;
+        usage.descriptors += process.descriptors();
     }
     let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
     usage.processor = Duration::from_millis(ticks.saturating_mul(1000) / ticks_per_second);
@@ -121,25 +119,9 @@ impl Process {
         })
     }
 
-    /// The numbers of its descriptors.
-    pub(super) fn descriptors(&self) -> Vec<u64> {
-        let entries = fs::read_dir(format!("/proc/{}/fd", self.id)).into_iter().flatten().flatten();
-        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-    }
-
-    /// The limit at which it may have so many descriptors more: below it so many are free.
-    pub(super) fn limit_with_spare(&self, spare: usize) -> Option<u64> {
-        let taken = self.descriptors();
-        (0..).filter(|number| !taken.contains(number)).nth(spare)
-    }
-
-    /// Sets how many descriptors it may have; how many it might have until now.
-    pub(super) fn limit_descriptors(&self, number: Option<u64>) -> Option<u64> {
-        let limits = fs::read_to_string(format!("/proc/{}/limits", self.id)).ok()?;
-        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-        let maximum = line.split_whitespace().nth(1)?.parse().ok();
-        let limit = Rlimit { current: number, maximum };
-        prlimit(Pid::from_raw(self.id), Resource::Nofile, limit).ok()?.current
+    /// How many descriptors it has.
+    pub(super) fn descriptors(&self) -> u64 {
+        fs::read_dir(format!("/proc/{}/fd", self.id)).map_or(0, |entries| entries.count() as u64)
     }
 }
 

@@ -1,10 +1,10 @@
 //! `swb tap`: stands between clients and a server, passes bytes on and shows the messages.
 
+mod keep;
 mod relay;
 mod show;
 mod watch;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use switchboard::Transport;
@@ -12,28 +12,27 @@ use switchboard_frame::Protocol;
 
 use crate::args::TapArgs;
 use crate::between::{Between, Upstream};
+use crate::cmd::tap::keep::Keep;
 use crate::cmd::tap::show::Show;
 use crate::cmd::tap::watch::{Count, Watch};
 use crate::exit::{Failure, Outcome};
 use crate::listening;
 use crate::printer::Printer;
-use crate::recording::Recorder;
 use crate::units;
 
 pub(crate) fn run(args: &TapArgs, printer: &Printer) -> Outcome {
     let protocol = args.framing.protocol()?;
-    let record = |path: &PathBuf| Recorder::create(path, &args.framing.frame);
-    let recorder = args.record.as_ref().map(record).transpose()?;
+    let keep = Keep::new(args)?;
     let Between { listener, upstream, interrupts, limits } = Between::open(&args.between, printer)?;
     let show = Show { printer: printer.clone(), json: args.json, hex: args.hex };
-    let tap = Arc::new(Tap { protocol, upstream, show, recorder, totals: Mutex::default() });
+    let tap = Arc::new(Tap { protocol, upstream, show, keep, totals: Mutex::default() });
     let stopper = interrupts.stopper();
     let begun = listening::converse(listener, stopper, limits, printer, |n, client| {
         let tap = Arc::clone(&tap);
         move || tap.conversation(n, &*client)
     })?;
     printer.flush()?;
-    tap.recorder.as_ref().map_or(Ok(()), Recorder::flush)?;
+    tap.keep.flush()?;
     printer.talk(&tap.summary(begun));
     Ok(interrupts.exit())
 }
@@ -42,14 +41,15 @@ struct Tap {
     protocol: Protocol,
     upstream: Upstream,
     show: Show,
-    recorder: Option<Recorder>,
+    keep: Keep,
     totals: Mutex<[Count; 2]>,
 }
 
 impl Tap {
     fn conversation(&self, n: u64, client: &dyn Transport) -> Result<(), Failure> {
         let Some(server) = self.upstream.connect(n) else { return Ok(()) };
-        let mut watch = Watch::new(&self.protocol, &self.show, self.recorder.as_ref(), n);
+        self.keep.begin(n, client)?;
+        let mut watch = Watch::new(&self.protocol, &self.show, &self.keep, n);
         let done = relay::relay(client, &*server, &mut watch);
         let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
         for (total, count) in totals.iter_mut().zip(watch.counts()) {

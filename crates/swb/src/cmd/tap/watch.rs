@@ -6,11 +6,11 @@
 use switchboard::Ending;
 use switchboard_frame::{Coupler, ErrorKind, FrameError, Protocol, Role, Switch};
 
+use crate::cmd::tap::keep::Keep;
 use crate::cmd::tap::relay::Watcher;
 use crate::cmd::tap::show::{Show, Stamp};
 use crate::exit::Failure;
 use crate::pump::{self, Event, Pump};
-use crate::recording::Recorder;
 
 /// What passed in one direction.
 #[derive(Clone, Copy, Default)]
@@ -21,7 +21,7 @@ pub(super) struct Count {
 
 pub(super) struct Watch<'a> {
     show: &'a Show,
-    recorder: Option<&'a Recorder>,
+    keep: &'a Keep,
     conversation: u64,
     coupler: Coupler,
     client: Side,
@@ -55,7 +55,7 @@ impl<'a> Watch<'a> {
     pub(super) fn new(
         protocol: &Protocol,
         show: &'a Show,
-        recorder: Option<&'a Recorder>,
+        keep: &'a Keep,
         conversation: u64,
     ) -> Watch<'a> {
         let side = |role| Side {
@@ -64,7 +64,7 @@ impl<'a> Watch<'a> {
         };
         Watch {
             show,
-            recorder,
+            keep,
             conversation,
             coupler: protocol.coupler(),
             client: side(Role::Client),
@@ -160,9 +160,7 @@ impl<'a> Watch<'a> {
 
 impl Watcher for Watch<'_> {
     fn bytes(&mut self, writer: Role, bytes: &[u8]) -> Result<(), Failure> {
-        if let Some(recorder) = self.recorder {
-            recorder.read(self.conversation, writer, bytes)?;
-        }
+        self.keep.read(self.conversation, writer, bytes)?;
         let stamp = Stamp::now(self.conversation, writer);
         let show = self.show;
         let side = self.side(writer);
@@ -176,9 +174,7 @@ impl Watcher for Watch<'_> {
     }
 
     fn ended(&mut self, writer: Role, ending: Ending) -> Result<(), Failure> {
-        if let Some(recorder) = self.recorder {
-            recorder.ended(self.conversation, writer, ending)?;
-        }
+        self.keep.ended(self.conversation, writer, ending)?;
         // After a reset the message under way is no news: the reset says it.
         let truncated = match ending {
             Ending::Finished => self.look(writer, true)?,

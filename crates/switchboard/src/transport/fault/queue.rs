@@ -7,8 +7,8 @@ use crate::deadline::earlier;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// Bytes up to which those that nothing is done to are joined.
-const PLAIN_BYTES: usize = 64 * 1024;
+/// Bytes up to which pieces are joined.
+const JOINED_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
@@ -93,7 +93,8 @@ impl Queue {
         self.items.is_empty()
     }
 
-    /// Bytes behind all that is there. Those that nothing is done to join those before them.
+    /// Bytes behind all that is there. Those that are not cut join those before them, if they may
+    /// go at the same time.
     pub(super) fn push(&mut self, mut piece: Piece) {
         if piece.bytes.is_empty() {
             return;
@@ -106,9 +107,10 @@ impl Queue {
         piece.due = piece.due.max(self.last_due);
         self.last_due = piece.due;
         if let Some(Item::Bytes(last)) = self.items.back_mut()
-            && last.is_plain()
-            && piece.is_plain()
-            && last.bytes.len() < PLAIN_BYTES
+            && last.is_uncut()
+            && piece.is_uncut()
+            && last.due == piece.due
+            && last.bytes.len() < JOINED_BYTES
         {
             last.bytes.append(&mut piece.bytes);
             return;
@@ -223,12 +225,8 @@ impl Queue {
 }
 
 impl Piece {
-    fn is_plain(&self) -> bool {
-        self.due.is_none()
-            && self.pace.is_none()
-            && self.every.is_none()
-            && self.cuts.is_empty()
-            && !self.ends
+    fn is_uncut(&self) -> bool {
+        self.pace.is_none() && self.every.is_none() && self.cuts.is_empty() && !self.ends
     }
 
     /// How many bytes there are before the next cut.

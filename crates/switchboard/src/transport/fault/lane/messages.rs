@@ -245,7 +245,6 @@ impl Lane {
     /// happens there.
     fn feed(&mut self, mut bytes: &[u8], feed: Feed, cx: &mut Context<'_>) {
         let whole = feed.is_whole.then_some(bytes.len());
-        let mut gone = 0;
         self.fire(cx);
         while !bytes.is_empty() {
             let next = self.points.iter().map(|point| point.offset);
@@ -257,10 +256,8 @@ impl Lane {
             }
             let (part, rest) = bytes.split_at(count);
             let ends = feed.ends && rest.is_empty();
-            let behind = usize::try_from(self.offset - self.start).unwrap_or(usize::MAX);
-            let base = if feed.is_whole { gone } else { behind };
+            let base = usize::try_from(self.offset - self.start).unwrap_or(usize::MAX);
             self.pass(Part { bytes: part, base, whole, ends }, cx);
-            gone += count;
             self.offset = (self.offset + count as u64).min(feed.until);
             bytes = rest;
             self.fire(cx);
