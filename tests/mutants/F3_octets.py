@@ -1,5 +1,5 @@
 # framing: lines
-# A line is read byte by byte; at each of them all of it is copied and searched.
+# A line is read byte by byte; at each of them all of it is copied and decoded.
 import socket
 import sys
 import threading
@@ -9,7 +9,7 @@ def serve(conn):
     line = b""
     while byte := conn.recv(1):
         line += byte
-        if b"\n" in line:
+        if line.decode("latin-1").endswith("\n"):
             conn.sendall(line.rstrip(b"\r\n") + b"\n")
             line = b""
 

@@ -52,7 +52,12 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "MESSAGE", allow_hyphen_values = true, requires = "send")]
     pub(crate) expect: Option<String>,
 
-    /// --send and --expect are hex digits
+    /// How the answer begins, where the rest is another one each time
+    #[arg(long, value_name = "MESSAGE", allow_hyphen_values = true, requires = "send")]
+    #[arg(conflicts_with = "expect", hide_short_help = true)]
+    pub(crate) expect_start: Option<String>,
+
+    /// What is sent and expected is given as hex digits
     #[arg(long, requires = "send", hide_short_help = true)]
     pub(crate) hex: bool,
 

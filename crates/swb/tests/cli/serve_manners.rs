@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
@@ -159,5 +160,32 @@ fn a_lack_of_descriptors_is_told_once_and_so_is_its_end() {
         drop((client, clients));
         server.interrupt();
         assert_eq!(server.end().exit, 130);
+    }
+}
+
+/// A process takes more than the descriptor of its connection. Whichever of them is the last one:
+/// who is served goes on, others are served when there are some again, and the end is in order.
+#[test]
+fn whichever_descriptor_is_the_last_one_processes_go_on() {
+    let exchange = |mut client: &TcpStream| {
+        client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        client.write_all(b"\x01x").unwrap();
+        client.read_exact(&mut [0; 2]).unwrap();
+    };
+    for descriptors in 40..43 {
+        let args = ["serve", "127.0.0.1:0", "echo", "-f", "u8", "--dispatch", "processes"];
+        let server = Running::limited(descriptors, &args);
+        let client = server.connect();
+        exchange(&client);
+        let crowd: Vec<TcpStream> = (0..40).map(|_| server.connect()).collect();
+        // They are let in one behind the other, and there is room for no more than twelve.
+        crowd[..9].iter().for_each(exchange);
+        exchange(&client);
+        drop(crowd);
+        exchange(&server.connect());
+        exchange(&client);
+        drop(client);
+        server.interrupt();
+        assert_eq!(server.end().exit, 130, "{descriptors}");
     }
 }

@@ -75,7 +75,21 @@ impl Running {
         let mut all = args.to_vec();
         // Behind the verb, because behind `exec` it would be the program's.
         all.insert(1, "--print-endpoint");
-        let mut child = swb(&all).spawn().unwrap();
+        Running::of(swb(&all))
+    }
+
+    /// One that may have so many descriptors.
+    pub(crate) fn limited(descriptors: usize, args: &[&str]) -> Running {
+        let plain = swb(&[args, &["--print-endpoint"]].concat());
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {descriptors} && exec \"$0\" \"$@\"")]);
+        command.arg(plain.get_program()).args(plain.get_args());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running::of(command)
+    }
+
+    fn of(mut command: Command) -> Running {
+        let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut endpoint = String::new();
         stdout.read_line(&mut endpoint).unwrap();

@@ -45,6 +45,26 @@ fn without_a_baseline_nothing_is_asked() {
     assert!(told.stderr.contains("came   a message of 2 bytes: no"), "{}", told.stderr);
 }
 
+/// As of a server that says what time it is.
+#[test]
+fn what_is_expected_may_be_how_it_begins() {
+    let address = each(|mut stream| {
+        let mut some = [0; 64];
+        let mut number = b'0';
+        while stream.read(&mut some).is_ok_and(|bytes| bytes > 0) {
+            let _ = stream.write_all(&[&b"\0\0\0\x04no "[..], &[number]].concat());
+            number += 1;
+        }
+    });
+    let ask = ["--frame", "u32be", "--only", "C4", "--runs", "1", "--send", "hi"];
+    let told = doctor(&address, &[&ask[..], &["--expect-start", "no "]].concat());
+    assert_eq!(told.exit, 0, "{}{}", told.stdout, told.stderr);
+    let told = doctor(&address, &[&ask[..], &["--expect-start", "yes"]].concat());
+    assert!(told.exit == 2 && told.stderr.contains("came   a message of 4 bytes: no 0"));
+    let told = doctor(&address, &ask);
+    assert!(told.exit == 2 && told.stderr.contains("came   a message of 4 bytes: no 1"));
+}
+
 #[test]
 fn no_server_has_an_exit_code_of_its_own() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

@@ -105,20 +105,28 @@ fn a_pipeline_may_be_longer_than_any_conversation() {
 
 #[test]
 fn a_line_may_have_a_small_limit() {
-    const LINE_BYTES_MAX: u64 = 4096;
-    let address = serving(|stream| {
+    let silent = lines_up_to(4096, b"");
+    let in_words = lines_up_to(4096, b"error: too long\n");
+    for address in [silent, in_words] {
+        let told = verdicts_as_told(&address, "F3,F10,F11", &["--frame", "lines", "--echo"]);
+        assert_eq!(told, ["F3 inconclusive", "F10 ok", "F11 ok"]);
+    }
+}
+
+/// An echo of lines up to so many bytes, and what it says of a longer one.
+fn lines_up_to(bytes_max: u64, complaint: &'static [u8]) -> String {
+    serving(move |stream| {
         let (mut input, mut output) = (BufReader::new(&stream), &stream);
         loop {
             let mut line = Vec::new();
-            let mut limited = Read::by_ref(&mut input).take(LINE_BYTES_MAX);
+            let mut limited = Read::by_ref(&mut input).take(bytes_max);
             limited.read_until(b'\n', &mut line)?;
             if line.pop() != Some(b'\n') {
-                return Ok(());
+                output.write_all(complaint)?;
+                return linger(stream);
             }
             line.pop_if(|byte| *byte == b'\r');
             output.write_all(&[&line[..], b"\n"].concat())?;
         }
-    });
-    let told = verdicts_as_told(&address, "F3,F10,F11", &["--frame", "lines", "--echo"]);
-    assert_eq!(told, ["F3 inconclusive", "F10 ok", "F11 ok"]);
+    })
 }

@@ -108,23 +108,27 @@ fn whoever_does_not_read_may_be_shown_the_door() {
     assert_eq!(told, ["C1 inconclusive", "C7 ok", "B1 ok", "B2 ok", "B3 inconclusive"]);
 }
 
-/// Says so in a message, as some protocols have it.
+/// In a message, or by words that are none, as of a server that has given the framing up.
 #[test]
 fn what_is_wrong_may_be_said_before_the_end() {
-    let address = serving(|mut stream| {
-        loop {
-            match next(&mut stream)? {
-                Next::Message(body) => send(&mut stream, &body)?,
-                Next::End => return Ok(()),
-                Next::CutOff => return send(&mut stream, b"error: cut off"),
-                Next::TooLarge => {
-                    send(&mut stream, b"error: too large")?;
-                    return linger(stream);
+    let in_a_message = |stream: &mut TcpStream, words: &str| send(stream, words.as_bytes());
+    let as_it_is = |stream: &mut TcpStream, words: &str| stream.write_all(words.as_bytes());
+    for say in [in_a_message as fn(&mut TcpStream, &str) -> io::Result<()>, as_it_is] {
+        let address = serving(move |mut stream| {
+            loop {
+                match next(&mut stream)? {
+                    Next::Message(body) => send(&mut stream, &body)?,
+                    Next::End => return Ok(()),
+                    Next::CutOff => return say(&mut stream, "error: cut off"),
+                    Next::TooLarge => {
+                        say(&mut stream, "error: too large")?;
+                        return linger(stream);
+                    }
                 }
             }
-        }
-    });
-    assert_eq!(verdicts(&address, "C2,C3,C4,C8"), ["C2 ok", "C3 ok", "C4 ok", "C8 ok"]);
+        });
+        assert_eq!(verdicts(&address, "C2,C3,C4,C8"), ["C2 ok", "C3 ok", "C4 ok", "C8 ok"]);
+    }
 }
 
 /// With bytes unread that is a reset.

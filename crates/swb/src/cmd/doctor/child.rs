@@ -90,7 +90,7 @@ impl Child {
                     if child.stopper.is_stopped() { Exit::Interrupted } else { Exit::Unreachable };
                 return Err(Failure::new(exit, why));
             }
-            child.begin(None)?;
+            child.begin(&child.command, None)?;
         }
         Ok(child)
     }
@@ -116,6 +116,11 @@ impl Child {
             }
             thread::sleep(LOOK);
         }
+    }
+
+    /// Its processes.
+    pub(super) fn processes(&self) -> Vec<Process> {
+        self.lock().tree()
     }
 
     /// How it ended, and the last it said, where nothing of it is left.
@@ -156,16 +161,26 @@ impl Child {
     /// Why it does not.
     pub(super) fn restart(&self, on_the_same_port: bool) -> Result<(), String> {
         let same = on_the_same_port.then(|| self.endpoint());
-        self.begin(same).map_err(|failure| failure.to_string())?;
+        self.begin(&self.command, same).map_err(|failure| failure.to_string())?;
         self.await_accepting()
     }
 
-    fn begin(&self, endpoint: Option<Endpoint>) -> Result<(), Failure> {
+    /// The same, where each of its processes may have so many descriptors and no more.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub(super) fn restart_limited(&self, descriptors: u64) -> Result<(), String> {
+        let command = format!("ulimit -n {descriptors}; {}", self.command);
+        self.begin(&command, None).map_err(|failure| failure.to_string())?;
+        self.await_accepting()
+    }
+
+    fn begin(&self, command: &str, endpoint: Option<Endpoint>) -> Result<(), Failure> {
         let mut running = self.lock();
         // First: of two at once nobody could say which processes are whose.
         running.end(END_MAX);
         let endpoint = choose(&self.asked, endpoint)?;
-        *running = Running::start(&self.command, endpoint)?;
+        *running = Running::start(command, endpoint)?;
         Ok(())
     }
 

@@ -15,7 +15,7 @@ pub(super) fn ask(patient: &Patient, request: &Request, cut: usize) -> Asked {
     match handled(patient, request, cut, Link::finish)? {
         None => Ok(()),
         // Many take what stands behind the last delimiter for a line, and say so.
-        Some(finding) if request.prefix_bytes() == 0 => Err(finding.as_weak()),
+        Some(finding) if patient.is_delimited(request) => Err(finding.as_weak()),
         Some(finding) => Err(finding),
     }
 }
@@ -39,6 +39,8 @@ pub(super) fn handled(
                 return Ok(Some(finding.and("half a message was handled")));
             }
             Heard::Message(_) => {}
+            // That, too, may be words about what is wrong.
+            Heard::Unframed(..) if link.hear_close()?.is_some() => return Ok(None),
             heard => return Err(link.failed(heard)),
         }
     }
@@ -51,13 +53,14 @@ fn is_handled(request: &Request, cut: usize, reply: &[u8]) -> bool {
     let known = &body[..body.len().min(KNOWN_BYTES)];
     match &request.reply {
         _ if reply.is_empty() => true,
-        Some(expected) if expected == reply => true,
+        Some(expected) if expected.is(reply) => true,
         _ => !known.is_empty() && reply.starts_with(known),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::exchange::Reply;
     use super::*;
 
     #[test]
@@ -66,7 +69,7 @@ mod tests {
             bytes: b"\0\0\0\x08abcdefgh".to_vec(),
             body: 4..12,
             length: None,
-            reply: Some(b"abcdefgh".to_vec()),
+            reply: Some(Reply::new(b"abcdefgh".to_vec())),
         };
         for (cut, reply, handled) in [
             (2, "", true),

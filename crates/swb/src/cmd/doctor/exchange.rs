@@ -17,7 +17,7 @@ pub(super) enum Exchange {
     /// Every message comes back.
     Echo,
     /// One request, and its reply: any, until the first has been seen.
-    Fixed { request: Vec<u8>, reply: Option<Vec<u8>> },
+    Fixed { request: Vec<u8>, reply: Option<Reply> },
 }
 
 impl Exchange {
@@ -27,9 +27,39 @@ impl Exchange {
             None => Exchange::Echo,
             Some(text) => Exchange::Fixed {
                 request: read(text)?,
-                reply: args.expect.as_ref().map(read).transpose()?,
+                reply: match (&args.expect, &args.expect_start) {
+                    (Some(text), _) => Some(Reply::new(read(text)?)),
+                    (None, Some(text)) => Some(Reply { goes_on: true, ..Reply::new(read(text)?) }),
+                    (None, None) => None,
+                },
             },
         })
+    }
+}
+
+/// What answers a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reply {
+    bytes: Vec<u8>,
+    /// That is how it begins.
+    goes_on: bool,
+}
+
+impl Reply {
+    pub(super) fn new(bytes: Vec<u8>) -> Reply {
+        Reply { bytes, goes_on: false }
+    }
+
+    pub(super) fn is(&self, reply: &[u8]) -> bool {
+        match self.goes_on {
+            true => reply.starts_with(&self.bytes),
+            false => reply == self.bytes,
+        }
+    }
+
+    /// How many bytes it has at the least.
+    pub(super) fn bytes_min(&self) -> usize {
+        self.bytes.len()
     }
 }
 
@@ -41,7 +71,7 @@ pub(super) struct Request {
     /// Where it says how long it is, if a number does.
     pub(super) length: Option<LengthField>,
     /// What the server has to answer; `None` is any one message.
-    pub(super) reply: Option<Vec<u8>>,
+    pub(super) reply: Option<Reply>,
 }
 
 impl Request {
@@ -77,7 +107,7 @@ impl Request {
 
     /// Whether this is an answer to it.
     pub(super) fn is_answered_by(&self, reply: &[u8]) -> bool {
-        self.reply.as_ref().is_none_or(|expected| expected == reply)
+        self.reply.as_ref().is_none_or(|expected| expected.is(reply))
     }
 }
 
@@ -146,7 +176,7 @@ impl<'a> Requests<'a> {
     }
 
     /// Frames a message. Without a `reply` the answer is the message itself.
-    fn frame(&mut self, message: &[u8], reply: Option<Vec<u8>>) -> Result<Request, String> {
+    fn frame(&mut self, message: &[u8], reply: Option<Reply>) -> Result<Request, String> {
         let mut bytes = Vec::new();
         let encoded = match self.fields.is_empty() {
             true => self.encoder.encode(message, &mut bytes),
@@ -156,7 +186,8 @@ impl<'a> Requests<'a> {
         match self.decoder.step(&bytes, false) {
             Ok(Step::Frame(frame)) => {
                 let is_echo = matches!(self.exchange, Exchange::Echo);
-                let reply = reply.or_else(|| is_echo.then(|| bytes[frame.message].to_vec()));
+                let echo = || is_echo.then(|| Reply::new(bytes[frame.message].to_vec()));
+                let reply = reply.or_else(echo);
                 let length = self.decoder.length_field(&bytes);
                 Ok(Request { body: frame.body, length, bytes, reply })
             }

@@ -18,18 +18,15 @@ use crate::units;
 const BODIES_BYTES: [usize; 3] = [4000, 400, 40];
 /// Requests are written in batches of so many bytes, more or less.
 const BATCH_BYTES: usize = 64 * 1024;
-/// What the receive buffer is set to while nothing is read, so that little is on the way.
-const WINDOW_BYTES: usize = 16 * 1024;
-/// The send buffer, so that less is in the system's hands.
+/// The send buffer, so that less is in the system's hands, and what that makes of it at the most.
 const SEND_BYTES: usize = 256 * 1024;
-/// What both of these come to, when the system makes the most of them.
-const OWN_BUFFERS_BYTES: u64 = 1 << 20;
+const SEND_BYTES_MAX: u64 = 1 << 20;
 /// So many bytes of replies are more than the system holds for a server, as it is delivered.
 const DUE_BYTES: u64 = 8 << 20;
 /// A server that has taken nothing for so long waits for its replies to be read.
 const STUCK: Duration = Duration::from_millis(300);
 /// How long requests are sent, and replies awaited, at the most.
-const SEND_MAX: Duration = Duration::from_secs(15);
+const SEND_MAX: Duration = Duration::from_secs(30);
 const DRAIN_MAX: Duration = Duration::from_secs(20);
 /// While something is still to be written, replies are waited for so long at a time.
 const TURN: Duration = Duration::from_millis(5);
@@ -80,7 +77,7 @@ pub(super) enum Stopped {
 }
 
 impl<'a> Flood<'a> {
-    /// A conversation with a small window, in which one exchange has been.
+    /// A conversation in which one exchange has been.
     pub(super) fn open(patient: &'a Patient) -> Result<Flood<'a>, Finding> {
         let max = patient.max.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
         let bodies = BODIES_BYTES.iter().copied().filter(|bytes| *bytes <= max);
@@ -90,7 +87,7 @@ impl<'a> Flood<'a> {
             let Ok(like) = next(&mut requests, body_bytes) else { continue };
             next(&mut awaited, body_bytes)?;
             let mut link = patient.link()?;
-            link.narrow(WINDOW_BYTES, SEND_BYTES);
+            link.set_send_buffer(SEND_BYTES);
             if let Err(finding) = link.exchange(&like) {
                 refused = Some(finding);
                 continue;
@@ -171,7 +168,6 @@ impl<'a> Flood<'a> {
     /// Reads every reply, without haste, while what is left of the requests is written; ends the
     /// input behind that, where it is to.
     pub(super) fn drain(&mut self, ends: bool) -> Asked {
-        self.link.widen();
         let patience = self.link.patience();
         let until = deadline::after(DRAIN_MAX);
         let (mut has_ended, mut moved) = (!ends, deadline::now());
@@ -222,7 +218,6 @@ impl<'a> Flood<'a> {
     /// each is read before the next request is sent.
     fn ends_after(&self, replies: usize) -> Result<bool, Finding> {
         let mut other = Flood::open(self.patient)?;
-        other.link.widen();
         let until = deadline::after(DRAIN_MAX);
         for number in 0..=replies {
             if deadline::has_passed(until) {
@@ -249,12 +244,11 @@ impl<'a> Flood<'a> {
         })
     }
 
-    /// How many bytes of replies the server has to hold by itself, at the least: what it was sent
-    /// and the system cannot hold, in either direction.
-    pub(super) fn held_bytes(&self) -> u64 {
-        let handled = self.taken.saturating_sub(self.kernel.requests_bytes);
-        let replies = handled / self.request_bytes() * self.reply_bytes();
-        replies.saturating_sub(self.kernel.replies_bytes)
+    /// How many bytes of replies the server has held by itself, at the least: those that come now
+    /// and that the system cannot have held, nor as requests that it had not read yet.
+    pub(super) fn held_bytes(&mut self) -> Result<u64, Finding> {
+        let came = self.link.count_bytes(DRAIN_MAX)?;
+        Ok(came.saturating_sub(self.due_bytes(0)))
     }
 
     /// So many bytes of replies are due when the server holds so many by itself, for sure.
@@ -270,7 +264,7 @@ impl<'a> Flood<'a> {
 
     /// Bytes of a reply, at the least.
     fn reply_bytes(&self) -> u64 {
-        self.like.reply.as_ref().map_or(1, |reply| reply.len().max(1) as u64)
+        self.like.reply.as_ref().map_or(1, |reply| reply.bytes_min().max(1) as u64)
     }
 }
 
@@ -296,11 +290,10 @@ impl Kernel {
             let last = text.split_whitespace().last().and_then(|number| number.parse().ok());
             last.unwrap_or(0).max(at_least)
         };
-        let own = OWN_BUFFERS_BYTES;
         match link.has_resets() {
             true => Kernel {
-                requests_bytes: most("ipv4/tcp_rmem", 6 << 20) + own,
-                replies_bytes: most("ipv4/tcp_wmem", 4 << 20) + own,
+                requests_bytes: most("ipv4/tcp_rmem", 6 << 20) + SEND_BYTES_MAX,
+                replies_bytes: most("ipv4/tcp_wmem", 4 << 20) + link.receive_buffer(),
             },
             false => {
                 let each = 2 * most("core/wmem_max", 256 << 10);

@@ -23,9 +23,6 @@ use crate::payload;
 const READ_BYTES: usize = 64 * 1024;
 /// A pause that no interrupt has to end.
 const SHORT: Duration = Duration::from_millis(5);
-/// The receive buffer of a connection that is read again. As long as its window is less than half
-/// of what it was at first, TCP at the other end waits for it to grow (RFC 9293, 3.8.6.2.1).
-const WIDE_BYTES: usize = 256 * 1024;
 /// So much of what came is shown.
 const SHOWN_BYTES: usize = 48;
 
@@ -244,22 +241,21 @@ impl Link {
         self.transport.facts().reset
     }
 
-    /// Has the system hold less of what is on the way, in either direction.
-    pub(super) fn narrow(&self, receive_bytes: usize, send_bytes: usize) {
-        // No socket has any: a pipe holds little by itself.
-        if let Some(fd) = self.transport.read_descriptor() {
-            let _ = sockopt::set_socket_recv_buffer_size(fd, receive_bytes);
-        }
+    /// Has the system hold so much, more or less, of what is sent and not taken yet. What it holds
+    /// of what comes stays as it is: with a window that has become small TCP at the other end waits
+    /// for it to grow (RFC 9293, 3.8.6.2.1), and a right server would look stuck.
+    pub(super) fn set_send_buffer(&self, bytes: usize) {
+        // A pipe has none, and holds little by itself.
         if let Some(fd) = self.transport.write_descriptor() {
-            let _ = sockopt::set_socket_send_buffer_size(fd, send_bytes);
+            let _ = sockopt::set_socket_send_buffer_size(fd, bytes);
         }
     }
 
-    /// Undoes that for what comes.
-    pub(super) fn widen(&self) {
-        if let Some(fd) = self.transport.read_descriptor() {
-            let _ = sockopt::set_socket_recv_buffer_size(fd, WIDE_BYTES);
-        }
+    /// How much the system holds of what comes and is not read, at the most.
+    pub(super) fn receive_buffer(&self) -> u64 {
+        let fd = self.transport.read_descriptor();
+        let bytes = fd.and_then(|fd| sockopt::socket_recv_buffer_size(fd).ok());
+        bytes.map_or(0, |bytes| bytes as u64)
     }
 
     pub(super) fn patience(&self) -> Duration {
@@ -318,12 +314,34 @@ impl Link {
     pub(super) fn hear_close(&mut self) -> Result<Option<Close>, Finding> {
         let until = deadline::after(self.times.patience);
         while self.at_end.is_none() && !deadline::has_passed(until) {
-            self.given = self.received.len();
-            if !self.read(until)? {
+            if self.read_past(until)? == 0 {
                 break;
             }
         }
         Ok(self.at_end)
+    }
+
+    /// How many bytes come, whatever they are: until the end, or nothing for the usual patience, or
+    /// the time is over.
+    pub(super) fn count_bytes(&mut self, time: Duration) -> Result<u64, Finding> {
+        let mut count = 0;
+        let until = deadline::after(time);
+        while !deadline::has_passed(until) {
+            match self.read_past(deadline::after(self.times.patience))? {
+                0 => break,
+                bytes => count += bytes as u64,
+            }
+        }
+        Ok(count)
+    }
+
+    /// Reads once and throws away; 0 at the end, and when nothing came in time.
+    fn read_past(&mut self, until: Option<Instant>) -> Result<usize, Finding> {
+        self.given = self.received.len();
+        match self.read(until)? {
+            true => Ok(self.received.len()),
+            false => Ok(0),
+        }
     }
 
     /// Reads once; `false` when nothing came in time.

@@ -9,7 +9,7 @@ use switchboard_frame::{Decoder, Fields, Protocol, Role, Step};
 
 use super::canary::{self, Took};
 use super::child::Child;
-use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
+use super::exchange::{Exchange, Reply, Request, Requests, SIZED_BYTES_MAX};
 use super::link::{Heard, Link};
 use super::probe::{Asked, Finding, Verdict};
 use crate::args::DoctorArgs;
@@ -22,6 +22,9 @@ const EXCHANGES: usize = 10;
 const PATIENCE: u32 = 20;
 const PATIENCE_MIN: Duration = Duration::from_millis(1000);
 const PATIENCE_MAX: Duration = Duration::from_secs(10);
+/// The gap between two pieces is at least so many times that, up to a bound.
+const GAP: u32 = 2;
+const GAP_MAX: Duration = Duration::from_millis(200);
 /// How long many exchanges may take, one behind the other.
 const IN_STEP_MAX: Duration = Duration::from_secs(10);
 
@@ -56,6 +59,8 @@ pub(super) struct Patient {
     /// Nobody else suffers with it.
     pub(super) may_be_harmed: bool,
     serves_side_by_side: OnceLock<bool>,
+    /// It has answered nothing while it was calibrated.
+    is_silent: bool,
     stopper: Stopper,
 }
 
@@ -87,6 +92,7 @@ impl Patient {
                 || args.exec.is_some()
                 || is_local(&args.connection.endpoint),
             serves_side_by_side: OnceLock::new(),
+            is_silent: false,
             stopper: stopper.clone(),
         };
         let first = patient.try_requests()?.next();
@@ -121,7 +127,10 @@ impl Patient {
             link.give(&request.bytes)?;
             let reply = match link.hear()? {
                 Heard::Message(reply) if request.is_answered_by(&reply) => reply,
-                heard => return Err(link.failed(heard)),
+                heard => {
+                    self.is_silent = matches!(heard, Heard::Silence(..));
+                    return Err(link.failed(heard));
+                }
             };
             took.push(deadline::now().saturating_duration_since(began));
             self.learn(reply);
@@ -129,6 +138,8 @@ impl Patient {
         let took = Took::of(took);
         self.times.usual = took.median();
         self.times.slowest = took.slowest();
+        // What is slow to look at what has come does so later, too.
+        self.times.gap = self.times.gap.max((took.slowest() * GAP).min(GAP_MAX));
         self.times.patience = (took.slowest() * PATIENCE).clamp(PATIENCE_MIN, PATIENCE_MAX);
         Ok(())
     }
@@ -144,7 +155,7 @@ impl Patient {
     /// The first reply to a fixed request is what it has to answer from here on.
     fn learn(&mut self, answer: Vec<u8>) {
         if let Exchange::Fixed { reply: reply @ None, .. } = &mut self.exchange {
-            *reply = Some(answer);
+            *reply = Some(Reply::new(answer));
         }
     }
 
@@ -159,7 +170,7 @@ impl Patient {
             let heard = link.hear()?;
             Ok(matches!(heard, Heard::Message(reply) if request.is_answered_by(&reply)))
         };
-        ask().unwrap_or(false)
+        self.is_silent && ask().unwrap_or(false)
     }
 
     /// A new connection, with nothing read of it.
@@ -234,7 +245,8 @@ impl Patient {
 
     /// A first request without a body.
     pub(super) fn empty_request(&self) -> Result<Request, Finding> {
-        self.requests()?.empty().map_err(Finding::skipped)
+        let empty = self.requests()?.empty();
+        empty.map_err(|_| Finding::skipped("there is no empty message in this framing"))
     }
 
     /// Whether it sends every message back.

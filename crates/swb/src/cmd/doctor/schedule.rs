@@ -1,7 +1,7 @@
 //! When each probe is asked, and when what it came to is told.
 //!
 //! One is asked after the other, so that what one does to the server is not laid at the door of the
-//! next; those that do little but wait are asked beside them, all runs of it at once. Results are
+//! next; those that do little but wait are asked beside them, several runs at once. Results are
 //! told in the order of the catalogue, each as soon as all before it are known.
 //!
 //! **Invariant:** after each run of a probe the server has been seen alive, or the probe is blamed
@@ -15,6 +15,9 @@ use super::patient::Patient;
 use super::probe::{Finding, How, Probe, Verdict};
 use super::report::{Report, Result};
 use crate::exit::Failure;
+
+/// So many runs of one probe wait beside each other.
+const AT_ONCE: usize = 8;
 
 pub(super) struct Schedule<'a> {
     patient: &'a Patient,
@@ -111,17 +114,20 @@ impl<'a> Schedule<'a> {
         Ok(())
     }
 
-    /// Asks one, all of its runs at once.
+    /// Asks one, several of its runs at once.
     fn ask_beside(&self, place: usize, probe: &'static Probe, tell: &Sender<Beside>) {
-        let findings = thread::scope(|scope| {
-            let ask = || probe.ask_once(self.patient).err();
-            let runs: Vec<_> = (0..self.runs).map(|_| scope.spawn(ask)).collect();
-            let join = |run: thread::ScopedJoinHandle<'_, _>| match run.join() {
-                Ok(finding) => finding,
-                Err(panic) => std::panic::resume_unwind(panic),
-            };
-            runs.into_iter().map(join).collect()
-        });
+        let mut findings = Vec::new();
+        while findings.len() < self.runs && !self.patient.stopper().is_stopped() {
+            let count = AT_ONCE.min(self.runs - findings.len());
+            thread::scope(|scope| {
+                let ask = || probe.ask_once(self.patient).err();
+                let runs: Vec<_> = (0..count).map(|_| scope.spawn(ask)).collect();
+                findings.extend(runs.into_iter().map(|run| match run.join() {
+                    Ok(finding) => finding,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                }));
+            });
+        }
         let turn = self.turn.load(Ordering::SeqCst);
         let is_over = self.patient.stopper().is_stopped();
         let result = (!is_over).then(|| Result::of(probe, findings));

@@ -44,9 +44,8 @@ pub(super) fn answer(
     let request = patient.request()?;
     let reaction = match link.hear()? {
         Heard::Message(reply) => {
-            let is_answer = request.reply.as_ref() == Some(&reply);
-            let is_echoed = || reply.is_empty() || wrong.windows(reply.len()).any(|w| w == reply);
-            match is_answer || patient.is_echo() && is_echoed() {
+            let is_answer = request.reply.as_ref().is_some_and(|expected| expected.is(&reply));
+            match is_answer || patient.is_echo() && is_echoed(&reply, wrong) {
                 true => Reaction::Takes(Heard::Message(reply)),
                 false => Reaction::Rejects,
             }
@@ -56,4 +55,9 @@ pub(super) fn answer(
     };
     patient.survives(link)?;
     Ok(reaction)
+}
+
+/// Whether a reply is made of bytes that were sent, and so is no error message.
+pub(super) fn is_echoed(reply: &[u8], sent: &[u8]) -> bool {
+    reply.is_empty() || sent.windows(reply.len()).any(|window| window == reply)
 }

@@ -126,7 +126,8 @@ pub(super) fn fork_for<F: Fn(Arc<dyn Transport>, &mut Bench)>(
             job.entrant.transport.disown();
             enter(acceptor, slot, Child { pid, ends: None, job: Some(job), control: None })
         }
-        Err(ForkError::System(error)) => {
+        // It was known at the start how many threads there are: to look again takes a descriptor.
+        Err(ForkError::System(error) | ForkError::Unknown(error)) => {
             acceptor.hands.children.free.push(slot);
             let error = Error::io("there is no process for a conversation", error);
             tracing::warn!(%error, "accepting pauses");
@@ -135,6 +136,7 @@ pub(super) fn fork_for<F: Fn(Arc<dyn Transport>, &mut Bench)>(
             Ok(())
         }
         Err(error) => {
+            acceptor.hands.children.free.push(slot);
             give_up(acceptor.shared, &*job.entrant.transport);
             Err(explain(error))
         }

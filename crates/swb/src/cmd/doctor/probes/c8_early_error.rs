@@ -64,7 +64,7 @@ fn too_large(patient: &Patient) -> Result<Vec<u8>, Finding> {
         };
     }
     match patient.max {
-        _ if request.trailer_bytes() == 0 => {
+        _ if !patient.is_delimited(&request) => {
             Err(Finding::skipped("a message announces nothing and ends with no delimiter"))
         }
         None => Err(Finding::skipped("no limit is declared: --max")),

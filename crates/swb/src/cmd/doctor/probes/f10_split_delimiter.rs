@@ -9,7 +9,7 @@ use super::super::probe::{Asked, Finding, How, Probe};
 pub(super) static PROBE: Probe = Probe {
     id: "F10",
     name: "split delimiter",
-    sends: "a message, cut inside its delimiter (CR, then LF), and another one",
+    sends: "two messages, each cut inside its delimiter (CR, then LF)",
     right: "one reply to each",
     bug: "the delimiter is looked for in each read by itself, or each half of it ends a line",
     cure: "search what has been kept and what has come together, from a delimiter's length back",
@@ -20,15 +20,16 @@ pub(super) static PROBE: Probe = Probe {
 
 fn ask(patient: &Patient) -> Asked {
     let requests = patient.some_requests(2)?;
-    let (request, next) = (&requests[0], &requests[1]);
-    let bytes = with_long_end(patient, request)?;
-    for cut in request.body.end + 1..bytes.len() {
+    let long_end = |request| with_long_end(patient, request);
+    let whole = requests.iter().map(long_end).collect::<Result<Vec<_>, _>>()?;
+    for back in 1..whole[0].len() - requests[0].body.end {
         let mut link = patient.link()?;
-        let (head, rest) = bytes.split_at(cut);
-        link.give_pieces(&[head, rest])?;
-        link.hear_answer(request)?;
-        // A line that is not there would be answered before it.
-        link.exchange(next)?;
+        // A line that is not there would be answered before the second one.
+        for (request, bytes) in requests.iter().zip(&whole) {
+            let (head, rest) = bytes.split_at(bytes.len() - back);
+            link.give_pieces(&[head, rest])?;
+            link.hear_answer(request)?;
+        }
     }
     Ok(())
 }

@@ -6,8 +6,9 @@ use super::super::probe::{Asked, Finding, How, Probe};
 pub(super) static PROBE: Probe = Probe {
     id: "F2",
     name: "split body",
-    sends: "a message, cut in the middle of its body",
-    right: "one reply",
+    sends: "two messages, each cut behind its body's first byte, in the middle, and before the \
+            last one",
+    right: "one reply to each",
     bug: "a short read is taken for the whole message",
     cure: "read until as many bytes are there as the length says, or until the delimiter",
     intrusive: false,
@@ -16,14 +17,19 @@ pub(super) static PROBE: Probe = Probe {
 };
 
 fn ask(patient: &Patient) -> Asked {
-    let request = patient.request()?;
+    let requests = patient.some_requests(2)?;
+    let request = &requests[0];
     if request.body.len() < 2 {
         return Err(Finding::skipped("the body has less than two bytes"));
     }
-    let mut link = patient.link()?;
-    let (head, rest) = request.bytes.split_at(request.body.start + request.body.len() / 2);
-    link.give_pieces(&[head, rest])?;
-    link.hear_answer(&request)?;
-    // What was left over, if something was, would come before the next.
-    link.exchange(&patient.some_requests(2)?[1])
+    for cut in [1, request.body.len() / 2, request.body.len() - 1] {
+        let mut link = patient.link()?;
+        // Twice: what was left over of the first, if something was, would come before the second.
+        for request in &requests {
+            let (head, rest) = request.bytes.split_at(request.body.start + cut);
+            link.give_pieces(&[head, rest])?;
+            link.hear_answer(request)?;
+        }
+    }
+    Ok(())
 }

@@ -29,6 +29,8 @@ mod l1_huge_length;
 mod l2_sign_bit;
 mod l3_self_short;
 mod l4_drip;
+mod r1_descriptors;
+mod r2_leak;
 mod r3_drain;
 mod r4_rebind;
 mod s1_no_close_notify;
@@ -73,6 +75,8 @@ pub(super) static ALL: &[&Probe] = &[
     &t1_mute::PROBE,
     &t2_idle::PROBE,
     &t3_dead_peer::PROBE,
+    &r1_descriptors::PROBE,
+    &r2_leak::PROBE,
     &r3_drain::PROBE,
     &r4_rebind::PROBE,
     &s1_no_close_notify::PROBE,

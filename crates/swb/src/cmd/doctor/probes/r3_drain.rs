@@ -10,7 +10,7 @@ use crate::units;
 /// The reply: more than the buffers of the system hold of it.
 const REPLY_BYTES: u64 = 8 << 20;
 const REPLY_BYTES_MIN: u64 = 1 << 20;
-const WINDOW_BYTES: usize = 16 << 10;
+const SEND_BYTES: usize = 1 << 20;
 /// How long a server that does not care has to die.
 const PAUSE: Duration = Duration::from_millis(300);
 /// How long one that does may take to end once its reply has been read.
@@ -38,7 +38,7 @@ fn ask(patient: &Patient) -> Asked {
     let request = patient.sized_request(usize::try_from(bytes).unwrap_or(usize::MAX))?;
     let size = units::rounded(bytes);
     let mut link = patient.link()?;
-    link.narrow(WINDOW_BYTES, 1 << 20);
+    link.set_send_buffer(SEND_BYTES);
     match link.send(&request.bytes)? {
         Went::All => {}
         Went::Stuck(_) => {
@@ -55,7 +55,6 @@ fn ask(patient: &Patient) -> Asked {
     }
     child.terminate();
     let paused = link.pause(PAUSE);
-    link.widen();
     let heard = link.hear_within(patient.times.patience * 10);
     let ended = child.usage_when(|usage| usage.processes == 0, END).processes == 0;
     let failed = match heard {
