@@ -22,7 +22,10 @@ mod sys;
 pub mod transport;
 
 pub use connect::{ConnectOptions, Connecting};
-pub use conversation::{Conversation, Messages, Received, ReceivingHalf, SendingHalf, lost_bytes};
+pub use conversation::{
+    Conversation, Look, Messages, Received, ReceivingHalf, SendingHalf, SharedConversation,
+    lost_bytes,
+};
 pub use ending::Ending;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Attempt, Error, Fault};

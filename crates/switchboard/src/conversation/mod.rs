@@ -12,11 +12,13 @@ mod link;
 mod ready;
 mod receive;
 mod send;
+mod shared;
 mod split;
 mod stream;
 
 pub use receive::{Messages, Received};
 pub use send::lost_bytes;
+pub use shared::{Look, SharedConversation};
 pub use split::{ReceivingHalf, SendingHalf};
 
 use crate::session::{Session, Timeouts};

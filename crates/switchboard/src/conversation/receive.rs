@@ -28,6 +28,25 @@ pub(super) enum Outcome {
     Pending,
 }
 
+/// Where somebody waits who receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Waits {
+    /// In the call itself.
+    Here,
+    /// In the caller, which is told so by [`Outcome::Pending`].
+    Elsewhere,
+    Nowhere,
+}
+
+/// What is waited for, and until when.
+pub(super) struct Awaited {
+    pub(super) interest: Interest,
+    pub(super) deadline: Option<Instant>,
+    pub(super) since: Instant,
+    /// For the error.
+    pub(super) what: &'static str,
+}
+
 impl Conversation {
     /// Receives the next message, waiting for it. `None` is the end of the stream: the peer has
     /// finished sending, between two messages. It may still be receiving.
@@ -41,7 +60,7 @@ impl Conversation {
     /// framing. They are told again at every later call. `timed-out` and `stopped` are not final:
     /// everything received is kept, and `recv` may be called again.
     pub fn recv(&mut self) -> Result<Option<Message<'_>>, Error> {
-        match self.receive(true)? {
+        match self.receive(Waits::Here)? {
             Outcome::Message => Ok(Some(self.session.message())),
             Outcome::Finished | Outcome::Pending => Ok(None),
         }
@@ -60,7 +79,7 @@ impl Conversation {
     /// # Errors
     /// As [`recv`](Self::recv), without the deadlines.
     pub fn try_recv(&mut self) -> Result<Received<'_>, Error> {
-        Ok(match self.receive(false)? {
+        Ok(match self.receive(Waits::Nowhere)? {
             Outcome::Message => Received::Message(self.session.message()),
             Outcome::Finished => Received::Finished,
             Outcome::Pending => Received::Pending,
@@ -74,7 +93,7 @@ impl Conversation {
     /// reply.
     pub fn request(&mut self, message: &[u8]) -> Result<Message<'_>, Error> {
         self.queue(message)?;
-        match self.receive(true)? {
+        match self.receive(Waits::Here)? {
             Outcome::Message => Ok(self.session.message()),
             Outcome::Finished | Outcome::Pending => Err(Error::finished("no reply from")
                 .at_endpoint(self.link.transport.name())
@@ -88,29 +107,35 @@ impl Conversation {
         Messages { conversation: self, over: false }
     }
 
-    fn receive(&mut self, waits: bool) -> Result<Outcome, Error> {
+    pub(super) fn receive(&mut self, waits: Waits) -> Result<Outcome, Error> {
+        loop {
+            let need = match self.buffered()? {
+                Ok(outcome) => return Ok(outcome),
+                Err(need) => need,
+            };
+            if let Some(outcome) = self.fill(need, waits)? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// What is there already, or how many bytes more are needed.
+    pub(super) fn buffered(&mut self) -> Result<Result<Outcome, NonZeroUsize>, Error> {
         if let Some(error) = &self.receive_error {
             return Err(error.clone());
         }
         // Of nothing nothing comes: whoever asks for one message after the other reads at once.
-        let mut is_empty = self.session.inbound.is_empty();
+        if self.session.inbound.is_empty() {
+            return Ok(Err(NonZeroUsize::MIN));
+        }
         loop {
-            let need = match is_empty {
-                true => NonZeroUsize::MIN,
-                false => match self.session.poll() {
-                    Ok(Event::Message) => return Ok(Outcome::Message),
-                    Ok(Event::Finished) => return Ok(Outcome::Finished),
-                    Ok(Event::Discarded(_)) => continue,
-                    Ok(Event::Need(need)) => need,
-                    Err(error) => {
-                        return Err(self.broken_frame(error, self.session.inbound.messages() + 1));
-                    }
-                },
+            return match self.session.poll() {
+                Ok(Event::Message) => Ok(Ok(Outcome::Message)),
+                Ok(Event::Finished) => Ok(Ok(Outcome::Finished)),
+                Ok(Event::Discarded(_)) => continue,
+                Ok(Event::Need(need)) => Ok(Err(need)),
+                Err(error) => Err(self.broken_frame(error, self.session.inbound.messages() + 1)),
             };
-            is_empty = false;
-            if let Some(outcome) = self.fill(need, waits)? {
-                return Ok(outcome);
-            }
         }
     }
 
@@ -118,7 +143,7 @@ impl Conversation {
     pub(super) fn fill(
         &mut self,
         need: NonZeroUsize,
-        waits: bool,
+        waits: Waits,
     ) -> Result<Option<Outcome>, Error> {
         if self.send_error.is_none() && !self.link.owes_nothing(&self.session.outbound) {
             // Should the peer read no more: what it sent before is still to be received.
@@ -128,18 +153,18 @@ impl Conversation {
             return Err(self.unreadable(error));
         }
         // Where the last read left nothing, whoever may wait begins with that.
-        if !(waits && self.link.drained) {
+        if waits == Waits::Nowhere || !self.link.drained {
             let read = self.link.read(&mut self.session.inbound, need.get());
             match self.readable(read)? {
                 Read::Some | Read::End => return Ok(None),
-                Read::Nothing if !waits => return Ok(Some(Outcome::Pending)),
                 Read::Nothing => {}
             }
         }
-        // For who waits for ever the clock need not be looked at.
-        let now = self.has_deadline().then(deadline::now);
-        let deadline = now.and_then(|now| self.session.poll_deadline(&self.link.timeouts, now));
-        let sends = self.send_error.is_none() && self.session.outbound.pending() > 0;
+        if waits != Waits::Here {
+            return Ok(Some(Outcome::Pending));
+        }
+        let (now, deadline) = self.due();
+        let sends = self.sends();
         if !sends {
             let inbound = &mut self.session.inbound;
             let read = self.link.read_within(inbound, need.get(), (now, deadline));
@@ -147,17 +172,36 @@ impl Conversation {
                 return Ok(None);
             }
         }
-        let now = now.unwrap_or_else(deadline::now);
-        let interest = if sends { Interest::BOTH } else { Interest::READ };
-        if let Err(error) = self.wait(interest, deadline, now) {
+        let awaited = self.awaited(now, deadline);
+        if let Err(error) = self.wait(&awaited) {
             // What has come till then is given first.
             let read = self.link.read(&mut self.session.inbound, need.get());
             return match self.readable(read)? {
                 Read::Some | Read::End => Ok(None),
-                Read::Nothing => Err(self.untimely(error, now)),
+                Read::Nothing => Err(self.untimely(error, awaited.since)),
             };
         }
         Ok(None)
+    }
+
+    /// The time, and until when is waited. For who waits for ever the clock need not be looked at.
+    pub(super) fn due(&mut self) -> (Option<Instant>, Option<Instant>) {
+        let now = self.has_deadline().then(deadline::now);
+        (now, now.and_then(|now| self.session.poll_deadline(&self.link.timeouts, now)))
+    }
+
+    /// Whether there is something to be written meanwhile.
+    fn sends(&self) -> bool {
+        self.send_error.is_none() && self.session.outbound.pending() > 0
+    }
+
+    pub(super) fn awaited(&self, now: Option<Instant>, deadline: Option<Instant>) -> Awaited {
+        let what = match self.session.inbound.unread().is_empty() {
+            true => "waiting for a message from",
+            false => "waiting for the rest of a message from",
+        };
+        let interest = if self.sends() { Interest::BOTH } else { Interest::READ };
+        Awaited { interest, deadline, since: now.unwrap_or_else(deadline::now), what }
     }
 
     fn has_deadline(&mut self) -> bool {
@@ -170,25 +214,16 @@ impl Conversation {
     }
 
     /// Waits until there may be something to read.
-    fn wait(
-        &mut self,
-        interest: Interest,
-        deadline: Option<Instant>,
-        now: Instant,
-    ) -> Result<(), Error> {
-        let what = match self.session.inbound.unread().is_empty() {
-            true => "waiting for a message from",
-            false => "waiting for the rest of a message from",
-        };
-        let ready = self.link.wait(interest, deadline, what)?;
+    fn wait(&mut self, awaited: &Awaited) -> Result<(), Error> {
+        let ready = self.link.wait(awaited.interest, awaited.deadline, awaited.what)?;
         self.link.drained = !ready.read;
-        self.link.patience.looked(now, deadline::now());
+        self.link.patience.looked(awaited.since, deadline::now());
         Ok(())
     }
 
     /// Nothing is lost: the next call goes on with what is there, and with a new clock.
     #[cold]
-    fn untimely(&mut self, error: Error, now: Instant) -> Error {
+    pub(super) fn untimely(&mut self, error: Error, now: Instant) -> Error {
         let since = self.session.inbound.waits_since().unwrap_or(now);
         self.session.inbound.restart_clock();
         let error = error.since(Some(since), deadline::now());

@@ -7,7 +7,22 @@ use crate::transport::Interest;
 use crate::{Error, deadline, limits};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use switchboard_frame::{EncodeError, Fields};
+
+/// What a wait of who sends is called in an error.
+pub(super) const STALLED: &str = "waiting to send to";
+
+/// What is waited for while the peer takes nothing.
+pub(super) struct Stall {
+    pub(super) interest: Interest,
+    /// When it is given up.
+    deadline: Option<Instant>,
+    /// When it is tried again.
+    pub(super) look: Option<Instant>,
+    /// The transport holds something that goes on by itself.
+    holds: bool,
+}
 
 static LOST_BYTES: AtomicU64 = AtomicU64::new(0);
 
@@ -92,24 +107,29 @@ impl Conversation {
     /// Waits until nothing is pending and the transport holds nothing.
     pub(super) fn deliver(&mut self) -> Result<(), Error> {
         let mut moved = false;
-        loop {
-            let before = self.session.outbound.pending();
-            let written = self.link.write(&mut self.session.outbound);
-            let pending = self.session.outbound.pending();
-            let holds = match written.and_then(|()| self.link.flush()) {
-                Ok(true) if pending == 0 => {
-                    self.session.outbound.restart_clock();
-                    return Ok(());
-                }
-                Ok(flushed) => !flushed,
-                Err(error) => {
-                    let error = self.cannot_send(error);
-                    return Err(error.at_message(self.session.outbound.messages()));
-                }
-            };
-            moved |= pending < before;
-            // What the transport holds goes on by itself as soon as the peer takes something.
-            moved = self.wait_to_write(moved)? && holds;
+        while let Some(stall) = self.deliver_now(moved)? {
+            let ready = self.link.wait(stall.interest, stall.look, STALLED);
+            moved = self.stalled(&stall, ready)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what goes without waiting; what is to be waited for then. `moved`: the peer took
+    /// something before that.
+    pub(super) fn deliver_now(&mut self, moved: bool) -> Result<Option<Stall>, Error> {
+        let before = self.session.outbound.pending();
+        let written = self.link.write(&mut self.session.outbound);
+        let pending = self.session.outbound.pending();
+        match written.and_then(|()| self.link.flush()) {
+            Ok(true) if pending == 0 => {
+                self.session.outbound.restart_clock();
+                Ok(None)
+            }
+            Ok(flushed) => Ok(Some(self.stall(moved || pending < before, !flushed))),
+            Err(error) => {
+                let error = self.cannot_send(error);
+                Err(error.at_message(self.session.outbound.messages()))
+            }
         }
     }
 
@@ -174,7 +194,7 @@ impl Conversation {
         })
     }
 
-    fn check_sending(&self) -> Result<(), Error> {
+    pub(super) fn check_sending(&self) -> Result<(), Error> {
         if let Some(error) = &self.send_error {
             return Err(error.clone());
         }
@@ -186,28 +206,32 @@ impl Conversation {
     }
 
     fn flush_or_take_back(&mut self) -> Result<(), Error> {
-        self.deliver().map_err(|error| {
-            if self.send_error.is_some() {
-                return error;
-            }
-            match self.session.outbound.take_back() {
-                Unsent::TakenBack => error.with_advice("nothing of the message was sent"),
-                Unsent::Cut { sent, of } => {
-                    let advice = format!(
-                        "{sent} of its {of} bytes were sent, so nothing can be sent behind it; \
-                         close the conversation"
-                    );
-                    let error = error.with_advice(advice);
-                    self.send_error = Some(error.clone());
-                    error
-                }
-            }
-        })
+        self.deliver().map_err(|error| self.undelivered(error))
     }
 
-    /// Waits until the peer takes more; whether it does. Reads ahead meanwhile, within a bound: it
-    /// may be waiting for us to read before it goes on. `moved`: it took something before that.
-    fn wait_to_write(&mut self, moved: bool) -> Result<bool, Error> {
+    /// Takes back the message queued last, or says that it has gone by half.
+    #[cold]
+    pub(super) fn undelivered(&mut self, error: Error) -> Error {
+        if self.send_error.is_some() {
+            return error;
+        }
+        match self.session.outbound.take_back() {
+            Unsent::TakenBack => error.with_advice("nothing of the message was sent"),
+            Unsent::Cut { sent, of } => {
+                let advice = format!(
+                    "{sent} of its {of} bytes were sent, so nothing can be sent behind it; \
+                     close the conversation"
+                );
+                let error = error.with_advice(advice);
+                self.send_error = Some(error.clone());
+                error
+            }
+        }
+    }
+
+    /// What is to be waited for until the peer takes more: it may be waiting for us to read before
+    /// it goes on, so that is waited for too, within a bound.
+    fn stall(&mut self, moved: bool, holds: bool) -> Stall {
         let now = deadline::now();
         let deadline = self.session.outbound.stall_deadline(&self.link.timeouts, now, moved);
         let ahead = self.receives
@@ -217,9 +241,20 @@ impl Conversation {
             && self.session.inbound.unread().len() < limits::READ_AHEAD_BYTES_MAX;
         let interest = if ahead { Interest::BOTH } else { Interest::WRITE };
         let look = deadline::earlier(deadline, now.checked_add(limits::STALL_LOOK_INTERVAL));
-        let ready = match self.link.wait(interest, look, "waiting to send to") {
+        Stall { interest, deadline, look, holds }
+    }
+
+    /// The wait is over; whether the peer took something. Reads ahead, if that was waited for.
+    pub(super) fn stalled(
+        &mut self,
+        stall: &Stall,
+        ready: Result<Interest, Error>,
+    ) -> Result<bool, Error> {
+        let ready = match ready {
             // It may take a little without being told to have room.
-            Err(error) if error.is_timeout() && look != deadline && !self.link.is_late() => {
+            Err(error)
+                if error.is_timeout() && stall.look != stall.deadline && !self.link.is_late() =>
+            {
                 return Ok(false);
             }
             ready => ready.map_err(|error| {
@@ -228,14 +263,15 @@ impl Conversation {
                 error.at_message(outbound.messages())
             })?,
         };
-        if ahead && ready.read {
+        if stall.interest.read && ready.read {
             match self.link.read(&mut self.session.inbound, 1) {
                 Ok(Read::Some | Read::End | Read::Nothing) => {}
                 // Told by the next `recv`, behind what came before it.
                 Err(error) => self.broken = Some(self.link.error("cannot receive from", error)),
             }
         }
-        Ok(ready.write)
+        // What the transport holds goes on by itself as soon as the peer takes something.
+        Ok(ready.write && stall.holds)
     }
 
     pub(super) fn write_once_and_count(&mut self) {

@@ -1,6 +1,7 @@
 //! Messages larger than memory: their bytes pass through a small buffer.
 
 use super::Conversation;
+use super::receive::Waits;
 use crate::session::Event;
 use crate::{Error, limits};
 use std::io::{ErrorKind, Read, Write};
@@ -75,7 +76,7 @@ impl Conversation {
                     if let Some(message) = self.session.inbound.stream() {
                         return self.pass_to(writer, message).map(Some);
                     }
-                    self.fill(need, true)?;
+                    self.fill(need, Waits::Here)?;
                 }
                 Ok(Event::Discarded(_)) => {}
                 Ok(Event::Finished) => return Ok(None),
@@ -105,7 +106,7 @@ impl Conversation {
             match self.session.inbound.streamed(&message) {
                 Ok(None) => break,
                 Ok(Some([])) => {
-                    self.fill(NonZeroUsize::MIN, true).map_err(|error| self.ended(error))?;
+                    self.fill(NonZeroUsize::MIN, Waits::Here).map_err(|error| self.ended(error))?;
                 }
                 Ok(Some(bytes)) => {
                     let passed = bytes.len() as u64;

@@ -46,6 +46,21 @@ pub(crate) fn take(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
+/// Another descriptor of what is behind the open descriptor `number`, which stays its owner's.
+///
+/// # Errors
+/// It is not open.
+#[expect(unsafe_code, reason = "a number from the outside becomes a descriptor here alone")]
+pub(crate) fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    if number < 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a descriptor is 0 or more"));
+    }
+    // SAFETY: the number is not negative, and it is borrowed only for a call that fails cleanly on a
+    // number that is not open.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
+    Ok(fcntl_dupfd_cloexec(borrowed, 3)?)
+}
+
 /// Puts what is behind `with` behind `descriptor`, whose number stays open all the time: borrowed
 /// views of it in other threads stay valid, while what was behind it is closed.
 #[expect(

@@ -53,7 +53,7 @@ pub(crate) use backend::{Backend, Clock, Readiness};
 pub(crate) use child::process_descriptor;
 pub(crate) use errors::{AcceptTrouble, accept_trouble, is_exhaustion};
 pub(crate) use fork::{Ended, ForkError, exit, fork, kill, may_fork, reap};
-pub(crate) use inherited::{is_socket, replace, take};
+pub(crate) use inherited::{duplicate, is_socket, replace, take};
 pub(crate) use level::{Gate, Level};
 pub(crate) use many::{Asked, Found, Many};
 pub(crate) use mapped::{Row, Table};

@@ -86,24 +86,29 @@ impl Pipe {
     /// # Errors
     /// When it is not open, was opened by this process itself, or is taken already.
     pub fn inherited(number: i32) -> io::Result<Arc<dyn Transport>> {
-        let descriptor = sys::take(number)?;
-        if is_socket(descriptor.as_fd())? {
-            return from_socket(descriptor);
-        }
-        let flags = fcntl_getfl(&descriptor)? & OFlags::RWMODE;
-        let kind = kind_of(descriptor.as_fd())?;
-        let descriptor = Arc::new(descriptor);
-        let half = || {
-            let descriptor = Arc::clone(&descriptor);
-            Some(Half { descriptor, kind, is_stdout: number == 1 })
-        };
-        Ok(Arc::new(Pipe {
-            endpoint: Endpoint::Fd(number),
-            read: if flags == OFlags::WRONLY { None } else { half() },
-            write: if flags == OFlags::RDONLY { None } else { half() },
-            finished: AtomicBool::new(false),
-            process: None,
-        }))
+        over(sys::take(number)?, number)
+    }
+
+    /// A stream over a duplicate of a descriptor that something else in this process has: what it
+    /// is, is found out as by [`inherited`](Self::inherited). Whoever has the descriptor closes it
+    /// by himself, and should no longer read from it or write to it.
+    ///
+    /// ```
+    /// use std::os::fd::AsRawFd;
+    /// use std::os::unix::net::UnixStream;
+    /// use switchboard::transport::Pipe;
+    ///
+    /// let (socket, _peer) = UnixStream::pair()?;
+    /// let transport = Pipe::duplicated(socket.as_raw_fd())?;
+    /// drop(socket); // The transport has its own.
+    /// assert_eq!(transport.write(b"hello")?, 5);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When it is not open, or is a socket and no stream.
+    pub fn duplicated(number: i32) -> io::Result<Arc<dyn Transport>> {
+        over(sys::duplicate(number)?, number)
     }
 
     /// Standard input and output as one stream; a [`Tcp`] or a [`Unix`] where both are the same
@@ -262,6 +267,27 @@ fn kind_of(descriptor: BorrowedFd<'_>) -> io::Result<Kind> {
 }
 
 /// A stream socket by its family.
+/// A stream over a descriptor, which was known as `number`.
+fn over(descriptor: OwnedFd, number: i32) -> io::Result<Arc<dyn Transport>> {
+    if is_socket(descriptor.as_fd())? {
+        return from_socket(descriptor);
+    }
+    let flags = fcntl_getfl(&descriptor)? & OFlags::RWMODE;
+    let kind = kind_of(descriptor.as_fd())?;
+    let descriptor = Arc::new(descriptor);
+    let half = || {
+        let descriptor = Arc::clone(&descriptor);
+        Some(Half { descriptor, kind, is_stdout: number == 1 })
+    };
+    Ok(Arc::new(Pipe {
+        endpoint: Endpoint::Fd(number),
+        read: if flags == OFlags::WRONLY { None } else { half() },
+        write: if flags == OFlags::RDONLY { None } else { half() },
+        finished: AtomicBool::new(false),
+        process: None,
+    }))
+}
+
 fn from_socket(socket: OwnedFd) -> io::Result<Arc<dyn Transport>> {
     let unfit = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     if sockopt::socket_type(&socket)? != SocketType::STREAM {

@@ -1,0 +1,389 @@
+//! A conversation for several threads at a time: [`SharedConversation`].
+//!
+//! Where [halves](Conversation::split) belong to a thread each, this one is everybody's, coupled
+//! protocols included. It is locked while somebody looks at it or moves bytes, which never waits;
+//! whoever waits, for a message or for the peer to take one, does so without the lock.
+//!
+//! **Invariant:** one thread at a time reads from the transport, and only that one waits for it to
+//! be readable: so nobody sleeps beside a message that another thread has read. One thread at a time
+//! has something of its own to deliver.
+
+use super::receive::{Outcome, Waits};
+use super::send::STALLED;
+use super::{Conversation, Received};
+use crate::session::Message;
+use crate::transport::{Interest, Transport};
+use crate::{Error, limits};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+/// A conversation that several threads use at a time; all methods take `&self`.
+///
+/// A message is received in two steps, of which only the first one waits:
+/// [`receive`](Self::receive) until there is one, then [`look`](Self::look) and
+/// [`next`](Look::next). In between another thread may have taken it; then begin anew.
+///
+/// ```
+/// use std::sync::Arc;
+/// use switchboard::{Conversation, Received, SharedConversation};
+///
+/// let (a, mut b) = Conversation::pair("lines")?;
+/// let shared = Arc::new(SharedConversation::new(a));
+/// let reader = std::thread::spawn({
+///     let shared = Arc::clone(&shared);
+///     move || -> Result<Vec<u8>, switchboard::Error> {
+///         loop {
+///             shared.receive()?; // Waits, and keeps nobody from sending.
+///             if let Received::Message(message) = shared.look().next()? {
+///                 return Ok(message.to_vec());
+///             }
+///         }
+///     }
+/// });
+/// shared.send(b"hello")?;
+/// b.send(&b.recv_owned()?.unwrap())?;
+/// assert_eq!(reader.join().unwrap()?, b"hello");
+/// # Ok::<(), switchboard::Error>(())
+/// ```
+pub struct SharedConversation {
+    state: Mutex<State>,
+    /// Held by who reads from the transport, or waits to.
+    receiving: Mutex<()>,
+    /// How many hold that or wait for it: whoever sends leaves it to them.
+    receivers: AtomicUsize,
+    /// Held by who sends, until it is delivered.
+    sending: Mutex<()>,
+}
+
+struct State {
+    /// `None` once it is closed.
+    conversation: Option<Conversation>,
+    /// The session has told a message that nobody has taken yet.
+    told: bool,
+}
+
+impl SharedConversation {
+    /// Shares a conversation.
+    #[must_use]
+    pub fn new(conversation: Conversation) -> SharedConversation {
+        SharedConversation {
+            state: Mutex::new(State { conversation: Some(conversation), told: false }),
+            receiving: Mutex::new(()),
+            receivers: AtomicUsize::new(0),
+            sending: Mutex::new(()),
+        }
+    }
+
+    /// Locks it for a look. Whoever holds the lock never waits for anything but the lock, except
+    /// inside of a transport or a hook of one's own.
+    pub fn look(&self) -> Look<'_> {
+        Look { state: lock(&self.state) }
+    }
+
+    /// The same, if no other thread has it at this moment.
+    pub fn try_look(&self) -> Option<Look<'_>> {
+        match self.state.try_lock() {
+            Ok(state) => Some(Look { state }),
+            Err(TryLockError::Poisoned(state)) => Some(Look { state: state.into_inner() }),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Waits until there is a message, or the peer has finished; what is pending is written
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// As [`Conversation::recv`]; or it has been closed.
+    pub fn receive(&self) -> Result<(), Error> {
+        let _receiving = Receiving::begin(self);
+        let mut failed = None;
+        loop {
+            let (link, awaited) = {
+                let mut look = self.look();
+                if look.read(Waits::Elsewhere)? {
+                    return Ok(());
+                }
+                let conversation = look.conversation()?;
+                if let Some((error, since)) = failed {
+                    return Err(conversation.untimely(error, since));
+                }
+                let (now, deadline) = conversation.due();
+                (conversation.link.clone(), conversation.awaited(now, deadline))
+            };
+            let ready = link.wait(awaited.interest, awaited.deadline, awaited.what);
+            let mut look = self.look();
+            let drained = &mut look.conversation()?.link.drained;
+            *drained = ready.as_ref().is_ok_and(|ready| !ready.read);
+            // What has come till then is given first.
+            failed = ready.err().map(|error| (error, awaited.since));
+        }
+    }
+
+    /// Reads what has come, without waiting, unless another thread is at it; then [look](Self::look)
+    /// for it.
+    ///
+    /// # Errors
+    /// As [`Conversation::try_recv`]; or it has been closed.
+    pub fn try_receive(&self) -> Result<(), Error> {
+        let Some(_receiving) = try_lock(&self.receiving) else { return Ok(()) };
+        self.look().read(Waits::Nowhere).map(drop)
+    }
+
+    /// As [`Conversation::send`]. A message of one thread is never inside one of another.
+    ///
+    /// # Errors
+    /// As there; or it has been closed.
+    pub fn send(&self, message: &[u8]) -> Result<(), Error> {
+        let _sending = lock(&self.sending);
+        self.look().conversation()?.append(|session| session.queue(message))?;
+        self.deliver().map_err(|error| match self.look().conversation() {
+            Ok(conversation) => conversation.undelivered(error),
+            Err(_) => error,
+        })
+    }
+
+    /// As [`Conversation::send_many`].
+    ///
+    /// # Errors
+    /// As there; or it has been closed.
+    pub fn send_many<M: AsRef<[u8]>>(
+        &self,
+        messages: impl IntoIterator<Item = M>,
+    ) -> Result<(), Error> {
+        let _sending = lock(&self.sending);
+        let mut messages = messages.into_iter().peekable();
+        loop {
+            let queued = self.look().queue(&mut messages);
+            self.deliver()?;
+            queued?;
+            if messages.peek().is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// As [`Conversation::queue`]: it goes out with the next call that sends or receives.
+    ///
+    /// # Errors
+    /// As there; or it has been closed.
+    pub fn queue(&self, message: &[u8]) -> Result<(), Error> {
+        let mut look = self.look();
+        let conversation = look.conversation()?;
+        conversation.append(|session| session.queue(message))?;
+        if conversation.session.outbound.pending() < limits::QUEUE_MARK_BYTES {
+            return Ok(());
+        }
+        drop(look);
+        self.flush()
+    }
+
+    /// As [`Conversation::flush`].
+    ///
+    /// # Errors
+    /// As there; or it has been closed.
+    pub fn flush(&self) -> Result<(), Error> {
+        let _sending = lock(&self.sending);
+        self.deliver()
+    }
+
+    /// As [`Conversation::finish`].
+    ///
+    /// # Errors
+    /// As there; or it has been closed.
+    pub fn finish(&self) -> Result<(), Error> {
+        let _sending = lock(&self.sending);
+        self.deliver()?;
+        self.look().conversation()?.finish()
+    }
+
+    /// As [`Conversation::close`]. Whoever waits in another thread ends with an error when next it
+    /// wakes. A second call does nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn close(&self) -> Result<(), Error> {
+        let conversation = self.look().state.conversation.take();
+        conversation.map_or(Ok(()), Conversation::close)
+    }
+
+    /// Takes the conversation out; `None` once it is closed. A message that nobody has taken is
+    /// lost with it.
+    pub fn take(&self) -> Option<Conversation> {
+        self.look().state.conversation.take()
+    }
+
+    /// Waits until nothing is pending.
+    fn deliver(&self) -> Result<(), Error> {
+        let mut moved = false;
+        loop {
+            let (link, mut stall) = {
+                let mut look = self.look();
+                let conversation = look.conversation()?;
+                if conversation.session.outbound.pending() > 0 {
+                    conversation.check_sending()?;
+                }
+                match conversation.deliver_now(moved)? {
+                    None => return Ok(()),
+                    Some(stall) => (conversation.link.clone(), stall),
+                }
+            };
+            // Who receives reads ahead better than this one, and must not find its bytes gone.
+            let is_alone = self.receivers.load(Ordering::Acquire) == 0;
+            let _receiving = is_alone.then(|| try_lock(&self.receiving)).flatten();
+            if _receiving.is_none() {
+                stall.interest = Interest::WRITE;
+            }
+            let ready = link.wait(stall.interest, stall.look, STALLED);
+            let mut look = self.look();
+            if look.state.told {
+                // A read would drop it.
+                stall.interest = Interest::WRITE;
+            }
+            moved = look.conversation()?.stalled(&stall, ready)?;
+        }
+    }
+}
+
+impl fmt::Debug for SharedConversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedConversation").finish_non_exhaustive()
+    }
+}
+
+/// A locked look at a [`SharedConversation`].
+pub struct Look<'a> {
+    state: MutexGuard<'a, State>,
+}
+
+impl Look<'_> {
+    /// The next message that is buffered; nothing is read.
+    ///
+    /// # Errors
+    /// As [`Conversation::try_recv`]; or it has been closed.
+    pub fn next(&mut self) -> Result<Received<'_>, Error> {
+        let told = std::mem::take(&mut self.state.told);
+        let conversation = self.conversation()?;
+        let outcome = if told {
+            Outcome::Message
+        } else {
+            conversation.buffered()?.unwrap_or(Outcome::Pending)
+        };
+        Ok(match outcome {
+            Outcome::Message => Received::Message(conversation.session.message()),
+            Outcome::Finished => Received::Finished,
+            Outcome::Pending => Received::Pending,
+        })
+    }
+
+    /// The message that [`next`](Self::next) gave is given by the next call once more: it did not
+    /// fit where it was to go.
+    pub fn put_back(&mut self) {
+        self.state.told = true;
+    }
+
+    /// Gives the messages that are buffered, at most `max`. Says whether more may come: `false`
+    /// when the peer has finished and all has been given.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next), once everything before it has been given.
+    pub fn run(&mut self, max: usize, mut give: impl FnMut(&Message<'_>)) -> Result<bool, Error> {
+        let mut given = 0;
+        while given < max {
+            match self.next() {
+                Ok(Received::Message(_)) => {}
+                Ok(Received::Pending) => break,
+                Ok(Received::Finished) => return Ok(given > 0),
+                Err(_) if given > 0 => break,
+                Err(error) => return Err(error),
+            }
+            let (mut run, _) = self.conversation()?.session.run(true);
+            while given < max
+                && let Some(message) = run.next()
+            {
+                give(&message);
+                given += 1;
+            }
+        }
+        Ok(true)
+    }
+
+    /// The conversation, for whatever does not receive from it: a message that has been told would
+    /// be lost.
+    ///
+    /// # Errors
+    /// It has been closed.
+    pub fn conversation(&mut self) -> Result<&mut Conversation, Error> {
+        self.state.conversation.as_mut().ok_or_else(|| Error::caller("the conversation is closed"))
+    }
+
+    /// The transport; `None` once it is closed.
+    #[must_use]
+    pub fn transport(&self) -> Option<&Arc<dyn Transport>> {
+        self.state.conversation.as_ref().map(Conversation::transport)
+    }
+
+    /// Reads until there is something to tell; whether there is.
+    fn read(&mut self, waits: Waits) -> Result<bool, Error> {
+        if self.state.told {
+            return Ok(true);
+        }
+        let outcome = self.conversation()?.receive(waits)?;
+        self.state.told = matches!(outcome, Outcome::Message);
+        Ok(!matches!(outcome, Outcome::Pending))
+    }
+
+    /// Queues messages up to the mark at which they are to be written.
+    fn queue<M: AsRef<[u8]>>(
+        &mut self,
+        messages: &mut impl Iterator<Item = M>,
+    ) -> Result<(), Error> {
+        let conversation = self.conversation()?;
+        while conversation.session.outbound.pending() < limits::QUEUE_MARK_BYTES
+            && let Some(message) = messages.next()
+        {
+            conversation.append(|session| session.queue(message.as_ref()))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Look<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Look")
+            .field("conversation", &self.state.conversation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The one thread that reads.
+struct Receiving<'a> {
+    receivers: &'a AtomicUsize,
+    _one: MutexGuard<'a, ()>,
+}
+
+impl Receiving<'_> {
+    fn begin(shared: &SharedConversation) -> Receiving<'_> {
+        shared.receivers.fetch_add(1, Ordering::AcqRel);
+        Receiving { receivers: &shared.receivers, _one: lock(&shared.receiving) }
+    }
+}
+
+impl Drop for Receiving<'_> {
+    fn drop(&mut self) {
+        self.receivers.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What a panic of another thread has left is as good as before: nothing panics half way.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn try_lock(mutex: &Mutex<()>) -> Option<MutexGuard<'_, ()>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
