@@ -4,10 +4,11 @@
 //! address that was tried.
 
 use crate::resolve::{literal, resolve};
-use crate::transport::{Pipe, Tcp, Transport, Unix, Wait, abstract_address};
+use crate::transport::{Interrupt, Pipe, Tcp, Transport, Unix, Wait, abstract_address};
 use crate::{Endpoint, Error, Liveness, Stopper, deadline, limits, sys};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
@@ -38,8 +39,19 @@ pub struct ConnectOptions {
     liveness: Liveness,
     local: Option<SocketAddr>,
     stopper: Option<Stopper>,
+    on_interrupt: Option<Hook>,
     #[cfg(feature = "tls")]
     tls: crate::transport::TlsClient,
+}
+
+/// What is asked when a signal interrupts a wait.
+#[derive(Clone)]
+struct Hook(Arc<dyn Fn() -> Interrupt + Send + Sync>);
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hook")
+    }
 }
 
 impl Default for ConnectOptions {
@@ -51,6 +63,7 @@ impl Default for ConnectOptions {
             liveness: Liveness::default(),
             local: None,
             stopper: None,
+            on_interrupt: None,
             #[cfg(feature = "tls")]
             tls: crate::transport::TlsClient::default(),
         }
@@ -97,11 +110,21 @@ impl ConnectOptions {
         ConnectOptions { stopper: Some(stopper), ..self }
     }
 
+    /// Has a function called when a signal interrupts a wait; it says whether to go on. Without it
+    /// signals are never seen here.
+    #[must_use]
+    pub fn with_on_interrupt(
+        self,
+        hook: impl Fn() -> Interrupt + Send + Sync + 'static,
+    ) -> ConnectOptions {
+        ConnectOptions { on_interrupt: Some(Hook(Arc::new(hook))), ..self }
+    }
+
     fn until(&self) -> Wait<'_> {
         Wait {
             deadline: self.timeout.and_then(deadline::after),
             stopper: self.stopper.as_ref(),
-            on_interrupt: None,
+            on_interrupt: self.on_interrupt.as_ref().map(|hook| &*hook.0 as _),
         }
     }
 }
@@ -219,8 +242,10 @@ fn connect_unix(endpoint: &Endpoint, until: &Wait<'_>) -> Result<Unix, Error> {
         let pause = Wait { deadline: deadline::earlier(pause, until.deadline), ..*until };
         let woke = sys::wait(&mut [], &pause)
             .map_err(|error| Error::io(what, error).at_endpoint(endpoint))?;
-        if woke == sys::Woke::Stopped {
-            return Err(Error::stopped(what).at_endpoint(endpoint));
+        match woke {
+            sys::Woke::Stopped => return Err(Error::stopped(what).at_endpoint(endpoint)),
+            sys::Woke::Interrupted => return Err(Error::interrupted(what).at_endpoint(endpoint)),
+            sys::Woke::Ready | sys::Woke::Deadline => {}
         }
     }
 }

@@ -95,10 +95,15 @@ impl Conversation {
         self.queue(message)?;
         match self.receive(Waits::Here)? {
             Outcome::Message => Ok(self.session.message()),
-            Outcome::Finished | Outcome::Pending => Err(Error::finished("no reply from")
-                .at_endpoint(self.link.transport.name())
-                .with_advice("it finished without one")),
+            Outcome::Finished | Outcome::Pending => Err(self.no_reply()),
         }
+    }
+
+    #[cold]
+    pub(super) fn no_reply(&self) -> Error {
+        Error::finished("no reply from")
+            .at_endpoint(self.link.transport.name())
+            .with_advice("it finished without one")
     }
 
     /// The messages that come, each in a vector of its own, until the peer finishes. An error ends

@@ -90,19 +90,21 @@ impl SharedConversation {
         }
     }
 
-    /// Waits until there is a message, or the peer has finished; what is pending is written
+    /// Waits until there is a message, or the peer has finished: `false`. What is pending is written
     /// meanwhile.
     ///
     /// # Errors
     /// As [`Conversation::recv`]; or it has been closed.
-    pub fn receive(&self) -> Result<(), Error> {
+    pub fn receive(&self) -> Result<bool, Error> {
         let _receiving = Receiving::begin(self);
         let mut failed = None;
         loop {
             let (link, awaited) = {
                 let mut look = self.look();
-                if look.read(Waits::Elsewhere)? {
-                    return Ok(());
+                match look.read(Waits::Elsewhere)? {
+                    Outcome::Message => return Ok(true),
+                    Outcome::Finished => return Ok(false),
+                    Outcome::Pending => {}
                 }
                 let conversation = look.conversation()?;
                 if let Some((error, since)) = failed {
@@ -160,6 +162,19 @@ impl SharedConversation {
             if messages.peek().is_none() {
                 return Ok(());
             }
+        }
+    }
+
+    /// Sends a message and waits for the next one that comes, which then is to be
+    /// [looked](Self::look) for.
+    ///
+    /// # Errors
+    /// As [`Conversation::request`]; or it has been closed.
+    pub fn request(&self, message: &[u8]) -> Result<(), Error> {
+        self.queue(message)?;
+        match self.receive()? {
+            true => Ok(()),
+            false => Err(self.look().conversation()?.no_reply()),
         }
     }
 
@@ -297,13 +312,7 @@ impl Look<'_> {
                 Err(_) if given > 0 => break,
                 Err(error) => return Err(error),
             }
-            let (mut run, _) = self.conversation()?.session.run(true);
-            while given < max
-                && let Some(message) = run.next()
-            {
-                give(&message);
-                given += 1;
-            }
+            given += self.conversation()?.session.give_run(max - given, &mut give);
         }
         Ok(true)
     }
@@ -323,14 +332,14 @@ impl Look<'_> {
         self.state.conversation.as_ref().map(Conversation::transport)
     }
 
-    /// Reads until there is something to tell; whether there is.
-    fn read(&mut self, waits: Waits) -> Result<bool, Error> {
+    /// Reads until there is something to tell.
+    fn read(&mut self, waits: Waits) -> Result<Outcome, Error> {
         if self.state.told {
-            return Ok(true);
+            return Ok(Outcome::Message);
         }
         let outcome = self.conversation()?.receive(waits)?;
         self.state.told = matches!(outcome, Outcome::Message);
-        Ok(!matches!(outcome, Outcome::Pending))
+        Ok(outcome)
     }
 
     /// Queues messages up to the mark at which they are to be written.

@@ -232,6 +232,54 @@ impl Session {
         Ok(event)
     }
 
+    /// Polls for as long as that tells messages, and gives them, at most `max`: many small ones cost
+    /// less than with a [`poll`](Self::poll) each. Tells what the last poll came to, which was not
+    /// given; [`Event::Message`] when there may be more.
+    ///
+    /// ```
+    /// use switchboard::session::{Event, Session};
+    /// use switchboard_frame::{Protocol, Role};
+    ///
+    /// let mut session = Session::new(&Protocol::parse("lines")?, Role::Client);
+    /// session.receive_space(1)[..10].copy_from_slice(b"a\nbc\ndef\ng");
+    /// session.handle_received(10);
+    /// let mut lengths = Vec::new();
+    /// let event = session.poll_messages(usize::MAX, |message| lengths.push(message.len()))?;
+    /// assert_eq!(lengths, [1, 2, 3]);
+    /// assert!(matches!(event, Event::Need(_)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`poll`](Self::poll), behind the messages before the fault.
+    pub fn poll_messages(
+        &mut self,
+        max: usize,
+        mut give: impl FnMut(&Message<'_>),
+    ) -> Result<Event, FrameError> {
+        let mut given = 0;
+        while given < max {
+            match self.poll()? {
+                Event::Message => given += self.give_run(max - given, &mut give),
+                event => return Ok(event),
+            }
+        }
+        Ok(Event::Message)
+    }
+
+    /// Gives the message that the last poll told, and those that lie behind it; how many.
+    pub(crate) fn give_run(&mut self, max: usize, mut give: impl FnMut(&Message<'_>)) -> usize {
+        let (mut run, _) = self.run(true);
+        let mut given = 0;
+        while given < max
+            && let Some(message) = run.next()
+        {
+            give(&message);
+            given += 1;
+        }
+        given
+    }
+
     /// Whether a poll could tell something new.
     pub(crate) fn may_be_ready(&self) -> bool {
         // Another framing may find a message in what the last one saw no end of.
