@@ -1,0 +1,60 @@
+"""Whole messages over stream sockets.
+
+>>> import switchboard as sb
+>>> with sb.connect("exec:cat", framing="u32be", timeout=5) as c:
+...     c.send(b"hello")
+...     c.recv()
+b'hello'
+"""
+
+from switchboard._ending import Ending
+from switchboard._errors import (
+    BadFrame,
+    BadFraming,
+    Denied,
+    Failed,
+    Misused,
+    NoReply,
+    NotYet,
+    Oversize,
+    PeerDead,
+    Refused,
+    Reset,
+    SwitchboardError,
+    TimedOut,
+    Truncated,
+    Unresolved,
+)
+from switchboard._native import (
+    Conversation,
+    Decoder,
+    Discarded,
+    Encoder,
+    connect,
+    wrap,
+)
+
+__all__ = [
+    "BadFrame",
+    "BadFraming",
+    "Conversation",
+    "Decoder",
+    "Denied",
+    "Discarded",
+    "Encoder",
+    "Ending",
+    "Failed",
+    "Misused",
+    "NoReply",
+    "NotYet",
+    "Oversize",
+    "PeerDead",
+    "Refused",
+    "Reset",
+    "SwitchboardError",
+    "TimedOut",
+    "Truncated",
+    "Unresolved",
+    "connect",
+    "wrap",
+]

@@ -1,0 +1,460 @@
+//! The class `Conversation`, and `connect`.
+
+use crate::arguments::{self, Timeout};
+use crate::view::{Room, Views};
+use crate::{errors, interrupt};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+use std::os::fd::AsRawFd;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use switchboard::frame::{Protocol, Role};
+use switchboard::session::Message;
+use switchboard::{
+    ConnectOptions, Ending, Endpoint, Error, Look, Received, SharedConversation, Transport,
+};
+
+/// A framed connection: sends and receives whole messages.
+///
+/// Made by `connect`, `wrap`, a `Listener`, or `serve`. It may be used by several threads at a time:
+/// one may wait for a message while another sends.
+///
+/// >>> import socket, switchboard as sb
+/// >>> a, b = socket.socketpair()
+/// >>> with sb.wrap(a, framing="u32be") as here, sb.wrap(b, framing="u32be") as there:
+/// ...     here.send(b"hello")
+/// ...     there.recv()
+/// b'hello'
+#[pyclass(frozen, module = "switchboard")]
+pub(crate) struct Conversation {
+    pub(crate) shared: Arc<SharedConversation>,
+    /// How it has ended, once it has.
+    ending: OnceLock<Ending>,
+    views: Mutex<Option<Views>>,
+}
+
+/// Connects to an endpoint.
+///
+/// `timeout` is in seconds and bounds connecting and every wait after that, each by itself; `None`
+/// is for ever. `max` is the size of the largest message, in bytes. `role` is this side's, where a
+/// protocol's two directions differ.
+///
+/// >>> import switchboard as sb
+/// >>> with sb.connect("exec:cat", framing="lines", timeout=5) as c:
+/// ...     c.request(b"hello")
+/// b'hello'
+#[pyfunction]
+#[pyo3(signature = (endpoint, framing, *, timeout=Timeout::Default, max=None, role="client"),
+    text_signature = "(endpoint, framing, *, timeout=..., max=None, role='client')")]
+pub(crate) fn connect(
+    py: Python<'_>,
+    endpoint: &str,
+    framing: &str,
+    timeout: Timeout,
+    max: Option<u64>,
+    role: &str,
+) -> PyResult<Conversation> {
+    let protocol = arguments::protocol(py, framing, max)?;
+    let role = arguments::role(role)?;
+    let connected = py.detach(|| {
+        let endpoint: Endpoint =
+            endpoint.parse().map_err(|error| Error::caller("cannot connect").with_source(error))?;
+        let mut options = ConnectOptions::default().with_on_interrupt(interrupt::asked);
+        if let Timeout::Same(time) = timeout {
+            options = options.with_timeout(time);
+        }
+        endpoint.connect(&options)
+    });
+    let transport = connected.map_err(|error| errors::exception(py, &error))?;
+    Ok(Conversation::over(transport, &protocol, role, &timeout))
+}
+
+impl Conversation {
+    pub(crate) fn over(
+        transport: Arc<dyn Transport>,
+        protocol: &Protocol,
+        role: Role,
+        timeout: &Timeout,
+    ) -> Conversation {
+        let conversation = switchboard::Conversation::with_role(transport, protocol, role);
+        Conversation::of(conversation.with_timeouts(timeout.all()))
+    }
+
+    pub(crate) fn of(mut conversation: switchboard::Conversation) -> Conversation {
+        conversation.set_on_interrupt(interrupt::asked);
+        Conversation {
+            shared: Arc::new(SharedConversation::new(conversation)),
+            ending: OnceLock::new(),
+            views: Mutex::new(None),
+        }
+    }
+
+    /// Locks it. Another thread may hold it and want the interpreter's lock: so who has that waits
+    /// for nobody.
+    fn look(&self, py: Python<'_>) -> Look<'_> {
+        loop {
+            if let Some(look) = self.shared.try_look() {
+                return look;
+            }
+            py.detach(|| drop(self.shared.look()));
+        }
+    }
+
+    /// The exception of an error; an ending is noted.
+    fn failed(&self, py: Python<'_>, error: &Error) -> PyErr {
+        match error.ending() {
+            None | Some(Ending::TimedOut | Ending::Stopped) => {}
+            // The first one stays.
+            Some(ending) => drop(self.ending.set(ending)),
+        }
+        errors::exception(py, error)
+    }
+
+    /// A call that may wait.
+    fn waits<T: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&SharedConversation) -> Result<T, Error> + Send,
+    ) -> PyResult<T> {
+        let shared = &*self.shared;
+        py.detach(|| call(shared)).map_err(|error| self.failed(py, &error))
+    }
+
+    /// Takes the next message that is buffered, if there is one: `take` makes something of it, or
+    /// says how many bytes it has no room for; then the message stays.
+    fn buffered<T>(
+        &self,
+        py: Python<'_>,
+        take: impl FnOnce(&Message<'_>) -> Result<T, usize>,
+    ) -> PyResult<Next<T>> {
+        let found = {
+            let mut look = self.look(py);
+            let found = look.next().map(|received| match received {
+                Received::Message(message) => match take(&message) {
+                    Ok(taken) => Next::Message(taken),
+                    Err(bytes) => Next::TooLarge(bytes),
+                },
+                Received::Pending => Next::Pending,
+                Received::Finished => Next::Finished,
+            });
+            if matches!(found, Ok(Next::TooLarge(_))) {
+                look.put_back();
+            }
+            found
+        };
+        if matches!(found, Ok(Next::Finished)) {
+            self.finished();
+        }
+        found.map_err(|error| self.failed(py, &error))
+    }
+
+    fn finished(&self) {
+        // Whatever was told first stays.
+        let _ = self.ending.set(Ending::Finished);
+    }
+
+    /// The next message, waiting for it.
+    fn next<T>(
+        &self,
+        py: Python<'_>,
+        take: impl Fn(&Message<'_>) -> Result<T, usize>,
+    ) -> PyResult<Next<T>> {
+        loop {
+            match self.buffered(py, &take)? {
+                Next::Pending => drop(self.waits(py, SharedConversation::receive)?),
+                next => return Ok(next),
+            }
+        }
+    }
+
+    /// The next message in the memory of the views; `None` at the end.
+    fn viewed<'py>(
+        &self,
+        py: Python<'py>,
+        views: &mut Views,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let mut room = views.room(py, 1)?;
+        loop {
+            match self.next(py, |message| room.put(py, message))? {
+                Next::Message(bytes) => {
+                    drop(room);
+                    return views.view(py, bytes).map(Some);
+                }
+                Next::TooLarge(bytes) => {
+                    drop(room);
+                    room = views.room(py, bytes)?;
+                }
+                Next::Finished | Next::Pending => return Ok(None),
+            }
+        }
+    }
+}
+
+/// What there is.
+enum Next<T> {
+    Message(T),
+    /// It stays: whoever asked has no room for so many bytes.
+    TooLarge(usize),
+    Pending,
+    Finished,
+}
+
+#[pymethods]
+impl Conversation {
+    /// Sends a message: bytes, or anything that has bytes. When this returns, the system has all of
+    /// it.
+    fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        let message = arguments::message(message)?;
+        let bytes = message.as_bytes();
+        self.waits(py, |shared| shared.send(bytes))
+    }
+
+    /// Sends several messages with as few writes as possible.
+    ///
+    /// What comes before a message that cannot be sent is sent.
+    fn send_many(&self, py: Python<'_>, messages: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut messages = messages.try_iter()?;
+        loop {
+            let (batch, ended) = batch(&mut messages);
+            let bytes: Vec<&[u8]> = batch.iter().map(|message| message.as_bytes()).collect();
+            if !bytes.is_empty() {
+                self.waits(py, |shared| shared.send_many(&bytes))?;
+            }
+            match ended {
+                None => {}
+                Some(Ok(())) => return Ok(()),
+                Some(Err(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Receives the next message, waiting for it. `None` is the end: the peer has finished sending,
+    /// between two messages.
+    ///
+    /// Every other ending is an exception: `Truncated`, `Reset`, ... A `TimedOut` loses nothing, and
+    /// `recv` may be called again.
+    fn recv<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        match self.next(py, |message| Ok(PyBytes::new(py, message)))? {
+            Next::Message(message) => Ok(Some(message)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Receives the messages that are there, at most `max`, waiting for the first. An empty list is
+    /// the end.
+    #[pyo3(signature = (max=None))]
+    fn recv_many<'py>(&self, py: Python<'py>, max: Option<usize>) -> PyResult<Bound<'py, PyList>> {
+        let max = max.unwrap_or(usize::MAX);
+        let list = PyList::empty(py);
+        if max == 0 {
+            return Ok(list);
+        }
+        loop {
+            let mut appended = Ok(());
+            let run = {
+                let mut look = self.look(py);
+                look.run(max, |message| {
+                    if appended.is_ok() {
+                        appended = list.append(PyBytes::new(py, message));
+                    }
+                })
+            };
+            appended?;
+            match run.map_err(|error| self.failed(py, &error))? {
+                _ if !list.is_empty() => return Ok(list),
+                false => {
+                    self.finished();
+                    return Ok(list);
+                }
+                true => drop(self.waits(py, SharedConversation::receive)?),
+            }
+        }
+    }
+
+    /// Receives the next message into a buffer, and gives its size in bytes; `None` at the end. A
+    /// message that is larger than the buffer stays, for another call with a larger one.
+    fn recv_into(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>) -> PyResult<Option<usize>> {
+        let room = Room::of(buffer)?;
+        match self.next(py, |message| room.put(py, message))? {
+            Next::Message(bytes) => Ok(Some(bytes)),
+            Next::TooLarge(bytes) => {
+                let room = room.len();
+                let text = format!("a message of {bytes} bytes does not fit a buffer of {room}");
+                Err(errors::misused(py, &text))
+            }
+            Next::Finished | Next::Pending => Ok(None),
+        }
+    }
+
+    /// Receives the next message as a view of memory that is used again: it is valid until the next
+    /// `recv_view`, after which using it raises `ValueError`. `None` at the end.
+    fn recv_view<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let mut views = {
+            let mut kept = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.take()
+        };
+        if views.is_none() {
+            views = Some(Views::new(py)?);
+        }
+        let Some(mut views) = views else { return Ok(None) };
+        views.end(py)?;
+        let view = self.viewed(py, &mut views);
+        *self.views.lock().unwrap_or_else(PoisonError::into_inner) = Some(views);
+        view
+    }
+
+    /// The next message if it is there already. Raises `NotYet`, a `BlockingIOError`, if it is not;
+    /// `None` is the end.
+    fn try_recv<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        for last in [false, true] {
+            match self.buffered(py, |message| Ok(PyBytes::new(py, message)))? {
+                Next::Message(message) => return Ok(Some(message)),
+                Next::Finished => return Ok(None),
+                _ if last => break,
+                _ => self.waits(py, SharedConversation::try_receive)?,
+            }
+        }
+        Err(errors::not_yet(py))
+    }
+
+    /// Sends a message and receives the next one. Raises `NoReply`, an `EOFError`, if the peer
+    /// finishes without one.
+    fn request<'py>(
+        &self,
+        py: Python<'py>,
+        message: &Bound<'_, PyAny>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let message = arguments::message(message)?;
+        let bytes = message.as_bytes();
+        self.waits(py, |shared| shared.request(bytes))?;
+        match self.recv(py)? {
+            Some(reply) => Ok(reply),
+            None => Err(errors::misused(py, "another thread has taken the reply")),
+        }
+    }
+
+    /// Says that this side is done sending, and goes on receiving: the peer reads the end once it
+    /// has read everything else.
+    fn finish(&self, py: Python<'_>) -> PyResult<()> {
+        self.waits(py, SharedConversation::finish)
+    }
+
+    /// Ends the conversation so that the peer loses nothing: what is pending is delivered, then the
+    /// peer's end is waited for, for a short time. Leaving a `with` block does it too.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.waits(py, SharedConversation::close)
+    }
+
+    /// Breaks the conversation off: the peer is told with a reset, where there is such a thing.
+    fn abort(&self, py: Python<'_>) {
+        py.detach(|| self.shared.take().map(switchboard::Conversation::abort));
+    }
+
+    /// Switches to another framing, both ways, from the next message on. Bytes already received are
+    /// framed anew.
+    #[pyo3(signature = (framing, *, max=None))]
+    fn set_framing(&self, py: Python<'_>, framing: &str, max: Option<u64>) -> PyResult<()> {
+        let protocol = arguments::protocol(py, framing, max)?;
+        let set = self.look(py).conversation().map(|open| open.set_framing(&protocol));
+        set.map_err(|error| errors::exception(py, &error))
+    }
+
+    /// Sets how long each wait may take from here on, in seconds; `None` is for ever.
+    #[pyo3(text_signature = "($self, timeout)")]
+    fn set_timeout(&self, py: Python<'_>, timeout: Timeout) -> PyResult<()> {
+        let set = self.look(py).conversation().map(|open| open.set_timeouts(timeout.all()));
+        set.map_err(|error| errors::exception(py, &error))
+    }
+
+    /// The peer's endpoint, when it has one that says something.
+    #[getter]
+    fn remote(&self, py: Python<'_>) -> Option<String> {
+        let remote = self.look(py).transport().map(|transport| transport.remote());
+        remote.flatten().map(|endpoint| endpoint.to_string())
+    }
+
+    /// This side's endpoint.
+    #[getter]
+    fn local(&self, py: Python<'_>) -> Option<String> {
+        let local = self.look(py).transport().map(|transport| transport.local());
+        local.flatten().map(|endpoint| endpoint.to_string())
+    }
+
+    /// How receiving has ended (`finished`, `truncated`, `reset`, ...), once it has.
+    #[getter]
+    fn ending(&self) -> Option<&'static str> {
+        self.ending.get().map(|ending| ending.name())
+    }
+
+    /// Whether it has been closed here.
+    #[getter]
+    fn closed(&self, py: Python<'_>) -> bool {
+        self.look(py).transport().is_none()
+    }
+
+    /// The descriptor that becomes readable when something comes, for a loop of one's own. It does
+    /// not know of messages that are buffered already, as `select` of this module does.
+    fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
+        let look = self.look(py);
+        let number = look.transport().and_then(|t| Some(t.read_descriptor()?.as_raw_fd()));
+        drop(look);
+        number.ok_or_else(|| errors::misused(py, "there is no descriptor: is it closed?"))
+    }
+
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.recv(py)
+    }
+
+    fn __enter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    #[pyo3(signature = (kind, error, traceback))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: &Bound<'_, PyAny>,
+        error: &Bound<'_, PyAny>,
+        traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let _ = (error, traceback);
+        if kind.is_none() {
+            return self.close(py);
+        }
+        // Whoever leaves with an exception does not wait for the peer.
+        py.detach(|| drop(self.shared.take()));
+        Ok(())
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        match self.look(py).transport() {
+            Some(transport) => format!("<switchboard.Conversation with {}>", transport.name()),
+            None => "<switchboard.Conversation, closed>".to_owned(),
+        }
+    }
+}
+
+/// Messages that one call sends at a time, and the bytes at which it is enough.
+const BATCH_MESSAGES: usize = 1024;
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// The next messages of an iterator; and how it has ended, if it has.
+fn batch<'py>(
+    messages: &mut Bound<'py, pyo3::types::PyIterator>,
+) -> (Vec<Bound<'py, PyBytes>>, Option<PyResult<()>>) {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    while batch.len() < BATCH_MESSAGES && bytes < BATCH_BYTES {
+        match messages.next().map(|given| given.and_then(|given| arguments::message(&given))) {
+            None => return (batch, Some(Ok(()))),
+            Some(Err(error)) => return (batch, Some(Err(error))),
+            Some(Ok(message)) => {
+                bytes += message.as_bytes().len();
+                batch.push(message);
+            }
+        }
+    }
+    (batch, None)
+}

@@ -1,0 +1,29 @@
+//! Owns the module `switchboard._native`: what the package `switchboard` has of Rust.
+//!
+//! Each file here is a thin face over one part of the library and does nothing by itself: what a
+//! message is, how long is waited and how a conversation ends is decided there. This crate owns the
+//! border: arguments, exceptions, the interpreter's lock, signals.
+//!
+//! **Invariants:** no call that may wait holds the interpreter's lock, and none waits for the
+//! interpreter's lock while it holds a conversation's. Wherever a call waits, Ctrl-C ends it.
+
+use pyo3::prelude::*;
+
+mod arguments;
+mod conversation;
+mod decoder;
+mod errors;
+mod interrupt;
+mod view;
+mod wrap;
+
+/// The native half of the package `switchboard`.
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use crate::conversation::{Conversation, connect};
+    #[pymodule_export]
+    use crate::decoder::{Decoder, Discarded, Encoder};
+    #[pymodule_export]
+    use crate::wrap::wrap;
+}
