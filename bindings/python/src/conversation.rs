@@ -288,14 +288,8 @@ impl Conversation {
     /// Receives the next message as a view of memory that is used again: it is valid until the next
     /// `recv_view`, after which using it raises `ValueError`. `None` at the end.
     fn recv_view<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let mut views = {
-            let mut kept = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-            kept.take()
-        };
-        if views.is_none() {
-            views = Some(Views::new(py)?);
-        }
-        let Some(mut views) = views else { return Ok(None) };
+        let kept = self.views.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut views = kept.unwrap_or_else(|| Views::new(py));
         views.end(py)?;
         let view = self.viewed(py, &mut views);
         *self.views.lock().unwrap_or_else(PoisonError::into_inner) = Some(views);

@@ -4,7 +4,7 @@ use crate::errors;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PySlice};
+use pyo3::types::{PyByteArray, PyMemoryView, PySlice};
 
 /// Room that a caller gave.
 pub(crate) struct Room {
@@ -53,16 +53,18 @@ pub(crate) struct Views {
 const VIEW_BYTES: usize = 64 * 1024;
 
 impl Views {
-    pub(crate) fn new(py: Python<'_>) -> PyResult<Views> {
-        let memory = PyByteArray::from(PyBytes::new(py, &[]).as_any())?.unbind();
-        Ok(Views { memory, view: None })
+    pub(crate) fn new(py: Python<'_>) -> Views {
+        Views { memory: PyByteArray::new(py, &[]).unbind(), view: None }
     }
 
-    /// Ends the view of the last message: whoever still uses it is told so by a `ValueError`.
+    /// Ends the view of the last message: whoever still uses it is told so by a `ValueError`. What
+    /// was made of it (a slice, an array) cannot be told, and keeps the memory.
     pub(crate) fn end(&mut self, py: Python<'_>) -> PyResult<()> {
         let Some(view) = self.view.take() else { return Ok(()) };
-        if view.bind(py).call_method0("release").is_err() {
-            // Somebody has made something of it that cannot be told: that keeps the memory.
+        let released = view.bind(py).call_method0("release");
+        // Another size is refused to whatever is in use.
+        let memory = self.memory.bind(py);
+        if released.is_err() || memory.resize(memory.len() ^ 1).is_err() {
             self.memory = PyByteArray::new(py, &[]).unbind();
         }
         Ok(())
@@ -72,11 +74,7 @@ impl Views {
     pub(crate) fn room(&mut self, py: Python<'_>, bytes: usize) -> PyResult<Room> {
         let memory = self.memory.bind(py);
         if memory.len() < bytes.max(1) {
-            let bytes = bytes.max(VIEW_BYTES);
-            if memory.resize(bytes).is_err() {
-                // A part of an older view is still in use.
-                self.memory = PyByteArray::new(py, &vec![0; bytes]).unbind();
-            }
+            memory.resize(bytes.max(VIEW_BYTES))?;
         }
         Room::of(self.memory.bind(py).as_any())
     }

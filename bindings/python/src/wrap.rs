@@ -35,6 +35,9 @@ pub(crate) fn wrap(
         Ok(number) => number.extract()?,
         Err(_) => return Err(PyTypeError::new_err("a socket is needed, with a fileno()")),
     };
+    if number < 0 {
+        return Err(errors::misused(py, "cannot wrap this: the socket is closed"));
+    }
     let timeout = match timeout {
         Timeout::Default => own_timeout(sock)?,
         given => given,

@@ -91,3 +91,9 @@ class Misused(SwitchboardError, ValueError):
 
 class Failed(SwitchboardError, OSError):
     """The system says no: an address in use, no descriptors left, ...; ``errno`` says which."""
+
+
+# They are known by where they are found.
+for _class in list(vars().values()):
+    if isinstance(_class, type) and issubclass(_class, SwitchboardError):
+        _class.__module__ = "switchboard"

@@ -1,0 +1,54 @@
+"""What the tests share."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import switchboard as sb
+
+#: So long a test waits for what must come; it is never waited out.
+PATIENCE = 20.0
+
+
+def two(framing: str = "u32be", timeout: float | None = PATIENCE) -> tuple[
+    sb.Conversation, sb.Conversation
+]:
+    """Two conversations with each other."""
+    a, b = socket.socketpair()
+    return (
+        sb.wrap(a, framing, timeout=timeout),
+        sb.wrap(b, framing, timeout=timeout, role="server"),
+    )
+
+
+def with_socket(framing: str = "u32be") -> tuple[sb.Conversation, socket.socket]:
+    """A conversation over TCP, and the bare socket at its other side."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host, port = listener.getsockname()
+        conversation = sb.connect(f"tcp://{host}:{port}", framing, timeout=PATIENCE)
+        peer, _ = listener.accept()
+        peer.settimeout(PATIENCE)
+        return conversation, peer
+
+
+@contextmanager
+def in_thread(work: Callable[[], None]) -> Iterator[threading.Thread]:
+    """Runs something beside a test, whose exception is the test's."""
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield thread
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+    if failed:
+        raise failed[0]
