@@ -9,6 +9,7 @@ mod ending;
 mod endpoint;
 mod error;
 pub mod guide;
+pub mod host;
 pub mod limits;
 mod listener;
 mod liveness;

@@ -319,6 +319,15 @@ impl Conversation {
         Ok((transport, self.take_session().inbound.into_unread()))
     }
 
+    /// One over the same transport that is over, for where another one has been.
+    fn husk(&self) -> Conversation {
+        let raw = Protocol::symmetric(Framing::raw());
+        let session = Session::new(&raw, Role::Client);
+        let mut husk = Conversation::with_session(Arc::clone(&self.link.transport), session);
+        (husk.finished, husk.receives) = (true, false);
+        husk
+    }
+
     fn take_session(&mut self) -> Session {
         let raw = Protocol::symmetric(Framing::raw());
         std::mem::replace(&mut self.session, Session::new(&raw, Role::Client))

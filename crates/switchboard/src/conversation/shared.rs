@@ -15,6 +15,7 @@ use crate::session::Message;
 use crate::transport::{Interest, Transport};
 use crate::{Error, limits};
 use std::fmt;
+use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -228,6 +229,21 @@ impl SharedConversation {
         self.look().state.conversation.take()
     }
 
+    /// Shares a conversation for as long as `work` takes, and takes it back then: whoever still has
+    /// the shared one finds it closed. Should `work` close it, it stays so.
+    pub fn lend<T>(
+        conversation: &mut Conversation,
+        work: impl FnOnce(&Arc<SharedConversation>) -> T,
+    ) -> T {
+        let husk = conversation.husk();
+        let shared = Arc::new(SharedConversation::new(mem::replace(conversation, husk)));
+        let done = work(&shared);
+        if let Some(returned) = shared.take() {
+            *conversation = returned;
+        }
+        done
+    }
+
     /// Waits until nothing is pending.
     fn deliver(&self) -> Result<(), Error> {
         let mut moved = false;
@@ -277,7 +293,7 @@ impl Look<'_> {
     /// # Errors
     /// As [`Conversation::try_recv`]; or it has been closed.
     pub fn next(&mut self) -> Result<Received<'_>, Error> {
-        let told = std::mem::take(&mut self.state.told);
+        let told = mem::take(&mut self.state.told);
         let conversation = self.conversation()?;
         let outcome = if told {
             Outcome::Message

@@ -168,6 +168,17 @@ impl Dispatch {
             .with_advice("give it at least one thread, process or loop"))
     }
 
+    /// Refuses what must not be kept waiting, for handlers that wait.
+    pub(super) fn check_waiting(&self) -> Result<(), Error> {
+        match self.kind {
+            Kind::Threads { .. } | Kind::Processes { .. } => Ok(()),
+            Kind::Events { .. } => {
+                let what = "a blocking conversation cannot be served under the dispatcher events";
+                Err(Error::caller(what).with_advice("use threads or processes, or write a Service"))
+            }
+        }
+    }
+
     /// The names there are, as [`FromStr`] reads them.
     pub const NAMES: [&'static str; 3] = ["threads", "processes", "events"];
 }

@@ -74,7 +74,6 @@ use bench::{Bench, Setup};
 use dispatch::Kind;
 use handover::Handover;
 use inbox::Inbox;
-use running::Serving;
 use shared::Shared;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -289,6 +288,7 @@ impl Server {
     where
         H: Fn(&mut Conversation) -> Result<(), Error> + Send + Sync,
     {
+        self.dispatch.check_waiting()?;
         let prepared = self.prepare()?;
         let stopper = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
         let last = Stopper::new().map_err(|error| Error::io("cannot make a stopper", error))?;
@@ -303,35 +303,8 @@ impl Server {
                 prepared.threads(&self, stack_bytes, work)
             }
             Kind::Processes { .. } => prepared.processes(&self, &work),
-            Kind::Events { .. } => {
-                let what = "a blocking conversation cannot be served under the dispatcher events";
-                Err(Error::caller(what).with_advice("use threads or processes, or write a Service"))
-            }
+            Kind::Events { .. } => unreachable!("its loops must not be kept waiting"),
         }
-    }
-
-    /// Serves in threads of its own, until [`Running::stop`]; otherwise as [`serve`](Self::serve).
-    ///
-    /// # Errors
-    /// A limit that cannot be, by its name; no thread is to be had. What serving says later is told
-    /// by [`Running::stop`] and [`Running::join`].
-    pub fn start<S, F>(self, make: F) -> Result<Running, Error>
-    where
-        S: Service + 'static,
-        F: Fn() -> S + Send + Sync + 'static,
-    {
-        self.limits.check(&self.protocol)?;
-        self.dispatch.check()?;
-        let handle = self.handle();
-        if let Kind::Processes { .. } = self.dispatch.kind {
-            let sizes = self.sizes();
-            let front = processes::start(self, sizes, move |server| server.serve(make))?;
-            return Ok(Running { handle, serving: Some(Serving::Process(front)) });
-        }
-        let thread = std::thread::Builder::new().name("switchboard server".to_owned());
-        let thread = thread.spawn(move || self.serve(make));
-        let thread = thread.map_err(|error| Error::io("cannot start a server", error))?;
-        Ok(Running { handle, serving: Some(Serving::Thread(thread)) })
     }
 
     /// How many processes there may be.

@@ -1,8 +1,12 @@
 //! A server in the background: [`Running`].
 
-use super::processes::Front;
-use super::{Handle, Stats};
-use crate::{Endpoint, Error};
+use super::dispatch::Kind;
+use super::processes::{self, Front};
+use super::{Handle, Server, Service, Stats};
+use crate::transport::{Interest, Wait, Woken, wait_on};
+use crate::{Conversation, Endpoint, Error, Stopper};
+use std::io;
+use std::os::fd::AsFd;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,8 +23,79 @@ pub struct Running {
 /// Where it serves.
 #[derive(Debug)]
 pub(super) enum Serving {
-    Thread(JoinHandle<Result<Stats, Error>>),
+    /// And what is stopped when it is over.
+    Thread(JoinHandle<Result<Stats, Error>>, Stopper),
     Process(Front),
+}
+
+impl Serving {
+    pub(super) fn in_thread(
+        serve: impl FnOnce() -> Result<Stats, Error> + Send + 'static,
+    ) -> io::Result<Serving> {
+        /// However it ends.
+        struct Over(Stopper);
+
+        impl Drop for Over {
+            fn drop(&mut self) {
+                self.0.stop();
+            }
+        }
+
+        let over = Stopper::new()?;
+        let told = Over(over.clone());
+        let thread = std::thread::Builder::new().name("switchboard server".to_owned());
+        let thread = thread.spawn(move || {
+            let _told = told;
+            serve()
+        })?;
+        Ok(Serving::Thread(thread, over))
+    }
+}
+
+/// Serving in the background.
+impl Server {
+    /// Serves in threads of its own, until [`Running::stop`]; otherwise as [`serve`](Self::serve).
+    ///
+    /// # Errors
+    /// A limit that cannot be, by its name; no thread is to be had. What serving says later is told
+    /// by [`Running::stop`] and [`Running::join`].
+    pub fn start<S, F>(self, make: F) -> Result<Running, Error>
+    where
+        S: Service + 'static,
+        F: Fn() -> S + Send + Sync + 'static,
+    {
+        self.started(move |server| server.serve(make))
+    }
+
+    /// Serves conversations in threads of its own, until [`Running::stop`]; otherwise as
+    /// [`serve_conversations`](Self::serve_conversations).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_conversations<H>(self, handler: H) -> Result<Running, Error>
+    where
+        H: Fn(&mut Conversation) -> Result<(), Error> + Send + Sync + 'static,
+    {
+        self.dispatch.check_waiting()?;
+        self.started(move |server| server.serve_conversations(handler))
+    }
+
+    fn started(
+        self,
+        serve: impl FnOnce(Server) -> Result<Stats, Error> + Send + 'static,
+    ) -> Result<Running, Error> {
+        self.limits.check(&self.protocol)?;
+        self.dispatch.check()?;
+        let handle = self.handle();
+        if let Kind::Processes { .. } = self.dispatch.kind {
+            let sizes = self.sizes();
+            let front = processes::start(self, sizes, serve)?;
+            return Ok(Running { handle, serving: Some(Serving::Process(front)) });
+        }
+        let serving = Serving::in_thread(move || crate::host::run(|| serve(self)));
+        let serving = serving.map_err(|error| Error::io("cannot start a server", error))?;
+        Ok(Running { handle, serving: Some(serving) })
+    }
 }
 
 impl Running {
@@ -65,9 +140,23 @@ impl Running {
         self.wait()
     }
 
+    /// Waits until serving has ended, or `until` says otherwise: then [`join`](Self::join) returns
+    /// soon, or it goes on. A server that has ended is [`Woken::Ready`].
+    ///
+    /// # Errors
+    /// When waiting itself fails, which leaves the server as it was.
+    pub fn wait_until(&self, until: &Wait<'_>) -> io::Result<Woken> {
+        let descriptor = match &self.serving {
+            Some(Serving::Thread(_, over)) => over.as_fd(),
+            Some(Serving::Process(front)) => front.as_fd(),
+            None => return Ok(Woken::Ready(Interest::READ)),
+        };
+        wait_on(Some(descriptor), None, Interest::READ, until)
+    }
+
     fn wait(&mut self) -> Result<Stats, Error> {
         match self.serving.take() {
-            Some(Serving::Thread(thread)) => {
+            Some(Serving::Thread(thread, _)) => {
                 let panicked = |_| Err(Error::caller("the server has panicked"));
                 thread.join().unwrap_or_else(panicked)
             }

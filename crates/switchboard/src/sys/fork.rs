@@ -57,19 +57,21 @@ pub(crate) fn fork() -> Result<Option<Pid>, ForkError> {
     // A closed stdout is the business of whoever writes to it.
     let _ = io::stdout().flush();
     let before = mask(libc::SIG_BLOCK, &both_signals());
-    // SAFETY: this is the only thread, as was just looked up, and it holds no lock of the C
-    // library; so the child is as free to do what it likes as its parent.
-    let forked = unsafe { libc::fork() };
-    let error = io::Error::last_os_error();
-    if forked == 0 {
+    let forked = match crate::host::fork() {
+        Some(fork) => fork(),
+        // SAFETY: this is the only thread, as was just looked up, and it holds no lock of the C
+        // library; so the child is as free to do what it likes as its parent.
+        None => match unsafe { libc::fork() } {
+            -1 => Err(io::Error::last_os_error()),
+            pid => Ok(pid),
+        },
+    };
+    if matches!(forked, Ok(0)) {
         handle_without_effect();
     }
     mask(libc::SIG_SETMASK, &before);
-    match forked {
-        0 => Ok(None),
-        pid if pid > 0 => Ok(Pid::from_raw(pid)),
-        _ => Err(ForkError::System(error)),
-    }
+    // Of 0 there is no process number.
+    forked.map(Pid::from_raw).map_err(ForkError::System)
 }
 
 /// Ends this process at once: no destructor runs, nor what was registered for an exit, which is

@@ -7,7 +7,7 @@ use crate::server::{CutOff, Server, Stats};
 use crate::{Error, Stopper, sys};
 use rustix::process::Pid;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -82,6 +82,13 @@ fn cut_off(line: &str) -> Option<CutOff> {
     let mut word = || words.next();
     let (queued_bytes, promised) = (word()?.parse().ok()?, word()?.parse().ok()?);
     Some(CutOff { peer: word()?.to_owned(), queued_bytes, promised })
+}
+
+impl AsFd for Front {
+    /// Readable once the master has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.outcome.as_fd()
+    }
 }
 
 impl Front {
