@@ -29,6 +29,8 @@ pub(crate) struct Conversation {
     pub(crate) shared: Arc<SharedConversation>,
     /// How it has ended, once it has.
     ending: OnceLock<Ending>,
+    /// The last ending that an exception was made of, final or not.
+    told: Mutex<Option<Error>>,
     views: Mutex<Option<Views>>,
 }
 
@@ -81,9 +83,14 @@ impl Conversation {
 
     pub(crate) fn of(mut conversation: switchboard::Conversation) -> Conversation {
         conversation.set_on_interrupt(interrupt::asked);
+        Conversation::shared(Arc::new(SharedConversation::new(conversation)))
+    }
+
+    pub(crate) fn shared(shared: Arc<SharedConversation>) -> Conversation {
         Conversation {
-            shared: Arc::new(SharedConversation::new(conversation)),
+            shared,
             ending: OnceLock::new(),
+            told: Mutex::new(None),
             views: Mutex::new(None),
         }
     }
@@ -106,7 +113,15 @@ impl Conversation {
             // The first one stays.
             Some(ending) => drop(self.ending.set(ending)),
         }
+        if error.ending().is_some() {
+            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        }
         errors::exception(py, error)
+    }
+
+    /// The last ending that it has told.
+    pub(crate) fn told_last(&self) -> Option<Error> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// A call that may wait.

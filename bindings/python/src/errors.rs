@@ -50,6 +50,12 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
     made(py, error).unwrap_or_else(|failed| failed)
 }
 
+/// Whether an exception is that a conversation has ended.
+pub(crate) fn is_ending(py: Python<'_>, error: &PyErr) -> bool {
+    let ending = SWITCHBOARD_ERROR.of(py).is_ok_and(|class| error.is_instance(py, class));
+    ending && error.value(py).getattr("ending").is_ok_and(|ending| !ending.is_none())
+}
+
 /// The exception of a decoder, with the messages that came before the fault in the same call, and
 /// what was left of the one at fault.
 pub(crate) fn of_frame(

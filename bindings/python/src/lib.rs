@@ -14,16 +14,27 @@ mod conversation;
 mod decoder;
 mod errors;
 mod interrupt;
+mod server;
 mod view;
 mod wrap;
 
 /// The native half of the package `switchboard`.
 #[pymodule]
 mod _native {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::conversation::{Conversation, connect};
     #[pymodule_export]
     use crate::decoder::{Decoder, Discarded, Encoder};
     #[pymodule_export]
+    use crate::server::{Running, start_server};
+    #[pymodule_export]
     use crate::wrap::wrap;
+
+    #[pymodule_init]
+    fn init(_: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::server::be_host();
+        Ok(())
+    }
 }

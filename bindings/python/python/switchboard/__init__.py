@@ -30,9 +30,11 @@ from switchboard._native import (
     Decoder,
     Discarded,
     Encoder,
+    Running,
     connect,
     wrap,
 )
+from switchboard._serve import serve, start
 
 __all__ = [
     "BadFrame",
@@ -51,10 +53,13 @@ __all__ = [
     "PeerDead",
     "Refused",
     "Reset",
+    "Running",
     "SwitchboardError",
     "TimedOut",
     "Truncated",
     "Unresolved",
     "connect",
+    "serve",
+    "start",
     "wrap",
 ]

@@ -1,0 +1,83 @@
+"""Serving: what a handler is given, and the blocking form."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import EllipsisType
+from typing import Any, Literal
+
+from switchboard import _native
+from switchboard._native import Conversation, Running
+
+Handler = Callable[[bytes], bytes | None] | Callable[[Conversation], object]
+Dispatch = Literal["threads", "processes", "events"]
+Per = Literal["message", "conversation"]
+
+
+def start(
+    endpoint: str,
+    handler: Handler,
+    framing: str,
+    *,
+    dispatch: Dispatch = "threads",
+    per: Per | None = None,
+    timeout: float | None | EllipsisType = ...,
+    max: int | None = None,
+) -> Running:
+    """Starts a server in the background.
+
+    A handler is a function of a message, whose answer is a message or ``None`` for none; or a
+    function of a conversation, which does as it likes and whose return closes it. Which, ``per``
+    says; else its parameter's annotation, or that it is called ``c``, ``conv`` or ``conversation``.
+
+    ``dispatch`` is a thread for each conversation, a process for each, or one loop for all, whose
+    handlers must not wait: those are functions of a message.
+
+    >>> import switchboard as sb
+    >>> with sb.start("127.0.0.1:0", bytes.upper, framing="lines") as server:
+    ...     with sb.connect(server.endpoints[0], framing="lines") as c:
+    ...         c.request(b"hello")
+    b'HELLO'
+    """
+    if not callable(handler):
+        raise TypeError(f"a handler is a function, not {type(handler).__name__}")
+    return _native.start_server(
+        endpoint, handler, framing, per or _per(handler), dispatch, timeout, max
+    )
+
+
+def serve(
+    endpoint: str,
+    handler: Handler,
+    framing: str,
+    *,
+    dispatch: Dispatch = "threads",
+    per: Per | None = None,
+    timeout: float | None | EllipsisType = ...,
+    max: int | None = None,
+) -> None:
+    """Serves until Ctrl-C: what is there is still answered then, and ``KeyboardInterrupt`` raised.
+
+    The arguments are those of ``start``.
+    """
+    with start(
+        endpoint, handler, framing, dispatch=dispatch, per=per, timeout=timeout, max=max
+    ) as running:
+        running.join()
+
+
+def _per(handler: Handler) -> Per:
+    """What a handler wants, by what its first parameter says."""
+    try:
+        parameters: list[Any] = list(inspect.signature(handler).parameters.values())
+    except (TypeError, ValueError):
+        return "message"  # A function that Python cannot look into, as bytes.upper.
+    if not parameters:
+        return "message"
+    annotation = parameters[0].annotation
+    if annotation is not inspect.Parameter.empty:
+        name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+        is_conversation = name.strip("'\"").rpartition(".")[2] == "Conversation"
+        return "conversation" if is_conversation else "message"
+    return "conversation" if parameters[0].name in ("c", "conv", "conversation") else "message"
