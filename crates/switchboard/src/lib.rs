@@ -25,7 +25,7 @@ pub mod transport;
 pub use connect::{ConnectOptions, Connecting};
 pub use conversation::{
     Conversation, Look, Messages, Received, ReceivingHalf, SendingHalf, SharedConversation,
-    lost_bytes,
+    SharedSource, lost_bytes,
 };
 pub use ending::Ending;
 pub use endpoint::{Endpoint, EndpointError};

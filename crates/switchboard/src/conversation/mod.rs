@@ -18,7 +18,7 @@ mod stream;
 
 pub use receive::{Messages, Received};
 pub use send::lost_bytes;
-pub use shared::{Look, SharedConversation};
+pub use shared::{Look, SharedConversation, SharedSource};
 pub use split::{ReceivingHalf, SendingHalf};
 
 use crate::session::{Session, Timeouts};

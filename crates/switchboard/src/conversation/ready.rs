@@ -11,7 +11,7 @@ use std::os::fd::BorrowedFd;
 
 impl Conversation {
     /// Whether there is output that a call which receives would write before it waits.
-    fn owes_output(&self) -> bool {
+    pub(super) fn owes_output(&self) -> bool {
         self.send_error.is_none() && self.session.outbound.pending() > 0
     }
 

@@ -5,17 +5,19 @@
 //! whoever waits, for a message or for the peer to take one, does so without the lock.
 //!
 //! **Invariant:** one thread at a time reads from the transport, and only that one waits for it to
-//! be readable: so nobody sleeps beside a message that another thread has read. One thread at a time
-//! has something of its own to deliver.
+//! be readable: so nobody sleeps beside a message that another thread has read. One thread at a
+//! time has something of its own to deliver.
 
 use super::receive::{Outcome, Waits};
 use super::send::STALLED;
 use super::{Conversation, Received};
+use crate::select::{List, Source};
 use crate::session::Message;
 use crate::transport::{Interest, Transport};
 use crate::{Error, limits};
 use std::fmt;
 use std::mem;
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -91,8 +93,8 @@ impl SharedConversation {
         }
     }
 
-    /// Waits until there is a message, or the peer has finished: `false`. What is pending is written
-    /// meanwhile.
+    /// Waits until there is a message, or the peer has finished: `false`. What is pending is
+    /// written meanwhile.
     ///
     /// # Errors
     /// As [`Conversation::recv`]; or it has been closed.
@@ -123,8 +125,8 @@ impl SharedConversation {
         }
     }
 
-    /// Reads what has come, without waiting, unless another thread is at it; then [look](Self::look)
-    /// for it.
+    /// Reads what has come, without waiting, unless another thread is at it; then
+    /// [look](Self::look) for it.
     ///
     /// # Errors
     /// As [`Conversation::try_recv`]; or it has been closed.
@@ -229,6 +231,23 @@ impl SharedConversation {
         self.look().state.conversation.take()
     }
 
+    /// What [`select`](crate::select()) is to be told of it, as of now: while that waits, another
+    /// thread may change it.
+    ///
+    /// # Errors
+    /// It has been closed.
+    pub fn source(&self) -> Result<SharedSource, Error> {
+        let mut look = self.look();
+        let told = look.state.told;
+        let conversation = look.conversation()?;
+        Ok(SharedSource {
+            transport: Arc::clone(conversation.transport()),
+            ready: [List::Readers, List::Writers, List::Errors]
+                .map(|list| conversation.is_ready(list) || told && list == List::Readers),
+            owes_output: conversation.owes_output(),
+        })
+    }
+
     /// Shares a conversation for as long as `work` takes, and takes it back then: whoever still has
     /// the shared one finds it closed. Should `work` close it, it stays so.
     pub fn lend<T>(
@@ -279,6 +298,29 @@ impl SharedConversation {
 impl fmt::Debug for SharedConversation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SharedConversation").finish_non_exhaustive()
+    }
+}
+
+/// A [`SharedConversation`] among the lists of [`select`](crate::select()); ready when the
+/// conversation is.
+#[derive(Debug)]
+pub struct SharedSource {
+    transport: Arc<dyn Transport>,
+    /// In each list.
+    ready: [bool; 3],
+    owes_output: bool,
+}
+
+impl Source for SharedSource {
+    fn is_ready(&self, list: List) -> bool {
+        self.ready[list as usize]
+    }
+
+    fn descriptors<'a>(&'a self, list: List, watch: &mut dyn FnMut(BorrowedFd<'a>, Interest)) {
+        self.transport.descriptors(list, watch);
+        if list == List::Readers && self.owes_output {
+            self.transport.descriptors(List::Writers, watch);
+        }
     }
 }
 

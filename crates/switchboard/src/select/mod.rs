@@ -18,9 +18,10 @@ mod poller;
 mod source;
 
 pub use poller::{Event, Poller};
-pub use source::{AnySource, List, Source};
+pub use source::{AnySource, Duplicate, List, Source};
 
 use crate::sys::{Asked, Found, Many};
+use crate::transport::Interrupt;
 use crate::{Error, deadline};
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -112,11 +113,26 @@ pub fn select(
     errors: &[&dyn Source],
     timeout: Option<Duration>,
 ) -> Result<Ready, Error> {
+    select_or_interrupted(readers, writers, errors, timeout, None)
+}
+
+/// As [`select`], but a signal that interrupts the wait has `on_interrupt` called, which says
+/// whether to go on.
+///
+/// # Errors
+/// As [`select`]; and `on_interrupt` has said to end.
+pub fn select_or_interrupted(
+    readers: &[&dyn Source],
+    writers: &[&dyn Source],
+    errors: &[&dyn Source],
+    timeout: Option<Duration>,
+    on_interrupt: Option<&dyn Fn() -> Interrupt>,
+) -> Result<Ready, Error> {
     let lists = [(List::Readers, readers), (List::Writers, writers), (List::Errors, errors)];
     let end = timeout.and_then(deadline::after);
     let mut hung_up = HashSet::new();
     loop {
-        let mut ready = look(&lists, end, &mut hung_up)?;
+        let mut ready = look(&lists, end, on_interrupt, &mut hung_up)?;
         if !ready.is_empty() || deadline::has_passed(end) {
             for list in [&mut ready.readers, &mut ready.writers, &mut ready.errors] {
                 let first = turn(list.len());
@@ -133,6 +149,7 @@ pub fn select(
 fn look(
     lists: &[(List, &[&dyn Source]); 3],
     end: Option<Instant>,
+    on_interrupt: Option<&dyn Fn() -> Interrupt>,
     hung_up: &mut HashSet<RawFd>,
 ) -> Result<Ready, Error> {
     let mut ready = [Vec::new(), Vec::new(), Vec::new()];
@@ -161,7 +178,9 @@ fn look(
     if ready.iter().any(|list| !list.is_empty()) {
         until = Some(deadline::now());
     }
-    many.wait(until).map_err(cannot_wait)?;
+    if !many.wait(until, on_interrupt).map_err(cannot_wait)? {
+        return Err(Error::interrupted("waiting for readiness"));
+    }
     for (at, index, number, question, place) in asked {
         let found = many.found(place);
         let is_ready = match lists[at].0 {

@@ -290,7 +290,7 @@ impl<S: Source> Poller<S> {
                     places.push((*token, entry, asked, many.ask(descriptor, asked)));
                 });
             }
-            many.wait(until)?;
+            many.wait(until, None)?;
             for (token, entry, asked, place) in places {
                 let found = many.found(place);
                 // Several may ask about one descriptor: each hears what it asked.

@@ -1,8 +1,9 @@
 //! What can be waited for: [`Source`].
 
 use crate::transport::Interest;
-use crate::{Connecting, Conversation, Listener, Stopper, Transport, deadline};
-use std::os::fd::{AsFd, BorrowedFd};
+use crate::{Connecting, Conversation, Listener, Stopper, Transport, deadline, sys};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -246,5 +247,32 @@ impl From<Conversation> for AnySource {
 impl From<Stopper> for AnySource {
     fn from(stopper: Stopper) -> AnySource {
         AnySource::Stopper(stopper)
+    }
+}
+
+/// A descriptor that something else in this process has, known by its number: a duplicate of it
+/// is waited for, as long as this is there.
+#[derive(Debug)]
+pub struct Duplicate(OwnedFd);
+
+impl Duplicate {
+    /// Duplicates the descriptor with that number.
+    ///
+    /// # Errors
+    /// It is not open, or no descriptor is left.
+    pub fn of(number: i32) -> io::Result<Duplicate> {
+        sys::duplicate(number).map(Duplicate)
+    }
+}
+
+/// As any [descriptor](BorrowedFd).
+impl Source for Duplicate {
+    fn is_ready(&self, _: List) -> bool {
+        false
+    }
+
+    fn descriptors<'a>(&'a self, list: List, watch: &mut dyn FnMut(BorrowedFd<'a>, Interest)) {
+        let interest = if list == List::Writers { Interest::WRITE } else { Interest::READ };
+        watch(self.0.as_fd(), interest);
     }
 }

@@ -232,9 +232,9 @@ impl Session {
         Ok(event)
     }
 
-    /// Polls for as long as that tells messages, and gives them, at most `max`: many small ones cost
-    /// less than with a [`poll`](Self::poll) each. Tells what the last poll came to, which was not
-    /// given; [`Event::Message`] when there may be more.
+    /// Polls for as long as that tells messages, and gives them, at most `max`: many small ones
+    /// cost less than with a [`poll`](Self::poll) each. Tells what the last poll came to, which was
+    /// not given; [`Event::Message`] when there may be more.
     ///
     /// ```
     /// use switchboard::session::{Event, Session};

@@ -55,8 +55,8 @@ pub(crate) fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     if number < 0 {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "a descriptor is 0 or more"));
     }
-    // SAFETY: the number is not negative, and it is borrowed only for a call that fails cleanly on a
-    // number that is not open.
+    // SAFETY: the number is not negative, and it is borrowed only for a call that fails cleanly on
+    // a number that is not open.
     let borrowed = unsafe { BorrowedFd::borrow_raw(number) };
     Ok(fcntl_dupfd_cloexec(borrowed, 3)?)
 }

@@ -3,6 +3,7 @@
 
 use crate::deadline;
 use crate::transport::Interest;
+use crate::transport::Interrupt;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -70,11 +71,16 @@ impl<'fd> Many<'fd> {
     }
 
     /// Waits until the system has something to tell or `until` has passed; with one that has passed
-    /// already it is a look.
+    /// already it is a look. Where a signal interrupts it, `on_interrupt` says whether to go on:
+    /// `false` when it has ended the wait.
     ///
     /// # Errors
     /// What `poll` says, `EINTR` excepted.
-    pub(crate) fn wait(&mut self, until: Option<Instant>) -> io::Result<()> {
+    pub(crate) fn wait(
+        &mut self,
+        until: Option<Instant>,
+        on_interrupt: Option<&dyn Fn() -> Interrupt>,
+    ) -> io::Result<bool> {
         let mut polled: Vec<PollFd<'_>> = self
             .polled
             .iter()
@@ -86,12 +92,15 @@ impl<'fd> Many<'fd> {
             match poll(&mut polled, left.as_ref()) {
                 Ok(0) if !deadline::has_passed(until) => {}
                 Ok(_) => break,
+                Err(Errno::INTR) if on_interrupt.is_some_and(|hook| hook() == Interrupt::End) => {
+                    return Ok(false);
+                }
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         self.found = polled.iter().map(|polled| found(polled.revents())).collect();
-        Ok(())
+        Ok(true)
     }
 
     /// What the last wait found at a place.
