@@ -15,8 +15,8 @@ use switchboard::{
 
 /// A framed connection: sends and receives whole messages.
 ///
-/// Made by `connect`, `wrap`, a `Listener`, or `serve`. It may be used by several threads at a time:
-/// one may wait for a message while another sends.
+/// Made by `connect`, `wrap`, a `Listener`, or `serve`. Several threads may use it at a time: one
+/// may wait for a message while another sends.
 ///
 /// >>> import socket, switchboard as sb
 /// >>> a, b = socket.socketpair()
@@ -245,8 +245,8 @@ impl Conversation {
     /// Receives the next message, waiting for it. `None` is the end: the peer has finished sending,
     /// between two messages.
     ///
-    /// Every other ending is an exception: `Truncated`, `Reset`, ... A `TimedOut` loses nothing, and
-    /// `recv` may be called again.
+    /// Every other ending is an exception: `Truncated`, `Reset`, ... A `TimedOut` loses nothing,
+    /// and `recv` may be called again.
     fn recv<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
         match self.next(py, |message| Ok(PyBytes::new(py, message)))? {
             Next::Message(message) => Ok(Some(message)),

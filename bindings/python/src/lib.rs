@@ -14,6 +14,8 @@ mod conversation;
 mod decoder;
 mod errors;
 mod interrupt;
+mod listener;
+mod select;
 mod server;
 mod view;
 mod wrap;
@@ -27,6 +29,10 @@ mod _native {
     use crate::conversation::{Conversation, connect};
     #[pymodule_export]
     use crate::decoder::{Decoder, Discarded, Encoder};
+    #[pymodule_export]
+    use crate::listener::{Listener, listen};
+    #[pymodule_export]
+    use crate::select::select_indices;
     #[pymodule_export]
     use crate::server::{Running, start_server};
     #[pymodule_export]

@@ -196,7 +196,8 @@ impl Running {
         }
         let stopped = self.join(py);
         if stopped.is_err() {
-            // Whoever interrupts this too does not want to wait: what is left ends with the process.
+            // Whoever interrupts this too does not want to wait: what is left ends with the
+            // process.
             let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::forget(serving.take());
         }

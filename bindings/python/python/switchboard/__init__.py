@@ -30,10 +30,13 @@ from switchboard._native import (
     Decoder,
     Discarded,
     Encoder,
+    Listener,
     Running,
     connect,
+    listen,
     wrap,
 )
+from switchboard._select import Ready, select
 from switchboard._serve import serve, start
 
 __all__ = [
@@ -46,11 +49,13 @@ __all__ = [
     "Encoder",
     "Ending",
     "Failed",
+    "Listener",
     "Misused",
     "NoReply",
     "NotYet",
     "Oversize",
     "PeerDead",
+    "Ready",
     "Refused",
     "Reset",
     "Running",
@@ -59,6 +64,8 @@ __all__ = [
     "Truncated",
     "Unresolved",
     "connect",
+    "listen",
+    "select",
     "serve",
     "start",
     "wrap",
