@@ -73,6 +73,7 @@ pub(crate) fn of_frame(
         let exception = class.of(py)?.call1((error.to_string(),))?;
         exception.setattr("ending", error.kind().name())?;
         exception.setattr("byte_offset", error.offset())?;
+        exception.setattr("at", error.at())?;
         exception.setattr("messages", messages)?;
         if error.kind() == switchboard::frame::ErrorKind::Truncated {
             exception.setattr("partial", PyBytes::new(py, partial))?;
@@ -134,6 +135,9 @@ fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     exception.setattr("byte_offset", error.byte_offset())?;
     if error.is_truncated() {
         exception.setattr("partial", PyBytes::new(py, error.partial()))?;
+    }
+    if let Some(frame) = error.frame_error() {
+        exception.setattr("at", frame.at())?;
     }
     // Who wrote `error.errno == errno.EADDRINUSE` for a socket finds it here too.
     let number = error.io_error().and_then(std::io::Error::raw_os_error);

@@ -20,6 +20,8 @@ class SwitchboardError(Exception):
 
 
 class _OfFrame(SwitchboardError):
+    #: Where it showed: an offset in the stream, in bytes.
+    at: int | None = None
     #: From a ``Decoder``: what the same call had decoded before the fault.
     messages: list[bytes]
 

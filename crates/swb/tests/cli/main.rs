@@ -11,6 +11,7 @@ mod chaos_content;
 mod chaos_ends;
 mod chaos_plan;
 mod chaos_silence;
+mod conformance;
 mod decode;
 mod decode_vectors;
 mod encode;
