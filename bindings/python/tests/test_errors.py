@@ -116,7 +116,7 @@ def test_arguments_that_cannot_be() -> None:
     with pytest.raises(TypeError):
         sb.wrap(a, "lines", timeout="5")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="fileno"):
-        sb.wrap("a socket", "lines")  # type: ignore[arg-type]
+        sb.wrap("a socket", "lines")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with pytest.raises(sb.Misused, match="listens"):
             sb.wrap(listener, "lines")

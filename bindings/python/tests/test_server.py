@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pytest
 
 import switchboard as sb
-from helpers import PATIENCE
+from helpers import PATIENCE, in_thread
 
 Dispatch = Literal["threads", "processes", "events"]
 EVERY: list[Dispatch] = ["threads", "processes", "events"]
@@ -48,10 +48,13 @@ def test_many_messages_and_large_ones(dispatch: Dispatch) -> None:
     with sb.start("127.0.0.1:0", lambda m: m, "u32be", dispatch=dispatch) as server:
         with connect(server, "u32be") as c:
             sent = [b"x" * (i % 700) for i in range(5000)] + [b"y" * 1_000_000]
-            worker = threading.Thread(target=lambda: (c.send_many(sent), c.finish()))
-            worker.start()
-            assert list(c) == sent
-            worker.join()
+
+            def send() -> None:
+                c.send_many(sent)
+                c.finish()
+
+            with in_thread(send):
+                assert list(c) == sent
 
 
 @pytest.mark.parametrize("dispatch", WAITING)
@@ -79,14 +82,15 @@ def test_what_a_handler_is_given_can_be_said() -> None:
     def said(x: Any) -> None:
         x.send(b"hello")
 
-    for handler, per in ((annotated, None), (said, "conversation")):
-        with sb.start("127.0.0.1:0", handler, "lines", per=per) as server:
-            with connect(server) as c:
-                assert c.recv() == b"hello"
-    for handler, per in ((plain, None), (lambda c: c, "message")):
-        with sb.start("127.0.0.1:0", handler, "lines", per=per) as server:
-            with connect(server) as c:
-                assert c.request(b"x") == b"x"
+    def served(handler: Any, per: Any = None) -> sb.Running:
+        return sb.start("127.0.0.1:0", handler, "lines", per=per)
+
+    for server in (served(annotated), served(said, "conversation")):
+        with server, connect(server) as c:
+            assert c.recv() == b"hello"
+    for server in (served(plain), served(lambda c: c, "message")):
+        with server, connect(server) as c:
+            assert c.request(b"x") == b"x"
     with pytest.raises(TypeError, match="a handler is a function"):
         sb.start("127.0.0.1:0", b"no", "lines")  # type: ignore[arg-type]
 

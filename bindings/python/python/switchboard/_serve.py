@@ -5,23 +5,24 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from types import EllipsisType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from switchboard import _native
 from switchboard._native import Conversation, Running
 
-Handler = Callable[[bytes], bytes | None] | Callable[[Conversation], object]
-Dispatch = Literal["threads", "processes", "events"]
-Per = Literal["message", "conversation"]
+if TYPE_CHECKING:
+    from switchboard._native import _Dispatch, _Per
+
+_Handler = Callable[[bytes], bytes | None] | Callable[[Conversation], object]
 
 
 def start(
     endpoint: str,
-    handler: Handler,
+    handler: _Handler,
     framing: str,
     *,
-    dispatch: Dispatch = "threads",
-    per: Per | None = None,
+    dispatch: _Dispatch = "threads",
+    per: _Per | None = None,
     timeout: float | None | EllipsisType = ...,
     max: int | None = None,
 ) -> Running:
@@ -49,11 +50,11 @@ def start(
 
 def serve(
     endpoint: str,
-    handler: Handler,
+    handler: _Handler,
     framing: str,
     *,
-    dispatch: Dispatch = "threads",
-    per: Per | None = None,
+    dispatch: _Dispatch = "threads",
+    per: _Per | None = None,
     timeout: float | None | EllipsisType = ...,
     max: int | None = None,
 ) -> None:
@@ -67,7 +68,7 @@ def serve(
         running.join()
 
 
-def _per(handler: Handler) -> Per:
+def _per(handler: _Handler) -> _Per:
     """What a handler wants, by what its first parameter says."""
     try:
         parameters: list[Any] = list(inspect.signature(handler).parameters.values())
