@@ -113,7 +113,8 @@ fn an_end_that_is_swallowed_is_not_seen() {
         stream.write_all(b"still here").unwrap();
         kept
     });
-    let chaos = start(&upstream, &["--count", "1", "--fault", "swallow-fin@c2s"]);
+    let args = ["--count", "1", "--silence", "1s", "--fault", "swallow-fin@c2s"];
+    let chaos = start(&upstream, &args);
     let client = chaos.connect();
     client.shutdown(Shutdown::Write).unwrap();
     assert_eq!(read_to_end(&client).unwrap(), b"still here");

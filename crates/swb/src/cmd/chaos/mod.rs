@@ -45,6 +45,7 @@ pub(crate) fn run(args: &ChaosArgs, printer: &Printer) -> Outcome {
         protocol,
         upstream,
         seed,
+        silence_max: args.silence,
         log,
         door,
         editions,
@@ -86,6 +87,7 @@ struct Chaos {
     protocol: Option<Protocol>,
     upstream: Upstream,
     seed: u64,
+    silence_max: Duration,
     log: Log,
     door: Mutex<Door>,
     editions: Editions,
@@ -152,6 +154,7 @@ impl Chaos {
             protocol: self.protocol.as_ref(),
             sides: [client, &*server],
             editions: &self.editions,
+            silence_max: self.silence_max,
             began,
             log: &self.log,
         })

@@ -156,7 +156,8 @@ impl Lane {
     pub(super) fn reads(&self) -> bool {
         match self.input {
             Input::Open => {
-                !self.is(Hush::Deaf) && self.backlog.is_empty() && !self.outlet.is_full()
+                let is_deaf = self.is(Hush::Deaf) || self.is(Hush::Dead);
+                !is_deaf && self.backlog.is_empty() && !self.outlet.is_full()
             }
             Input::Cut => true,
             Input::Ending | Input::Over => false,
@@ -179,6 +180,11 @@ impl Lane {
 
     pub(super) fn is_swallowed(&self) -> bool {
         self.swallowed.is_some()
+    }
+
+    /// Whether nothing that the writer does, or that happens to it, is seen on the other side.
+    pub(super) fn hides_its_writer(&self) -> bool {
+        self.is_swallowed() || self.is(Hush::Blackhole) || self.is(Hush::Dead)
     }
 
     /// The plan from the next message on.
@@ -215,8 +221,7 @@ impl Lane {
 
     /// The writer's side broke: the other one is told with a reset, behind what came before.
     pub(super) fn broke(&mut self, cx: &mut Context<'_>) {
-        let silent = self.silence.is_some_and(|silence| silence.what != Hush::Deaf);
-        if silent {
+        if self.hides_its_writer() {
             self.swallowed.get_or_insert(cx.now);
         } else {
             self.release(None, cx);

@@ -151,11 +151,13 @@ impl Lane {
             }
             Kind::Blackhole => self.hush(Hush::Blackhole, cx.now, "drops what comes"),
             Kind::Deaf => {
-                self.outlet.flush(cx.now);
-                self.outlet.queue.hold();
+                self.hold_back(cx);
                 self.hush(Hush::Deaf, cx.now, "stops reading")
             }
-            Kind::Dead => self.hush(Hush::Dead, cx.now, "acknowledges nothing"),
+            Kind::Dead => {
+                self.hold_back(cx);
+                self.hush(Hush::Dead, cx.now, "acknowledges nothing")
+            }
             // It is told with the byte that it is done to.
             Kind::Flip { bits } => return self.flips.push((fault, bits)),
             Kind::Garbage { bytes } => {
@@ -174,6 +176,12 @@ impl Lane {
         self.outlet.flush(cx.now);
         self.outlet.queue.act(act);
         self.cut();
+    }
+
+    /// What was read already and is behind this place goes no further.
+    fn hold_back(&mut self, cx: &mut Context<'_>) {
+        self.outlet.flush(cx.now);
+        self.outlet.queue.hold();
     }
 
     fn hush(&mut self, what: Hush, now: Instant, done: &str) -> String {
@@ -261,7 +269,7 @@ impl Lane {
         self.outlet.flush(cx.now);
         self.input = Input::Over;
         self.in_message = false;
-        if self.is(Hush::Blackhole) || self.is(Hush::Dead) {
+        if self.is(Hush::Blackhole) {
             self.swallowed = Some(cx.now);
             return;
         }
