@@ -80,8 +80,8 @@ pub(crate) struct ChaosArgs {
 
     /// How long a conversation that a fault has silenced is kept; then both sides are reset
     ///
-    /// Until then it is one of the 1,024, unless the side that hears nothing has left: that is
-    /// found out at once of a Unix socket, and within two minutes of tcp, which --liveness shortens.
+    /// Until then it is one of the 1,024, unless the side that hears nothing has left: that is found
+    /// out at once of a Unix socket, and within two minutes of tcp.
     #[arg(long, value_name = "TIME", value_parser = units::patience, default_value = "10m")]
     pub(crate) silence: Duration,
 

@@ -69,7 +69,7 @@ fn the_end_does_not_come_out_of_a_blackhole() {
 
 #[test]
 fn a_silence_is_given_up() {
-    let (upstream, server) = server(|stream| drop(stream));
+    let (upstream, server) = server(drop);
     let args = ["--count", "1", "--silence", "500ms", "--fault", "blackhole@s2c"];
     let chaos = start(&upstream, &args);
     let client = chaos.connect();

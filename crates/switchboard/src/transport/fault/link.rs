@@ -172,8 +172,8 @@ impl Link {
         self.settle(now);
     }
 
-    /// The side of `writer`, which had ended, is gone altogether: nobody is left there whom a silence
-    /// keeps from anything.
+    /// The side of `writer`, which had ended, is gone altogether: nobody is left there whom a
+    /// silence keeps from anything.
     pub fn gone(&mut self, writer: Role) {
         if self.over.is_none() && self.lanes[index(writer.other())].silent_since().is_some() {
             self.over = Some(Over::Reset);
