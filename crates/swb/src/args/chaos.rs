@@ -78,10 +78,10 @@ pub(crate) struct ChaosArgs {
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 
-    /// How long a conversation that a fault has silenced is kept; then both sides are reset
+    /// How long a silenced conversation is kept; then both sides are reset
     ///
-    /// Until then it is one of the 1,024, unless the side that hears nothing has left: that is found
-    /// out at once of a Unix socket, and within two minutes of tcp.
+    /// Until then it is one of the 1,024, unless the side that hears nothing has left: that is
+    /// found out at once of a Unix socket, and within two minutes of tcp.
     #[arg(long, value_name = "TIME", value_parser = units::patience, default_value = "10m")]
     pub(crate) silence: Duration,
 

@@ -316,7 +316,8 @@ fn programs_are_told_in_json() {
         r#"{"type":"conversation","conversation":1,"answers":3,"bytes":8}"#,
         &[
             r#"{"type":"difference","conversation":1,"answer":2,"#,
-            r#""recorded":{"type":"message","hex":"74776f"},"now":{"type":"message","hex":"747761"}}"#,
+            r#""recorded":{"type":"message","hex":"74776f"},"#,
+            r#""now":{"type":"message","hex":"747761"}}"#,
         ]
         .concat(),
         r#"{"type":"conversation","conversation":2,"answers":3,"bytes":11}"#,

@@ -10,5 +10,6 @@ mod injected;
 mod pieces;
 mod plans;
 mod property;
+mod same_again;
 mod silence;
 mod triggers;

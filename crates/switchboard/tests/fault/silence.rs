@@ -43,7 +43,7 @@ fn deaf_is_not_read_and_loses_nothing() {
     world.server("x\n").takes(&["0 s2c x\\n"]);
     world.run().takes(&["5000 c2s c\\nd\\n"]);
     assert!(world.link.reads(CLIENT));
-    world.tells(&["c2s 2 @3: stops reading", "c2s - @7: passes again"]);
+    world.tells(&["c2s 2 @3: stops reading", "c2s 2 @3: passes again"]);
 }
 
 /// Nothing passes in its direction once it acts: no end, no reset, and no closed socket.

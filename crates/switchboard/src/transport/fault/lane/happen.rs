@@ -216,7 +216,9 @@ impl Lane {
 
     /// When a silence ends, and the fault that ends it.
     pub(super) fn heals_at(&self) -> Option<(usize, Instant)> {
-        let silence = self.silence.filter(|silence| !silence.healed)?;
+        // Without messages what a blackhole has dropped is missing for good.
+        let can = |it: &Silence| !it.healed && (self.is_framed || it.what != Hush::Blackhole);
+        let silence = self.silence.filter(can)?;
         let (fault, after) = self.plan.heals(self.writer, self.identity.conversation)?;
         Some((fault, silence.since.checked_add(after)?))
     }
