@@ -89,7 +89,8 @@ impl Relay<'_> {
             }
             self.bury();
             let records = self.link.take_records();
-            self.conversation.log.records(self.conversation.n, &records)?;
+            let know_resets = self.sides.both.map(|side| side.facts().reset);
+            self.conversation.log.records(self.conversation.n, &records, know_resets)?;
             self.conversation.log.flush()?;
             let mut until = self.link.deadline(now);
             match self.link.over() {

@@ -208,6 +208,7 @@ impl Link {
                 message: None,
                 offset: 0,
                 done: "down: resets both sides".to_owned(),
+                resets: &[Role::Client, Role::Server],
                 time: now.saturating_duration_since(self.identity.started),
             }));
             self.over = Some(Over::Reset);

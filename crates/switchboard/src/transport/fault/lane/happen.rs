@@ -8,6 +8,7 @@ use super::super::record::{Injection, Record};
 use super::super::what::{Fault, Kind, Trigger};
 use super::{Context, Hush, Input, Lane, Point, Silence};
 use std::time::Instant;
+use switchboard_frame::Role;
 
 impl Lane {
     pub(super) fn is(&self, what: Hush) -> bool {
@@ -204,12 +205,15 @@ impl Lane {
     }
 
     pub(super) fn note(&self, fault: usize, offset: u64, done: String, cx: &mut Context<'_>) {
+        let kind = &self.plan.list[fault].fault.kind;
+        let resets = matches!(kind, Kind::Reset | Kind::RstForFin);
         cx.records.push(Record::Injection(Injection {
             writer: Some(self.writer),
             fault: self.plan.list[fault].text.clone(),
             message: self.in_message.then_some(self.message),
             offset,
             done,
+            resets: if resets { &[Role::Client, Role::Server] } else { &[] },
             time: cx.now.saturating_duration_since(self.identity.started),
         }));
     }
