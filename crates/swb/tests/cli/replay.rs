@@ -98,7 +98,7 @@ fn packets_can_be_read_by_whoever_reads_pcapng() {
         let number = |at: usize| u32::from_be_bytes(packet[at..at + 4].try_into().unwrap());
         let from = ports.iter().position(|own| *own == port(20)).unwrap();
         assert_eq!((port(22), packet.len()), (ports[1 - from], usize::from(port(2))));
-        let text = packet[40..].escape_ascii().to_string();
+        let text = packet[20 + usize::from(packet[32] >> 4) * 4..].escape_ascii().to_string();
         format!("{from} {:02x} {}/{} {text}", packet[33], number(24), number(28))
     };
     let packets: Vec<String> = packets.iter().map(shown).collect();
