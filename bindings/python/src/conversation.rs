@@ -143,7 +143,7 @@ impl Conversation {
     ) -> PyResult<Next<T>> {
         let found = {
             let mut look = self.look(py);
-            let found = look.next().map(|received| match received {
+            let found = look.buffered().map(|received| match received {
                 Received::Message(message) => match take(&message) {
                     Ok(taken) => Next::Message(taken),
                     Err(bytes) => Next::TooLarge(bytes),

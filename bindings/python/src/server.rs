@@ -27,7 +27,9 @@ enum Per {
     Conversation,
 }
 
+/// What `switchboard.start` calls once it knows what the handler is given.
 #[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "they are a Python function's, which names them")]
 #[pyo3(signature = (endpoint, handler, framing, per, dispatch, timeout, max))]
 pub(crate) fn start_server(
     py: Python<'_>,

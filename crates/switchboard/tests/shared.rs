@@ -16,7 +16,7 @@ fn two(framing: &str) -> (Arc<SharedConversation>, Conversation) {
 fn recv(shared: &SharedConversation) -> Result<Option<Vec<u8>>, Error> {
     loop {
         shared.receive()?;
-        match shared.look().next()? {
+        match shared.look().buffered()? {
             Received::Message(message) => return Ok(Some(message.to_vec())),
             Received::Finished => return Ok(None),
             Received::Pending => {}
@@ -137,12 +137,12 @@ fn a_message_that_was_put_back_is_given_again() {
     peer.send_many(["one", "two", "three"]).unwrap();
     shared.receive().unwrap();
     let mut look = shared.look();
-    assert!(matches!(look.next().unwrap(), Received::Message(_)));
+    assert!(matches!(look.buffered().unwrap(), Received::Message(_)));
     look.put_back();
     let mut lines = Vec::new();
     assert!(look.run(2, |message| lines.push(message.to_vec())).unwrap());
     assert_eq!(lines, [b"one".to_vec(), b"two".to_vec()]);
-    let Received::Message(message) = look.next().unwrap() else { panic!("no third one") };
+    let Received::Message(message) = look.buffered().unwrap() else { panic!("no third one") };
     assert_eq!(&*message, b"three");
 }
 

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 ///
 /// A message is received in two steps, of which only the first one waits:
 /// [`receive`](Self::receive) until there is one, then [`look`](Self::look) and
-/// [`next`](Look::next). In between another thread may have taken it; then begin anew.
+/// [`buffered`](Look::buffered). In between another thread may have taken it; then begin anew.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -38,7 +38,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 ///     move || -> Result<Vec<u8>, switchboard::Error> {
 ///         loop {
 ///             shared.receive()?; // Waits, and keeps nobody from sending.
-///             if let Received::Message(message) = shared.look().next()? {
+///             if let Received::Message(message) = shared.look().buffered()? {
 ///                 return Ok(message.to_vec());
 ///             }
 ///         }
@@ -334,7 +334,7 @@ impl Look<'_> {
     ///
     /// # Errors
     /// As [`Conversation::try_recv`]; or it has been closed.
-    pub fn next(&mut self) -> Result<Received<'_>, Error> {
+    pub fn buffered(&mut self) -> Result<Received<'_>, Error> {
         let told = mem::take(&mut self.state.told);
         let conversation = self.conversation()?;
         let outcome = if told {
@@ -349,8 +349,8 @@ impl Look<'_> {
         })
     }
 
-    /// The message that [`next`](Self::next) gave is given by the next call once more: it did not
-    /// fit where it was to go.
+    /// The message that [`buffered`](Self::buffered) gave is given by the next call once more: it
+    /// did not fit where it was to go.
     pub fn put_back(&mut self) {
         self.state.told = true;
     }
@@ -359,11 +359,11 @@ impl Look<'_> {
     /// when the peer has finished and all has been given.
     ///
     /// # Errors
-    /// As [`next`](Self::next), once everything before it has been given.
+    /// As [`buffered`](Self::buffered), once everything before it has been given.
     pub fn run(&mut self, max: usize, mut give: impl FnMut(&Message<'_>)) -> Result<bool, Error> {
         let mut given = 0;
         while given < max {
-            match self.next() {
+            match self.buffered() {
                 Ok(Received::Message(_)) => {}
                 Ok(Received::Pending) => break,
                 Ok(Received::Finished) => return Ok(given > 0),
