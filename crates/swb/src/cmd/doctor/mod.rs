@@ -5,8 +5,10 @@
 //! what its processes have in use; `schedule` is when each is asked, `report` what is told.
 
 mod canary;
+mod causes;
 mod child;
 mod cut_off;
+mod deaths;
 mod exchange;
 mod flood;
 mod link;
@@ -40,6 +42,9 @@ pub(crate) fn run(args: &DoctorArgs, printer: &Printer) -> Outcome {
     let mut patient = Patient::new(args, interrupts.stopper(), printer)?;
     if let Err(finding) = patient.calibrate()? {
         return no_baseline(&patient, &finding);
+    }
+    if let Some(how) = patient.judges_answers_by() {
+        printer.talk(&format!("note: {how}"));
     }
     let mut report = Report::new(args, &probes, printer);
     Schedule::new(&patient, &probes, args.runs).run(&mut report)?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use switchboard::deadline;
 
+use super::causes::Cause;
 use super::probe::{Finding, Probe, Verdict};
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure};
@@ -34,6 +35,12 @@ impl Result {
         let is_skipped = worst.as_ref().is_some_and(|found| found.verdict == Verdict::Skipped);
         let runs = if is_skipped { count.min(1) } else { count };
         Result { probe, runs, bad, worst }
+    }
+
+    /// What is wrong and how it is cured, as far as it was seen, or else as it usually is.
+    fn cause(&self) -> Cause {
+        let usual = Cause { bug: self.probe.bug, cure: self.probe.cure };
+        self.worst.as_ref().and_then(|finding| finding.cause).unwrap_or(usual)
     }
 
     fn verdict(&self) -> Verdict {
@@ -176,8 +183,8 @@ fn as_json(result: &Result) -> String {
             .string("sent", sent)
             .string("right", probe.right)
             .string("came", came)
-            .string("bug", probe.bug)
-            .string("cure", probe.cure),
+            .string("bug", result.cause().bug)
+            .string("cure", result.cause().cure),
     };
     object.line()
 }
@@ -202,8 +209,8 @@ fn as_text(result: &Result) -> String {
             line("sent", sent);
             line("right", probe.right);
             line("came", came);
-            line("bug", probe.bug);
-            line("cure", probe.cure);
+            line("bug", result.cause().bug);
+            line("cure", result.cause().cure);
         }
     }
     text.push('\n');

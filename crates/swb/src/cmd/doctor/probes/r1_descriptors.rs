@@ -6,7 +6,7 @@ use switchboard::deadline;
 
 use super::super::child::Child;
 use super::super::link::pause;
-use super::super::patient::Patient;
+use super::super::patient::{ONE_AT_A_TIME, Patient};
 use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::usage::Process;
 
@@ -32,6 +32,9 @@ pub(super) static PROBE: Probe = Probe {
 
 fn ask(patient: &Patient) -> Asked {
     let child = patient.started()?;
+    if !patient.serves_side_by_side() {
+        return Err(Finding::skipped(ONE_AT_A_TIME));
+    }
     // From its start, so that it can know.
     let limit = SPARE + child.processes().iter().map(Process::descriptors).max().unwrap_or(0);
     let asked = match child.restart_limited(limit) {
