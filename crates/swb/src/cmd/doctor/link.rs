@@ -259,6 +259,11 @@ impl Link {
         bytes.map_or(0, |bytes| bytes as u64)
     }
 
+    /// Whether the end of the stream was seen, of whichever kind.
+    pub(super) fn has_ended(&self) -> bool {
+        self.at_end.is_some()
+    }
+
     /// How many bytes have come that nobody has read.
     pub(super) fn waiting_bytes(&self) -> u64 {
         let fd = self.transport.read_descriptor();

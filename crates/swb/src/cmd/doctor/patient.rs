@@ -368,6 +368,11 @@ impl Patient {
         self.child.as_ref()
     }
 
+    /// Bytes of memory that these have in use.
+    pub(super) fn memory_bytes(&self) -> Option<u64> {
+        self.child().map(|child| child.usage().resident)
+    }
+
     /// The same, for what cannot be asked without.
     pub(super) fn started(&self) -> Result<&Child, Finding> {
         let why = "the server's processes are known only where it is started here: --exec COMMAND";

@@ -41,10 +41,10 @@ fn ask(patient: &Patient) -> Asked {
         Ok(()) => ask_limited(patient, child),
         Err(why) => Err(Finding::inconclusive(format!("with {limit} descriptors: {why}"))),
     };
-    // Told before it is gone for good.
+    // Told before it is gone for good, unless it was.
     let asked = asked.map_err(|found| match child.ended() {
-        Some(ended) => found.and(&ended),
-        None => found,
+        Some(ended) if !found.came.contains(&ended) => found.and(&ended),
+        _ => found,
     });
     child.restart(false).map_err(Finding::failed)?;
     asked

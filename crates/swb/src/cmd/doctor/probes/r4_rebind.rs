@@ -49,8 +49,8 @@ fn is_bound_again(patient: &Patient, child: &Child) -> Result<bool, Finding> {
     }
     // The server's side is the first to close, so the old connections linger at its address.
     child.kill();
-    // With an end and nothing before it: bytes for who is dead already come back as a reset, of which
-    // nothing is left to be in the way.
+    // With an end and nothing before it: bytes for who is dead already come back as a reset, which
+    // leaves nothing to be in the way.
     clients.iter_mut().for_each(Link::break_off);
     drop(clients);
     let is_in_the_way = is_lingering(&patient.endpoint());
