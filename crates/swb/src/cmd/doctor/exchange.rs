@@ -6,7 +6,7 @@ use switchboard_frame::{Decoder, Encoder, Fields, LengthField, Protocol, Role, S
 
 use super::probe::Finding;
 use crate::args::DoctorArgs;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::payload;
 
 /// The largest message that is made up here.
@@ -166,7 +166,7 @@ impl<'a> Requests<'a> {
         protocol: &Protocol,
     ) -> Result<Requests<'a>, Failure> {
         let framing = protocol.framing(Role::Client);
-        let encoder = Encoder::new(framing).map_err(|error| Failure::new(Exit::BadFrame, error))?;
+        let encoder = Encoder::new(framing).map_err(Failure::usage)?;
         Ok(Requests { exchange, fields, encoder, decoder: Decoder::new(framing), number: 0 })
     }
 

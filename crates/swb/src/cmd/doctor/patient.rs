@@ -14,7 +14,7 @@ use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
 use super::link::{Heard, Link};
 use super::probe::{Asked, Finding, Verdict};
 use crate::args::DoctorArgs;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::printer::Printer;
 use crate::units;
 
@@ -128,7 +128,8 @@ impl Patient {
             stopper: stopper.clone(),
         };
         let first = patient.try_requests()?.next();
-        first.map_err(|error| Failure::new(Exit::BadFrame, error))?;
+        let flag = if args.echo { "--echo" } else { "--send" };
+        first.map_err(|error| Failure::usage(format_args!("{flag}: {error}")))?;
         // Last, so that wrong usage is told before anything is started.
         if let Some(command) = &args.exec {
             patient.child = Some(Child::start(args, command, patient.options.clone(), stopper)?);

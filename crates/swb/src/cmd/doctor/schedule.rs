@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
+use switchboard::deadline;
+
 use super::deaths::Deaths;
 use super::patient::Patient;
 use super::probe::{Finding, How, Probe, Verdict};
@@ -118,7 +120,7 @@ impl<'a> Schedule<'a> {
 
     /// Asks one, several of its runs at once.
     fn ask_beside(&self, place: usize, probe: &'static Probe, tell: &Sender<Beside>) {
-        let mut findings = Vec::new();
+        let (mut findings, began) = (Vec::new(), deadline::now());
         while findings.len() < self.runs && !self.patient.stopper().is_stopped() {
             let count = AT_ONCE.min(self.runs - findings.len());
             thread::scope(|scope| {
@@ -132,7 +134,7 @@ impl<'a> Schedule<'a> {
         }
         let turn = self.turn.load(Ordering::SeqCst);
         let is_over = self.patient.stopper().is_stopped();
-        let result = (!is_over).then(|| Result::of(probe, findings));
+        let result = (!is_over).then(|| Result::of(probe, findings, began));
         // Nobody listens any more when stdout is gone.
         let _ = tell.send(Beside { place, result, turn });
     }
@@ -140,8 +142,9 @@ impl<'a> Schedule<'a> {
     /// Asks one so many times; none when it was interrupted.
     fn ask_in_turn(&self, probe: &'static Probe, deaths: &mut Deaths) -> Option<Result> {
         let turn = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
+        let began = deadline::now();
         if let Some(why) = deaths.gone(self.patient) {
-            return Some(Result::of(probe, vec![Some(Finding::skipped(why))]));
+            return Some(Result::of(probe, vec![Some(Finding::skipped(why))], began));
         }
         let mut findings = Vec::new();
         for _ in 0..self.runs {
@@ -167,7 +170,7 @@ impl<'a> Schedule<'a> {
                 }
             }
         }
-        (!findings.is_empty()).then(|| Result::of(probe, findings))
+        (!findings.is_empty()).then(|| Result::of(probe, findings, began))
     }
 
     /// Starts the server again, where that can be; else why nothing can be asked any more.
