@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use switchboard::deadline;
 
@@ -51,6 +51,8 @@ pub(super) struct Flood<'a> {
     batch: Batch,
     /// How many were begun.
     begun: usize,
+    /// Since when nothing has been read.
+    since: Instant,
     /// How many bytes were taken.
     taken: u64,
 }
@@ -102,6 +104,7 @@ impl<'a> Flood<'a> {
                 kernel: Kernel::of(&link),
                 batch: Batch::default(),
                 begun: 0,
+                since: deadline::now(),
                 taken: 0,
                 link,
                 requests,
@@ -209,6 +212,12 @@ impl<'a> Flood<'a> {
         if is_end && self.ends_after(heard).unwrap_or(false) {
             return Finding::inconclusive(format!(
                 "it ends any conversation after {heard} replies"
+            ));
+        }
+        let took = deadline::now().saturating_duration_since(self.since);
+        if let Some(idle) = self.patient.idle.filter(|idle| is_end && took >= *idle) {
+            return Finding::inconclusive(format!(
+                "it ended the conversation of a client that had read too slowly for --idle {idle:?}"
             ));
         }
         let (number, all) = (heard + 1, self.begun);

@@ -11,7 +11,7 @@ use switchboard_frame::{Decoder, Fields, Protocol, Role, Step};
 use super::canary::{self, Took};
 use super::child::Child;
 use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
-use super::link::{Heard, Link};
+use super::link::{Heard, Link, pause};
 use super::probe::{Asked, Finding, Verdict};
 use crate::args::DoctorArgs;
 use crate::exit::Failure;
@@ -29,6 +29,8 @@ const GAP: u32 = 2;
 const GAP_MAX: Duration = Duration::from_millis(200);
 /// A time of day that is told in seconds is another one after so long.
 const TICK: Duration = Duration::from_millis(1100);
+/// How long one that was started again may recover before it serves.
+const SERVING_MAX: Duration = Duration::from_secs(10);
 /// How long many exchanges may take, one behind the other.
 const IN_STEP_MAX: Duration = Duration::from_secs(10);
 
@@ -58,9 +60,14 @@ pub(super) struct Death {
 }
 
 impl Death {
-    /// How it ended, without its last words: what two deaths of one reason have in common.
+    /// How it ended: what two deaths of one reason have in common.
     pub(super) fn kind(&self) -> Option<&str> {
-        self.ended.as_deref().map(|ended| ended.split(';').next().unwrap_or(ended))
+        let ended = self.ended.as_deref()?;
+        match ended.contains("signal: ") {
+            true => ended.split([',', ';']).next(),
+            // An exit status by itself is the same for everything that nobody has caught.
+            false => Some(ended),
+        }
     }
 }
 
@@ -367,6 +374,28 @@ impl Patient {
     /// The server's processes, where it was started here.
     pub(super) fn child(&self) -> Option<&Child> {
         self.child.as_ref()
+    }
+
+    /// Starts it again, on the same port if need be, and waits until it serves: it may accept while
+    /// it recovers, and serve a moment later. That it does not is seen by whoever asks next.
+    ///
+    /// # Errors
+    /// It is not started here, or does not accept.
+    pub(super) fn restart(&self, on_the_same_port: bool) -> Asked {
+        self.started()?.restart(on_the_same_port).map_err(Finding::failed)?;
+        self.await_serving();
+        Ok(())
+    }
+
+    /// Waits until it serves, or has had time enough to do so.
+    pub(super) fn await_serving(&self) {
+        let until = deadline::after(SERVING_MAX);
+        let has_ended = || self.child().is_some_and(|child| child.ended().is_some());
+        while self.is_alive().is_err() && !has_ended() && !deadline::has_passed(until) {
+            if pause(self.times.gap, &self.stopper).is_err() {
+                return;
+            }
+        }
     }
 
     /// Bytes of memory that these have in use.

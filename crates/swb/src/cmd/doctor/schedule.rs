@@ -183,8 +183,8 @@ impl<'a> Schedule<'a> {
             None => Some(format!(
                 "not asked: the server lives, but serves no new client as it did before {id}"
             )),
-            Some(child) => {
-                let why = child.restart(false).err()?;
+            Some(_) => {
+                let why = self.patient.restart(false).err()?.came;
                 Some(format!("not asked: the server is gone since {id}: {why}"))
             }
         }

@@ -38,7 +38,10 @@ fn ask(patient: &Patient) -> Asked {
     // From its start, so that it can know.
     let limit = SPARE + child.processes().iter().map(Process::descriptors).max().unwrap_or(0);
     let asked = match child.restart_limited(limit) {
-        Ok(()) => ask_limited(patient, child),
+        Ok(()) => {
+            patient.await_serving();
+            ask_limited(patient, child)
+        }
         Err(why) => Err(Finding::inconclusive(format!("with {limit} descriptors: {why}"))),
     };
     // Told before it is gone for good, unless it was.
@@ -46,7 +49,7 @@ fn ask(patient: &Patient) -> Asked {
         Some(ended) if !found.came.contains(&ended) => found.and(&ended),
         _ => found,
     });
-    child.restart(false).map_err(Finding::failed)?;
+    patient.restart(false)?;
     asked
 }
 

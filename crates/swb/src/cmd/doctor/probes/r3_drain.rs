@@ -68,7 +68,7 @@ fn ask(patient: &Patient) -> Asked {
         Ok(heard) => Some(link.failed(heard).and(&format!("the reply has {size}"))),
         Err(found) => Some(found),
     };
-    child.restart(false).map_err(Finding::failed)?;
+    patient.restart(false)?;
     match failed {
         None if !ended => {
             let late =

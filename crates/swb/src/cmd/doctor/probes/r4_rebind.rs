@@ -54,11 +54,10 @@ fn is_bound_again(patient: &Patient, child: &Child) -> Result<bool, Finding> {
     clients.iter_mut().for_each(Link::break_off);
     drop(clients);
     let is_in_the_way = is_lingering(&patient.endpoint());
-    let again = child.restart(true);
-    if let Err(why) = again {
+    if let Err(found) = patient.restart(true) {
         // Elsewhere, for whoever is asked next; what comes of that is seen then.
-        let _ = child.restart(false);
-        return Err(Finding::failed(why));
+        let _ = patient.restart(false);
+        return Err(found);
     }
     patient.is_alive()?;
     Ok(is_in_the_way)
