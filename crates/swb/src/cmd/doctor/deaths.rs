@@ -38,7 +38,8 @@ impl Deaths {
         found: Option<Finding>,
         death: &Death,
     ) -> Finding {
-        let told = match death.kind().and_then(|kind| self.before(kind, probe.id)) {
+        let kind = death.kind();
+        let told = match kind.as_deref().and_then(|kind| self.before(kind, probe.id)) {
             Some(id) => format!("{death}; that is how it died in {id}: see there first"),
             None => death.to_string(),
         };
@@ -49,9 +50,9 @@ impl Deaths {
             Some(found) if found.verdict > Verdict::Ok => {
                 Finding { verdict: Verdict::Failed, ..found.and(&told) }
             }
-            _ => Finding::failed(told),
+            _ => Finding { sent: probe.sends.to_owned(), ..Finding::failed(told) },
         };
-        if death.kind().is_some_and(|kind| kind.contains("SIGPIPE")) {
+        if kind.is_some_and(|kind| kind.contains("SIGPIPE")) {
             return Finding { cause: Some(BROKEN_PIPE), ..finding };
         }
         match death.ended.is_some() && !DEADLY.contains(&probe.id) {

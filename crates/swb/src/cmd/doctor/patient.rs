@@ -61,13 +61,16 @@ pub(super) struct Death {
 
 impl Death {
     /// How it ended: what two deaths of one reason have in common.
-    pub(super) fn kind(&self) -> Option<&str> {
+    pub(super) fn kind(&self) -> Option<String> {
         let ended = self.ended.as_deref()?;
-        match ended.contains("signal: ") {
-            true => ended.split([',', ';']).next(),
-            // An exit status by itself is the same for everything that nobody has caught.
-            false => Some(ended),
-        }
+        let (how, words) = ended.split_once(';').unwrap_or((ended, ""));
+        Some(match how.split_once(',') {
+            Some((signal, _)) => signal.to_owned(),
+            None if how.contains("signal: ") => how.to_owned(),
+            // An exit status by itself is the same for everything that nobody has caught. In the
+            // words ports and addresses are others each time.
+            None => how.chars().chain(words.chars().filter(|c| !c.is_ascii_digit())).collect(),
+        })
     }
 }
 

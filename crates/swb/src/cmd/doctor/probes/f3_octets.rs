@@ -45,7 +45,7 @@ pub(super) static PROBE: Probe = Probe {
 };
 
 fn ask(patient: &Patient) -> Asked {
-    octets(patient)?;
+    octets(patient).map_err(|found| found.because(ONE_READ))?;
     let is_delimited = patient.is_delimited(&patient.request()?);
     let long = patient.max.map_or(LONG_BYTES as u64, |max| max.min(LONG_BYTES as u64));
     let long = usize::try_from(long).unwrap_or(LONG_BYTES);
@@ -64,7 +64,7 @@ fn octets(patient: &Patient) -> Asked {
         link.give(&[*byte])?;
         link.pause(gap)?;
     }
-    link.hear_answer(&request).map_err(|found| found.because(ONE_READ))
+    link.hear_answer(&request)
 }
 
 fn grows(patient: &Patient, long: usize) -> Asked {
