@@ -7,6 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::doctor;
 use crate::right::{Next, next, send, serving};
+use crate::scratch::Scratch;
+use crate::servers::is_there;
 
 /// A server that does the same with every connection; its address.
 fn each(serve: impl Fn(std::net::TcpStream) + Send + Sync + 'static) -> String {
@@ -111,4 +113,36 @@ fn no_server_has_an_exit_code_of_its_own() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let told = doctor(&address, &["--frame", "u32be", "--echo"]);
     assert_eq!((told.exit, told.stdout.as_str()), (3, ""), "{}", told.stderr);
+}
+
+/// Accepts at once, and says for a moment after each start that it is not ready.
+const STARTING: &str = r#"
+import socket, struct, sys, threading, time
+
+READY = time.monotonic() + 0.5
+
+def serve(conn):
+    while prefix := conn.recv(4, socket.MSG_WAITALL):
+        body = conn.recv(struct.unpack(">I", prefix)[0], socket.MSG_WAITALL)
+        if time.monotonic() < READY:
+            body = b"starting up"
+        conn.sendall(struct.pack(">I", len(body)) + body)
+    conn.close()
+
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"#;
+
+#[test]
+fn a_server_may_recover_after_a_start() {
+    if !is_there("python3") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let exec = format!("exec python3 '{}' {{port}}", scratch.file("server.py", STARTING));
+    let args = ["--frame", "u32be", "--echo", "--runs", "1", "--only", "F4,R4", "--exec", &exec];
+    let told = doctor("127.0.0.1:0", &args);
+    assert_eq!(told.exit, 0, "{}{}", told.stdout, told.stderr);
+    assert!(told.stdout.contains("\n2 ok in "), "{}", told.stdout);
 }

@@ -33,7 +33,7 @@ pub(super) const RESET_FOR_END: Cause = Cause {
 
 /// The end of input comes, and nothing follows from it.
 pub(super) const LEFT_OPEN: Cause = Cause {
-    bug: "recv's 0 is not looked at: behind the last reply the connection is left open",
+    bug: "recv's 0 is not looked at: after the last reply the connection is left open",
     cure: "recv's 0 is the end of input: answer what is whole, flush, then close",
 };
 

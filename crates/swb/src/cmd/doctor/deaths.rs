@@ -4,9 +4,43 @@
 //! of a death says no more than was seen. One mistake often shows in several probes; that the same
 //! end has been seen before is told, so that nobody looks for two.
 
+use std::fmt;
+
 use super::causes::{ALL_DIE, BROKEN_PIPE};
-use super::patient::{Death, Patient};
+use super::patient::Patient;
 use super::probe::{Finding, Probe, Verdict};
+
+/// What is known of a server that does not serve any more.
+pub(super) struct Death {
+    /// How its processes ended, where they are known and have ended.
+    pub(super) ended: Option<String>,
+    /// What a new client was given in the place of an answer.
+    pub(super) came: String,
+}
+
+impl Death {
+    /// How it ended: what two deaths of one reason have in common.
+    pub(super) fn kind(&self) -> Option<String> {
+        let ended = self.ended.as_deref()?;
+        let (how, words) = ended.split_once(';').unwrap_or((ended, ""));
+        Some(match how.split_once(',') {
+            Some((signal, _)) => signal.to_owned(),
+            None if how.contains("signal: ") => how.to_owned(),
+            // An exit status by itself is the same for everything that nobody has caught. In the
+            // words ports and addresses are others each time.
+            None => how.chars().chain(words.chars().filter(|c| !c.is_ascii_digit())).collect(),
+        })
+    }
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.ended {
+            Some(ended) => write!(f, "the server did not survive it: {ended}"),
+            None => write!(f, "after it a new conversation was not served: {}", self.came),
+        }
+    }
+}
 
 /// Those whose own bug is one that a server dies of.
 const DEADLY: &[&str] =

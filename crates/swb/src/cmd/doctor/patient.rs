@@ -1,6 +1,5 @@
 //! The server that is asked: how it is reached, what it answers, how long that takes.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -10,8 +9,9 @@ use switchboard_frame::{Decoder, Fields, Protocol, Role, Step};
 
 use super::canary::{self, Took};
 use super::child::Child;
+use super::deaths::Death;
 use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
-use super::link::{Heard, Link, pause};
+use super::link::{self, Heard, Link};
 use super::probe::{Asked, Finding, Verdict};
 use crate::args::DoctorArgs;
 use crate::exit::Failure;
@@ -29,6 +29,8 @@ const GAP: u32 = 2;
 const GAP_MAX: Duration = Duration::from_millis(200);
 /// A time of day that is told in seconds is another one after so long.
 const TICK: Duration = Duration::from_millis(1100);
+/// How long one that was started here may answer otherwise than it is said to.
+const STARTING_MAX: Duration = Duration::from_secs(3);
 /// How long one that was started again may recover before it serves.
 const SERVING_MAX: Duration = Duration::from_secs(10);
 /// How long many exchanges may take, one behind the other.
@@ -49,38 +51,6 @@ pub(super) struct Times {
     pub(super) usual: Duration,
     /// The slowest of it.
     pub(super) slowest: Duration,
-}
-
-/// What is known of a server that does not serve any more.
-pub(super) struct Death {
-    /// How its processes ended, where they are known and have ended.
-    pub(super) ended: Option<String>,
-    /// What a new client was given in the place of an answer.
-    pub(super) came: String,
-}
-
-impl Death {
-    /// How it ended: what two deaths of one reason have in common.
-    pub(super) fn kind(&self) -> Option<String> {
-        let ended = self.ended.as_deref()?;
-        let (how, words) = ended.split_once(';').unwrap_or((ended, ""));
-        Some(match how.split_once(',') {
-            Some((signal, _)) => signal.to_owned(),
-            None if how.contains("signal: ") => how.to_owned(),
-            // An exit status by itself is the same for everything that nobody has caught. In the
-            // words ports and addresses are others each time.
-            None => how.chars().chain(words.chars().filter(|c| !c.is_ascii_digit())).collect(),
-        })
-    }
-}
-
-impl fmt::Display for Death {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.ended {
-            Some(ended) => write!(f, "the server did not survive it: {ended}"),
-            None => write!(f, "after it a new conversation was not served: {}", self.came),
-        }
-    }
 }
 
 pub(super) struct Patient {
@@ -157,7 +127,20 @@ impl Patient {
         let transport =
             self.endpoint().connect(&self.options).map_err(crate::args::not_connected)?;
         drop(transport);
-        Ok(self.measure())
+        let until = deadline::after(STARTING_MAX);
+        loop {
+            let asked = self.measure();
+            // One that has just been started may accept, and say that it is not ready.
+            let may_be_starting = self.child().is_some_and(|child| child.ended().is_none())
+                && !self.is_silent
+                && !deadline::has_passed(until);
+            if asked.is_ok()
+                || !may_be_starting
+                || link::pause(self.times.gap, &self.stopper).is_err()
+            {
+                return Ok(asked);
+            }
+        }
     }
 
     fn measure(&mut self) -> Asked {
@@ -395,7 +378,7 @@ impl Patient {
         let until = deadline::after(SERVING_MAX);
         let has_ended = || self.child().is_some_and(|child| child.ended().is_some());
         while self.is_alive().is_err() && !has_ended() && !deadline::has_passed(until) {
-            if pause(self.times.gap, &self.stopper).is_err() {
+            if link::pause(self.times.gap, &self.stopper).is_err() {
                 return;
             }
         }

@@ -47,6 +47,6 @@ fn ends(link: &mut Link) -> Asked {
         Heard::End(Close::Fin, 0) => Ok(()),
         heard @ Heard::End(..) => Err(link.failed(heard).as_weak().because(RESET_FOR_END)),
         heard @ Heard::Silence(..) => Err(link.failed(heard).as_weak().because(LEFT_OPEN)),
-        heard => Err(link.failed(heard).and("behind the last reply").because(TOO_MUCH)),
+        heard => Err(link.failed(heard).and("after the last reply").because(TOO_MUCH)),
     }
 }

@@ -13,7 +13,7 @@ const WATCH: Duration = Duration::from_millis(500);
 pub(super) static PROBE: Probe = Probe {
     id: "C4",
     name: "end when idle",
-    sends: "nothing but the end of input (SHUT_WR); and again behind a reply",
+    sends: "nothing but the end of input (SHUT_WR); and again after a reply",
     right: "it closes soon, with FIN",
     bug: "recv's 0 is not looked at: the connection stays in CLOSE_WAIT, or is read for ever",
     cure: "recv's 0 is the end of input: stop reading, close",

@@ -29,7 +29,7 @@ pub(super) static PROBE: Probe = Probe {
     id: "F11",
     name: "no delimiter",
     sends: "bytes without a delimiter, without an end",
-    right: "the conversation is ended at the limit",
+    right: "the conversation is ended at the limit, or the rest is thrown away: memory is bounded",
     bug: "the buffer grows until a delimiter comes, whatever that takes",
     cure: "a limit on what is kept while a delimiter is looked for",
     intrusive: false,

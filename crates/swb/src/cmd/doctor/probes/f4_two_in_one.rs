@@ -9,7 +9,7 @@ pub(super) static PROBE: Probe = Probe {
     name: "two in one",
     sends: "two messages in one write",
     right: "two replies, in order, without more input",
-    bug: "what is behind the first message waits in a buffer for the next read",
+    bug: "what comes after the first message waits in a buffer for the next read",
     cure: "handle every whole message in the buffer before reading again",
     intrusive: false,
     how: How::InTurn,

@@ -50,7 +50,7 @@ fn ask(patient: &Patient) -> Asked {
     let now = patient.child().map(Child::usage);
     if let Some(taken) = now.zip(before).and_then(|(now, before)| now.memory_taken(&before, length))
     {
-        return Err(link.failed(format_args!("nothing behind the header was sent, and {taken}")));
+        return Err(link.failed(format_args!("nothing after the header was sent, and {taken}")));
     }
     match reaction {
         Reaction::Rejects => Ok(()),

@@ -31,7 +31,7 @@ pub(super) static PROBE: Probe = Probe {
     id: "R2",
     name: "leak",
     sends: "conversations that end in six ways, whole, cut off and reset, in rounds of 300",
-    right: "descriptors, processes and memory are the same after each round",
+    right: "after a few rounds descriptors, processes and memory stay as they are",
     bug: "what belongs to a connection is given back where it ends well, and forgotten where not",
     cure: "one owner for all that a connection has, released on every way out",
     intrusive: true,

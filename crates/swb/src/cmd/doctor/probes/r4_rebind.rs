@@ -20,7 +20,7 @@ pub(super) static PROBE: Probe = Probe {
     sends: "SIGKILL to the server while clients are connected, and starts it again at once",
     right: "it listens again on the same address",
     bug: "no SO_REUSEADDR: for a minute the old connections (TIME_WAIT) are in the way of bind; or \
-          the socket file of the one before is",
+          the old socket file is",
     cure: "SO_REUSEADDR before bind, on every Unix system; remove a socket file that nobody serves",
     intrusive: true,
     how: How::Last,
