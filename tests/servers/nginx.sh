@@ -14,7 +14,7 @@ http {
     client_body_temp_path 1; proxy_temp_path 2; fastcgi_temp_path 3; uwsgi_temp_path 4;
     scgi_temp_path 5;
     keepalive_timeout 5s; keepalive_requests 1000000000;
-    client_header_timeout 5s; client_body_timeout 5s; send_timeout 5s;
+    client_header_timeout 5s; client_body_timeout 5s; send_timeout 60s;
     server { listen 127.0.0.1:$1; location / { return 200 "ok"; } }
 }
 END
