@@ -45,6 +45,7 @@ pub use error::{ErrorKind, FrameError, FramingError};
 pub use fields::Field;
 pub use framing::Framing;
 pub use length_field::{LengthField, LengthForm};
+pub use parse::parse_size;
 pub use presets::{Preset, preset, presets};
 pub use protocol::{Coupler, Protocol, Role, Switch};
 pub use step::{Decode, Discarded, Frame, Skipped, Step};

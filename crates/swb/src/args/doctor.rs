@@ -8,6 +8,13 @@ use clap::{Arg, ArgGroup, Args};
 use crate::args::{ConnectionArgs, FieldArgs, FramingArgs};
 use crate::units;
 
+/// More runs of a probe tell nothing new.
+const RUNS_MAX: usize = 1000;
+/// A longer pause is not what a network does between two segments.
+const GAP_MAX: Duration = Duration::from_secs(10);
+/// What a server is said to do within a time is waited for, so long and a little longer.
+const STATED_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// Find out what a server's socket code gets wrong.
 ///
 /// Sends what the network sends sooner or later: messages in pieces, glued together, cut off;
@@ -83,11 +90,11 @@ pub(crate) struct DoctorArgs {
     pub(crate) exec: Option<String>,
 
     /// How long the server lets a client be silent before it closes
-    #[arg(long, value_name = "TIME", value_parser = units::patience)]
+    #[arg(long, value_name = "TIME", value_parser = stated)]
     pub(crate) idle: Option<Duration>,
 
     /// How soon the server finds out that a client is dead
-    #[arg(long, value_name = "TIME", value_parser = units::patience)]
+    #[arg(long, value_name = "TIME", value_parser = stated)]
     pub(crate) dead: Option<Duration>,
 
     /// Ask these alone: F1,C3
@@ -95,11 +102,11 @@ pub(crate) struct DoctorArgs {
     pub(crate) only: Vec<String>,
 
     /// How often each is asked
-    #[arg(long, value_name = "N", default_value = "3", value_parser = units::at_least_one)]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = runs)]
     pub(crate) runs: usize,
 
     /// The pause between two pieces of what is cut
-    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "20ms")]
+    #[arg(long, value_name = "TIME", value_parser = gap, default_value = "20ms")]
     #[arg(hide_short_help = true)]
     pub(crate) gap: Duration,
 
@@ -118,6 +125,18 @@ pub(crate) struct DoctorArgs {
     /// Write the results as JUnit's XML too
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+}
+
+fn runs(text: &str) -> Result<usize, String> {
+    units::one_up_to(text, RUNS_MAX)
+}
+
+fn gap(text: &str) -> Result<Duration, String> {
+    units::patience_up_to(text, GAP_MAX)
+}
+
+fn stated(text: &str) -> Result<Duration, String> {
+    units::patience_up_to(text, STATED_MAX)
 }
 
 /// What has to be written, but where nothing is asked and it is of no matter.

@@ -3,8 +3,10 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::doctor;
+use crate::right::{Next, next, send, serving};
 
 /// A server that does the same with every connection; its address.
 fn each(serve: impl Fn(std::net::TcpStream) + Send + Sync + 'static) -> String {
@@ -48,21 +50,60 @@ fn without_a_baseline_nothing_is_asked() {
 /// As of a server that says what time it is.
 #[test]
 fn what_is_expected_may_be_how_it_begins() {
-    let address = each(|mut stream| {
-        let mut some = [0; 64];
-        let mut number = b'0';
-        while stream.read(&mut some).is_ok_and(|bytes| bytes > 0) {
-            let _ = stream.write_all(&[&b"\0\0\0\x04no "[..], &[number]].concat());
-            number += 1;
-        }
-    });
+    let address = counting("no ");
     let ask = ["--frame", "u32be", "--only", "C4", "--runs", "1", "--send", "hi"];
     let told = doctor(&address, &[&ask[..], &["--expect-start", "no "]].concat());
     assert_eq!(told.exit, 0, "{}{}", told.stdout, told.stderr);
     let told = doctor(&address, &[&ask[..], &["--expect-start", "yes"]].concat());
     assert!(told.exit == 2 && told.stderr.contains("came   a message of 4 bytes: no 0"));
+    let told = doctor(&address, &[&ask[..], &["--expect", "no 0"]].concat());
+    assert_eq!((told.exit, told.stdout.as_str()), (2, ""), "{}", told.stderr);
+    let came = "came   a message of 4 bytes: no 1; 1 reply before it had been as expected; it is \
+                not what was expected from its byte 4 on; if the rest is another one each time: \
+                --expect-start 'no '";
+    assert!(told.stderr.contains(came), "{}", told.stderr);
+}
+
+/// A reply is a reply: nobody has said which.
+#[test]
+fn without_an_expectation_any_one_message_is_the_answer() {
+    let address = counting("");
+    let ask = ["--frame", "u32be", "--send", "hi", "--only", "F1,F4,F6,C1", "--runs", "1"];
     let told = doctor(&address, &ask);
-    assert!(told.exit == 2 && told.stderr.contains("came   a message of 4 bytes: no 1"));
+    assert_eq!(told.exit, 0, "{}{}", told.stdout, told.stderr);
+    assert!(told.stderr.contains("any one message counts as the answer"), "{}", told.stderr);
+}
+
+/// Ten exchanges take no second, and a clock tells the same time in all of them.
+#[test]
+fn an_answer_with_the_time_in_it_is_found_out_before_anything_is_asked() {
+    let date = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let address = serving(move |mut stream| {
+        while let Next::Message(_) = next(&mut stream)? {
+            send(&mut stream, format!("ok\nDate: {}", date()).as_bytes())?;
+        }
+        Ok(())
+    });
+    let ask = ["--frame", "u32be", "--only", "F1", "--runs", "1", "--send", "hi"];
+    // It may be the next second by then: what is told is the same.
+    let expect = format!("ok\nDate: {}", date());
+    let told = doctor(&address, &[&ask[..], &["--expect", &expect]].concat());
+    assert_eq!((told.exit, told.stdout.as_str()), (2, ""), "{}", told.stderr);
+    assert!(told.stderr.contains("--expect-start 'ok\\n'"), "{}", told.stderr);
+    let told = doctor(&address, &[&ask[..], &["--expect-start", "ok\\n"]].concat());
+    assert_eq!(told.exit, 0, "{}", told.stderr);
+}
+
+/// A server whose replies are these words and a number, of each conversation from 0 on.
+fn counting(words: &'static str) -> String {
+    serving(move |mut stream| {
+        let mut number = 0;
+        while let Next::Message(_) = next(&mut stream)? {
+            send(&mut stream, format!("{words}{number}").as_bytes())?;
+            number += 1;
+        }
+        Ok(())
+    })
 }
 
 #[test]

@@ -8,6 +8,8 @@
 mod baseline;
 mod exec;
 mod intrusive;
+mod junit;
+mod manners;
 mod mutants;
 mod reference;
 mod refusals;

@@ -1,5 +1,6 @@
 //! The server that is asked: how it is reached, what it answers, how long that takes.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -9,13 +10,14 @@ use switchboard_frame::{Decoder, Fields, Protocol, Role, Step};
 
 use super::canary::{self, Took};
 use super::child::Child;
-use super::exchange::{Exchange, Reply, Request, Requests, SIZED_BYTES_MAX};
+use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
 use super::link::{Heard, Link};
 use super::probe::{Asked, Finding, Verdict};
 use crate::args::DoctorArgs;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::payload;
 use crate::printer::Printer;
+use crate::units;
 
 /// Exchanges of the calibration.
 const EXCHANGES: usize = 10;
@@ -26,8 +28,14 @@ const PATIENCE_MAX: Duration = Duration::from_secs(10);
 /// The gap between two pieces is at least so many times that, up to a bound.
 const GAP: u32 = 2;
 const GAP_MAX: Duration = Duration::from_millis(200);
+/// A time of day that is told in seconds is another one after so long.
+const TICK: Duration = Duration::from_millis(1100);
 /// How long many exchanges may take, one behind the other.
 const IN_STEP_MAX: Duration = Duration::from_secs(10);
+
+/// Why that is not asked which takes two clients at once.
+pub(super) const ONE_AT_A_TIME: &str =
+    "it takes two clients at once, and one blocks all others: K1";
 
 /// How long things take.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +48,30 @@ pub(super) struct Times {
     pub(super) usual: Duration,
     /// The slowest of it.
     pub(super) slowest: Duration,
+}
+
+/// What is known of a server that does not serve any more.
+pub(super) struct Death {
+    /// How its processes ended, where they are known and have ended.
+    pub(super) ended: Option<String>,
+    /// What a new client was given in the place of an answer.
+    pub(super) came: String,
+}
+
+impl Death {
+    /// How it ended, without its last words: what two deaths of one reason have in common.
+    pub(super) fn kind(&self) -> Option<&str> {
+        self.ended.as_deref().map(|ended| ended.split(';').next().unwrap_or(ended))
+    }
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.ended {
+            Some(ended) => write!(f, "the server did not survive it: {ended}"),
+            None => write!(f, "after it a new conversation was not served: {}", self.came),
+        }
+    }
 }
 
 pub(super) struct Patient {
@@ -103,7 +135,8 @@ impl Patient {
             stopper: stopper.clone(),
         };
         let first = patient.try_requests()?.next();
-        first.map_err(|error| Failure::new(Exit::BadFrame, error))?;
+        let flag = if args.echo { "--echo" } else { "--send" };
+        first.map_err(|error| Failure::usage(format_args!("{flag}: {error}")))?;
         // Last, so that wrong usage is told before anything is started.
         if let Some(command) = &args.exec {
             patient.child = Some(Child::start(args, command, patient.options.clone(), stopper)?);
@@ -126,7 +159,7 @@ impl Patient {
 
     fn measure(&mut self) -> Asked {
         let mut link = self.link()?;
-        let mut took = Vec::new();
+        let (mut took, mut tells_time) = (Vec::new(), false);
         for number in 0..EXCHANGES {
             let mut requests = self.requests()?;
             let request = self.nth(&mut requests, number)?;
@@ -135,12 +168,22 @@ impl Patient {
             let reply = match link.hear()? {
                 Heard::Message(reply) if request.is_answered_by(&reply) => reply,
                 heard => {
-                    self.is_silent = matches!(heard, Heard::Silence(..));
-                    return Err(link.failed(heard));
+                    self.is_silent = number == 0 && matches!(heard, Heard::Silence(..));
+                    return Err(self.unexpected(&link, heard, number));
                 }
             };
             took.push(deadline::now().saturating_duration_since(began));
-            self.learn(reply);
+            tells_time |= reply.iter().any(u8::is_ascii_digit);
+        }
+        if tells_time && self.exchange.is_exact() {
+            // By then a clock tells another time.
+            link.pause(TICK)?;
+            let request = self.request()?;
+            link.give(&request.bytes)?;
+            match link.hear()? {
+                Heard::Message(reply) if request.is_answered_by(&reply) => {}
+                heard => return Err(self.unexpected(&link, heard, EXCHANGES)),
+            }
         }
         let took = Took::of(took);
         self.times.usual = took.median();
@@ -159,11 +202,28 @@ impl Patient {
         Ok(request)
     }
 
-    /// The first reply to a fixed request is what it has to answer from here on.
-    fn learn(&mut self, answer: Vec<u8>) {
-        if let Exchange::Fixed { reply: reply @ None, .. } = &mut self.exchange {
-            *reply = Some(Reply::new(answer));
+    /// What is to be said when this came in the place of an answer, behind so many right ones.
+    fn unexpected(&self, link: &Link, heard: Heard, behind: usize) -> Finding {
+        let differs = match (&heard, &self.exchange) {
+            (Heard::Message(came), Exchange::Fixed { reply: Some(reply), .. }) => {
+                Some(reply.difference(came))
+            }
+            _ => None,
+        };
+        let mut found = link.failed(heard);
+        if behind > 0 {
+            let replies = units::count(behind as u64, "reply");
+            found = found.and(&format!("{replies} before it had been as expected"));
         }
+        differs.map_or(found.clone(), |differs| found.and(&differs))
+    }
+
+    /// What a user has to know of how answers are judged.
+    pub(super) fn judges_answers_by(&self) -> Option<&'static str> {
+        matches!(self.exchange, Exchange::Fixed { reply: None, .. }).then_some(
+            "no --expect and no --expect-start: any one message counts as the answer, so a wrong \
+             one is not seen",
+        )
     }
 
     /// Whether a reply comes once the end of input has: what is said of a server that answers
@@ -295,8 +355,8 @@ impl Patient {
         link.exchange(&self.request()?)
     }
 
-    /// How it is known to be dead, where it does not serve any more.
-    pub(super) fn death(&self) -> Option<String> {
+    /// How it is known to be dead, or as good as that, where it does not serve any more.
+    pub(super) fn death(&self) -> Option<Death> {
         let dead = |found: &Finding| found.verdict == Verdict::Failed;
         let found = self.is_alive().or_else(|_| self.is_alive()).err().filter(dead)?;
         let ended = self.child().and_then(|child| {
@@ -304,10 +364,12 @@ impl Patient {
             child.usage_when(|usage| usage.processes == 0, self.times.patience);
             child.ended()
         });
-        Some(match ended {
-            Some(ended) => format!("the server did not survive it: {ended}"),
-            None => format!("after it a new conversation was not served: {}", found.came),
-        })
+        Some(Death { ended, came: found.came })
+    }
+
+    /// Whether nobody is there any more to let a client in, as far as one can tell.
+    pub(super) fn is_gone(&self) -> bool {
+        self.endpoint().connect(&self.options).is_err()
     }
 
     /// Where it is: it may be started again on another port.
@@ -320,6 +382,11 @@ impl Patient {
         self.child.as_ref()
     }
 
+    /// Bytes of memory that these have in use.
+    pub(super) fn memory_bytes(&self) -> Option<u64> {
+        self.child().map(|child| child.usage().resident)
+    }
+
     /// The same, for what cannot be asked without.
     pub(super) fn started(&self) -> Result<&Child, Finding> {
         let why = "the server's processes are known only where it is started here: --exec COMMAND";
@@ -329,12 +396,15 @@ impl Patient {
     /// The same, of a server that something has been done to.
     pub(super) fn survives(&self, link: &Link) -> Asked {
         link.pause(self.times.gap)?;
-        self.is_alive().map_err(|found| match found.verdict {
+        let Err(found) = self.is_alive() else { return Ok(()) };
+        match found.verdict {
+            // Of one that serves nobody beside this client it is seen when that one has gone.
+            Verdict::Failed if !self.serves_side_by_side() => Ok(()),
             Verdict::Failed => {
-                link.failed(format_args!("a new conversation, then: {}", found.came))
+                Err(link.failed(format_args!("a new conversation, then: {}", found.came)))
             }
-            _ => found,
-        })
+            _ => Err(found),
+        }
     }
 
     /// Whether a client is served beside another one that is silent. Where none is, nothing can be

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use switchboard::deadline;
 
+use super::super::causes::ONE_READ;
 use super::super::link::{Heard, Went, told};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
@@ -63,7 +64,7 @@ fn octets(patient: &Patient) -> Asked {
         link.give(&[*byte])?;
         link.pause(gap)?;
     }
-    link.hear_answer(&request)
+    link.hear_answer(&request).map_err(|found| found.because(ONE_READ))
 }
 
 fn grows(patient: &Patient, long: usize) -> Asked {

@@ -24,5 +24,5 @@ fn ask(patient: &Patient) -> Asked {
     if matches!(patient.endpoint(), Endpoint::Tls { .. }) {
         links.push(patient.bare_connection()?);
     }
-    are_closed_within(&mut links, idle)
+    are_closed_within(&mut links, idle, patient)
 }
