@@ -160,6 +160,16 @@ impl Link {
         }
     }
 
+    /// Sends what every conversation begins with: of what a probe sends it is no part.
+    pub(super) fn begin(&mut self, opening: &[u8]) -> Asked {
+        if opening.is_empty() {
+            return Ok(());
+        }
+        self.give(opening)?;
+        self.sent = Sent::default();
+        Ok(())
+    }
+
     /// Sends what a right server takes.
     pub(super) fn give(&mut self, bytes: &[u8]) -> Asked {
         match self.send(bytes)? {

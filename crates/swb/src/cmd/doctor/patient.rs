@@ -15,6 +15,7 @@ use super::link::{self, Heard, Link};
 use super::probe::{Asked, Finding, Verdict};
 use crate::args::DoctorArgs;
 use crate::exit::Failure;
+use crate::payload;
 use crate::printer::Printer;
 use crate::units;
 
@@ -60,6 +61,8 @@ pub(super) struct Patient {
     protocol: Protocol,
     exchange: Exchange,
     fields: Fields,
+    /// What each conversation begins with.
+    opening: Vec<u8>,
     greeting: u16,
     pub(super) times: Times,
     /// The largest body, where it was said.
@@ -90,6 +93,10 @@ impl Patient {
             protocol: args.framing.protocol()?,
             exchange: Exchange::new(args)?,
             fields: args.fields.build()?,
+            opening: match &args.open {
+                Some(text) => payload::read(text, args.hex)?,
+                None => Vec::new(),
+            },
             greeting: args.greeting,
             times: Times {
                 gap: args.gap,
@@ -244,9 +251,10 @@ impl Patient {
         Ok(Link::new(transport, &self.protocol, self.times, self.stopper.clone()))
     }
 
-    /// A new conversation, past what the server says by itself.
+    /// A new conversation, past its opening and what the server says to it, or by itself.
     pub(super) fn link(&self) -> Result<Link, Finding> {
         let mut link = self.connection()?;
+        link.begin(&self.opening)?;
         for number in 1..=self.greeting {
             match link.hear()? {
                 Heard::Message(_) => {}
@@ -256,6 +264,11 @@ impl Patient {
             }
         }
         Ok(link)
+    }
+
+    /// One that says nothing from its very start.
+    pub(super) fn mute_link(&self) -> Result<Link, Finding> {
+        if self.opening.is_empty() { self.link() } else { self.connection() }
     }
 
     /// Those of one conversation.

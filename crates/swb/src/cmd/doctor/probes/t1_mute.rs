@@ -20,7 +20,7 @@ pub(super) static PROBE: Probe = Probe {
 
 fn ask(patient: &Patient) -> Asked {
     let idle = idle_time(patient)?;
-    let mut links = vec![patient.link()?];
+    let mut links = vec![patient.mute_link()?];
     if matches!(patient.endpoint(), Endpoint::Tls { .. }) {
         links.push(patient.bare_connection()?);
     }
