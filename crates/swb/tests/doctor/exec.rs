@@ -140,6 +140,17 @@ fn of_a_server_that_throws_the_exception_is_told() {
 }
 
 #[test]
+fn a_server_that_dies_of_the_first_messages_is_told_with_its_last_words() {
+    if is_there("python3") {
+        let serve = "socket.create_server((\"127.0.0.1\", {port})); c, _ = s.accept(); c.recv(9)";
+        let exec = format!("python3 -c 'import socket; s = {serve}; 1 / 0'");
+        let why = "did not survive the first messages, so nothing was asked: it ended with exit \
+                   status: 1; the last it said: ZeroDivisionError: division by zero\n";
+        is_refused("127.0.0.1:0", &exec, 2, why);
+    }
+}
+
+#[test]
 fn a_server_that_never_listens_is_waited_for_no_longer_than_was_said() {
     let wait = ["--connect-timeout", "300ms"];
     let ask = |exec: &str| {

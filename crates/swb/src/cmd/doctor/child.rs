@@ -128,6 +128,12 @@ impl Child {
         self.lock().ended()
     }
 
+    /// The same, of what may be about to end.
+    pub(super) fn ended_within(&self, time: Duration) -> Option<String> {
+        self.usage_when(|usage| usage.processes == 0, time);
+        self.ended()
+    }
+
     fn has_ended(&self) -> bool {
         self.ended().is_some()
     }
