@@ -97,9 +97,9 @@ fn an_interrupted_run_is_not_green() {
     let scratch = Scratch::new();
     let file = scratch.path("doctor.xml");
     let (child, _) = under_way(&scratch, 2, &["--junit", &file]);
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let told = Told::from(child.wait_with_output().unwrap());
-    assert_eq!(told.exit, 130, "{}", told.stderr);
+    assert_eq!(told.exit, 143, "{}", told.stderr);
     let Some(lines) = read(&file) else { return };
     begins(
         &lines,

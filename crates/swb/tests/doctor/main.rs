@@ -11,6 +11,7 @@ mod intrusive;
 mod junit;
 mod manners;
 mod mutants;
+mod page;
 mod reference;
 mod refusals;
 mod report;
