@@ -120,7 +120,7 @@ pub(crate) struct DoctorArgs {
     pub(crate) json: bool,
 
     /// Write the results as JUnit's XML too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "list")]
     pub(crate) junit: Option<PathBuf>,
 }
 

@@ -100,7 +100,11 @@ fn a_doctor_that_is_killed_takes_its_server_with_it() {
     let ended = stream.read(&mut [0; 64]);
     let is_time_out = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
     assert!(!ended.as_ref().is_err_and(is_time_out), "the server is still there");
-    // This one has left the group, which is all that the guard knows.
+    end_astray(&scratch);
+}
+
+/// Ends the one that has left the group, which is all that the guard knows.
+pub(crate) fn end_astray(scratch: &Scratch) {
     let ids = fs::read_to_string(scratch.path("ids")).unwrap();
     let astray = ids.lines().nth(1).unwrap().parse().unwrap();
     kill_process(Pid::from_raw(astray).unwrap(), Signal::KILL).unwrap();
@@ -160,8 +164,8 @@ fn a_server_that_never_listens_is_waited_for_no_longer_than_was_said() {
         told.stderr
     };
     let told = ask("echo warming up; exec sleep 1000; {port}");
-    let why = "waited for 300ms (--connect-timeout); what was started still runs (sleep); the last \
-               it said: warming up\n";
+    let why = "300ms were waited (--connect-timeout), and what was started still runs (sleep); the \
+               last it said: warming up\n";
     assert!(told.contains(why), "{told}");
     let told = ask(&own("127.0.0.1:0 --frame u32be echo; {port}"));
     assert!(told.contains("still runs (swb), and listens on port "), "{told}");

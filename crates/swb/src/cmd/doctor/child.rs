@@ -224,7 +224,7 @@ impl Child {
             false => format!(", and listens on port {}", ports.join(", ")),
         };
         format!(
-            "the server does not accept on {endpoint}: it was waited for {:?} (--connect-timeout); \
+            "the server does not accept on {endpoint}: {:?} were waited (--connect-timeout), and \
              what was started still runs ({}){instead}{}",
             self.start_max,
             commands.join(", "),
