@@ -277,7 +277,7 @@ impl<'a> Flood<'a> {
 
     /// Bytes of a reply, at the least.
     fn reply_bytes(&self) -> u64 {
-        self.like.reply_bytes_min().max(1) as u64
+        self.patient.reply_bytes(&self.like).max(1) as u64
     }
 }
 
