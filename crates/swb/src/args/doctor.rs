@@ -27,8 +27,12 @@ const STATED_MAX: Duration = Duration::from_secs(24 * 3600);
 /// but bytes. With --exec it is started here, and its memory, descriptors and processor time are
 /// looked at too.
 ///
-/// Exit 0 when every probe is well, 1 when something failed, 2 when nothing could be asked, 3 when
-/// there is no server.
+/// Exit 0 when nothing failed, 1 when something did, 2 when nothing could be asked, 3 when there is
+/// no server, 130 when it was interrupted: what is known by then is told.
+///
+/// What is asked in turn takes ten minutes for each of --runs at the most, about a minute with a
+/// healthy server; beside that --idle and --dead are waited for. It holds one message of each
+/// conversation, of --max or 64 MiB at the most, and has fewer than 256 descriptors.
 #[derive(Args)]
 #[command(group = ArgGroup::new("exchange").required(true).args(["echo", "send", "list"]))]
 #[command(mut_arg("endpoint", |arg| for_all_but_the_list(arg, "localhost:1")))]
@@ -84,8 +88,8 @@ pub(crate) struct DoctorArgs {
 
     /// Start the server with sh: {port}, or {endpoint}, is where it has to listen
     ///
-    /// With port 0 in ENDPOINT a free one is chosen. It is ended at the end, with all that it has
-    /// started.
+    /// With port 0 in ENDPOINT a free one is chosen. It has --connect-timeout until it accepts, and
+    /// is ended at the end, with all that it has started.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) exec: Option<String>,
 
@@ -123,7 +127,7 @@ pub(crate) struct DoctorArgs {
     pub(crate) json: bool,
 
     /// Write the results as JUnit's XML too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "list")]
     pub(crate) junit: Option<PathBuf>,
 }
 

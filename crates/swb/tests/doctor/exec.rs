@@ -100,7 +100,11 @@ fn a_doctor_that_is_killed_takes_its_server_with_it() {
     let ended = stream.read(&mut [0; 64]);
     let is_time_out = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
     assert!(!ended.as_ref().is_err_and(is_time_out), "the server is still there");
-    // This one has left the group, which is all that the guard knows.
+    end_astray(&scratch);
+}
+
+/// Ends the one that has left the group, which is all that the guard knows.
+pub(crate) fn end_astray(scratch: &Scratch) {
     let ids = fs::read_to_string(scratch.path("ids")).unwrap();
     let astray = ids.lines().nth(1).unwrap().parse().unwrap();
     kill_process(Pid::from_raw(astray).unwrap(), Signal::KILL).unwrap();
@@ -140,6 +144,17 @@ fn of_a_server_that_throws_the_exception_is_told() {
 }
 
 #[test]
+fn a_server_that_dies_of_the_first_messages_is_told_with_its_last_words() {
+    if is_there("python3") {
+        let serve = "socket.create_server((\"127.0.0.1\", {port})); c, _ = s.accept(); c.recv(9)";
+        let exec = format!("python3 -c 'import socket; s = {serve}; 1 / 0'");
+        let why = "did not survive the first messages, so nothing was asked: it ended with exit \
+                   status: 1; the last it said: ZeroDivisionError: division by zero\n";
+        is_refused("127.0.0.1:0", &exec, 2, why);
+    }
+}
+
+#[test]
 fn a_server_that_never_listens_is_waited_for_no_longer_than_was_said() {
     let wait = ["--connect-timeout", "300ms"];
     let ask = |exec: &str| {
@@ -149,8 +164,8 @@ fn a_server_that_never_listens_is_waited_for_no_longer_than_was_said() {
         told.stderr
     };
     let told = ask("echo warming up; exec sleep 1000; {port}");
-    let why = "waited for 300ms (--connect-timeout); what was started still runs (sleep); the last \
-               it said: warming up\n";
+    let why = "300ms were waited (--connect-timeout), and what was started still runs (sleep); the \
+               last it said: warming up\n";
     assert!(told.contains(why), "{told}");
     let told = ask(&own("127.0.0.1:0 --frame u32be echo; {port}"));
     assert!(told.contains("still runs (swb), and listens on port "), "{told}");

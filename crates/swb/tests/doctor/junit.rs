@@ -5,7 +5,7 @@ use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::exec::under_way;
+use crate::exec::{end_astray, under_way};
 use crate::right::{Next, next, send, serving};
 use crate::scratch::Scratch;
 use crate::servers::{FRAGILE, is_there, own};
@@ -97,9 +97,9 @@ fn an_interrupted_run_is_not_green() {
     let scratch = Scratch::new();
     let file = scratch.path("doctor.xml");
     let (child, _) = under_way(&scratch, 2, &["--junit", &file]);
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let told = Told::from(child.wait_with_output().unwrap());
-    assert_eq!(told.exit, 130, "{}", told.stderr);
+    assert_eq!(told.exit, 143, "{}", told.stderr);
     let Some(lines) = read(&file) else { return };
     begins(
         &lines,
@@ -111,6 +111,18 @@ fn an_interrupted_run_is_not_green() {
             "the run|error|interrupted: 1 of 3 probes not asked",
         ],
     );
+}
+
+#[test]
+fn a_run_that_is_killed_is_not_green() {
+    let scratch = Scratch::new();
+    let file = scratch.path("doctor.xml");
+    let (mut child, _) = under_way(&scratch, 2, &["--junit", &file]);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    end_astray(&scratch);
+    let Some(lines) = read(&file) else { return };
+    begins(&lines, &["swb doctor 1 0 1 0", "the run|error|the doctor was killed"]);
 }
 
 #[test]

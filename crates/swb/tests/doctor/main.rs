@@ -7,11 +7,13 @@
 
 mod baseline;
 mod causes;
+mod bounds;
 mod exec;
 mod intrusive;
 mod junit;
 mod manners;
 mod mutants;
+mod page;
 mod reference;
 mod refusals;
 mod report;

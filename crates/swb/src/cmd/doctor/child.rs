@@ -132,6 +132,12 @@ impl Child {
         self.lock().ended()
     }
 
+    /// The same, of what may be about to end.
+    pub(super) fn ended_within(&self, time: Duration) -> Option<String> {
+        self.usage_when(|usage| usage.processes == 0, time);
+        self.ended()
+    }
+
     fn has_ended(&self) -> bool {
         self.ended().is_some()
     }
@@ -222,7 +228,7 @@ impl Child {
             false => format!(", and listens on port {}", ports.join(", ")),
         };
         format!(
-            "the server does not accept on {endpoint}: it was waited for {:?} (--connect-timeout); \
+            "the server does not accept on {endpoint}: {:?} were waited (--connect-timeout), and \
              what was started still runs ({}){instead}{}",
             self.start_max,
             commands.join(", "),

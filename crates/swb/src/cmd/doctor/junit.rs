@@ -1,10 +1,10 @@
 //! The results as JUnit writes its own, which is what shows them in a workflow reads.
 //!
 //! **Invariant:** the file is that of this run from its start on, and it is green only if the run
-//! came to its end: what stood in the way of that is an error in it.
+//! came to its end: what stood in the way of that is an error in it, and so is that it is under way.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -22,10 +22,15 @@ impl Junit {
     /// that nobody reads an older one.
     pub(super) fn create(path: &Path) -> std::result::Result<Junit, Failure> {
         let file = File::create(path).map_err(|error| cannot_write(path, &error))?;
-        Ok(Junit { path: path.to_owned(), file })
+        let junit = Junit { path: path.to_owned(), file };
+        // What is no file, a pipe say, cannot be written twice.
+        if junit.file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            junit.write(&[], Duration::ZERO, Some("the doctor was killed"))?;
+        }
+        Ok(junit)
     }
 
-    /// Writes all of it; `trouble` is why the run did not come to its end, if it did not.
+    /// Writes all of it, in place of what is there; `trouble` is why the run did not come to its end, if it did not.
     pub(super) fn write(
         &self,
         results: &[&Result],
@@ -33,7 +38,10 @@ impl Junit {
         trouble: Option<&str>,
     ) -> std::result::Result<(), Failure> {
         let text = suite(results, took, trouble);
-        (&self.file).write_all(text.as_bytes()).map_err(|error| cannot_write(&self.path, &error))
+        let mut file = &self.file;
+        // Neither can be done to a pipe, nor need it.
+        let _ = file.rewind().and_then(|()| file.set_len(0));
+        file.write_all(text.as_bytes()).map_err(|error| cannot_write(&self.path, &error))
     }
 }
 

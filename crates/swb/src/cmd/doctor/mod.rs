@@ -24,6 +24,8 @@ mod usage;
 mod words;
 mod wrong;
 
+use std::time::Duration;
+
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::printer::Printer;
@@ -33,6 +35,9 @@ use patient::Patient;
 use probe::{Finding, Probe};
 use report::Report;
 use schedule::Schedule;
+
+/// A server that dies ends its conversations a moment before it is gone.
+const DEATH: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(args: &DoctorArgs, printer: &Printer) -> Outcome {
     let probes = chosen(&args.only)?;
@@ -105,6 +110,12 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Probe>, Failure> {
 /// Nothing can be asked of a server that does not answer as it was said to.
 fn no_baseline(patient: &Patient, finding: &Finding) -> Failure {
     let Finding { sent, came, .. } = finding;
+    if let Some(ended) = patient.child().and_then(|child| child.ended_within(DEATH)) {
+        return Failure::usage(format_args!(
+            "the server did not survive the first messages, so nothing was asked: {ended}\n  \
+             sent   {sent}\n  came   {came}"
+        ));
+    }
     if patient.answers_at_the_end() {
         return Failure::new(
             Exit::No,

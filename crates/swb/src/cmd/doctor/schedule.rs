@@ -10,6 +10,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use switchboard::deadline;
 
@@ -21,11 +22,16 @@ use crate::exit::Failure;
 
 /// So many runs of one probe wait beside each other.
 const AT_ONCE: usize = 8;
+/// How long all of them may take that are asked in turn, for each time that they are asked. A
+/// server that is as slow as one may be takes longer, and nobody waits for that.
+const ROUND_MAX: Duration = Duration::from_secs(600);
 
 pub(super) struct Schedule<'a> {
     patient: &'a Patient,
     probes: &'a [&'static Probe],
     runs: usize,
+    /// When nothing more is asked in turn.
+    until: Option<Instant>,
     /// How many probes have been asked in turn.
     turn: AtomicUsize,
     /// The first of them that the server did not survive.
@@ -48,7 +54,9 @@ impl<'a> Schedule<'a> {
         runs: usize,
     ) -> Schedule<'a> {
         let (turn, deadly) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-        Schedule { patient, probes, runs, turn, deadly }
+        let rounds = u32::try_from(runs).unwrap_or(u32::MAX);
+        let until = deadline::after(ROUND_MAX.saturating_mul(rounds));
+        Schedule { patient, probes, runs, until, turn, deadly }
     }
 
     /// Asks all of them, and tells what they come to. An interrupt ends it; what is known by then
@@ -149,6 +157,12 @@ impl<'a> Schedule<'a> {
         let mut findings = Vec::new();
         for _ in 0..self.runs {
             if self.patient.stopper().is_stopped() {
+                break;
+            }
+            if deadline::has_passed(self.until) {
+                let minutes = ROUND_MAX.as_secs() / 60 * self.runs as u64;
+                let why = format!("not asked: the whole has taken {minutes} minutes already");
+                findings.extend(findings.is_empty().then(|| Some(Finding::skipped(why))));
                 break;
             }
             let found = probe.ask_once(self.patient).err();
