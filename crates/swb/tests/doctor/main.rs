@@ -6,8 +6,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod baseline;
-mod causes;
 mod bounds;
+mod causes;
 mod exec;
 mod intrusive;
 mod junit;
