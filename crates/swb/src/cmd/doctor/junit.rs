@@ -1,7 +1,7 @@
 //! The results as JUnit writes its own, which is what shows them in a workflow reads.
 //!
 //! **Invariant:** the file is that of this run from its start on, and it is green only if the run
-//! came to its end: what stood in the way of that is an error in it, and so is that it is under way.
+//! came to its end: what stood in the way of that is an error in it, as is that it is under way.
 
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -30,7 +30,8 @@ impl Junit {
         Ok(junit)
     }
 
-    /// Writes all of it, in place of what is there; `trouble` is why the run did not come to its end, if it did not.
+    /// Writes all of it, in place of what is there; `trouble` is why the run did not come to its
+    /// end, if it did not.
     pub(super) fn write(
         &self,
         results: &[&Result],
