@@ -75,7 +75,14 @@ pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) fields: FieldArgs,
 
-    /// Messages that the server sends by itself at the start of each conversation
+    /// Bytes that begin each conversation, as a protocol has it: a login, a version
+    ///
+    /// They are sent as they are, before any request and in one piece; what they are answered with
+    /// is passed over by --greeting.
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true, hide_short_help = true)]
+    pub(crate) open: Option<String>,
+
+    /// Messages that the server sends at the start of each conversation, or to --open
     #[arg(long, value_name = "N", default_value = "0", hide_short_help = true)]
     pub(crate) greeting: u16,
 

@@ -7,6 +7,7 @@
 
 mod baseline;
 mod bounds;
+mod causes;
 mod exec;
 mod intrusive;
 mod junit;

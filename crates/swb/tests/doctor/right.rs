@@ -95,6 +95,21 @@ fn a_conversation_may_end_after_so_many_replies() {
     assert_eq!(verdicts(&address, "C1,B3"), ["C1 inconclusive", "B3 inconclusive"]);
 }
 
+/// The one beside a client that reads nothing comes back.
+#[test]
+fn a_conversation_may_end_after_so_many_replies_also_beside_another_one() {
+    let address = serving(|mut stream| {
+        for _ in 0..30 {
+            match next(&mut stream)? {
+                Next::Message(body) => send(&mut stream, &body)?,
+                _ => return Ok(()),
+            }
+        }
+        linger(stream)
+    });
+    assert_eq!(verdicts(&address, "B2"), ["B2 ok"]);
+}
+
 #[test]
 fn whoever_does_not_read_may_be_shown_the_door() {
     let address = serving(|mut stream| {

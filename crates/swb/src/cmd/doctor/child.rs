@@ -107,7 +107,11 @@ impl Child {
     }
 
     /// What it has in use once that is so, or when the time is over.
-    pub(super) fn usage_when(&self, is_so: impl Fn(&Usage) -> bool, time: Duration) -> Usage {
+    pub(super) fn usage_when(
+        &self,
+        mut is_so: impl FnMut(&Usage) -> bool,
+        time: Duration,
+    ) -> Usage {
         let until = deadline::after(time);
         loop {
             let usage = self.usage();

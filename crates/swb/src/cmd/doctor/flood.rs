@@ -4,10 +4,11 @@
 
 use std::fmt;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use switchboard::deadline;
 
+use super::causes::of_queued_replies;
 use super::exchange::{Request, Requests};
 use super::link::{Close, Heard, Link, Went};
 use super::patient::Patient;
@@ -50,6 +51,8 @@ pub(super) struct Flood<'a> {
     batch: Batch,
     /// How many were begun.
     begun: usize,
+    /// Since when nothing has been read.
+    since: Instant,
     /// How many bytes were taken.
     taken: u64,
 }
@@ -101,6 +104,7 @@ impl<'a> Flood<'a> {
                 kernel: Kernel::of(&link),
                 batch: Batch::default(),
                 begun: 0,
+                since: deadline::now(),
                 taken: 0,
                 link,
                 requests,
@@ -191,7 +195,7 @@ impl<'a> Flood<'a> {
             match came {
                 Heard::Message(reply) if self.answers(&reply)? => unpaced_bytes += reply.len(),
                 Heard::Silence(..) if is_writing && is_early => continue,
-                came => return Err(self.missed(came, heard)),
+                came => return Err(self.missed(came, heard, ends)),
             }
             (heard, moved) = (heard + 1, deadline::now());
             if unpaced_bytes >= PACE_BYTES {
@@ -203,15 +207,24 @@ impl<'a> Flood<'a> {
     }
 
     /// What is to be said when this came behind so many replies, and not the next one.
-    fn missed(&self, came: Heard, heard: usize) -> Finding {
+    fn missed(&self, came: Heard, heard: usize, ends: bool) -> Finding {
         let is_end = matches!(came, Heard::End(..));
         if is_end && self.ends_after(heard).unwrap_or(false) {
             return Finding::inconclusive(format!(
                 "it ends any conversation after {heard} replies"
             ));
         }
+        let took = deadline::now().saturating_duration_since(self.since);
+        if let Some(idle) = self.patient.idle.filter(|idle| is_end && took >= *idle) {
+            return Finding::inconclusive(format!(
+                "it ended the conversation of a client that had read too slowly for --idle {idle:?}"
+            ));
+        }
         let (number, all) = (heard + 1, self.begun);
-        self.link.failed(came).and(&format!("that was reply {number} of {all}"))
+        let cause = of_queued_replies(&came);
+        let found = self.link.failed(came).and(&format!("that was reply {number} of {all}"));
+        // Behind the end of input that is what the probe is about.
+        if is_end && ends { found } else { found.because(cause) }
     }
 
     /// Whether the server ends a conversation behind so many replies, however it goes: one in which
@@ -264,7 +277,7 @@ impl<'a> Flood<'a> {
 
     /// Bytes of a reply, at the least.
     fn reply_bytes(&self) -> u64 {
-        self.like.reply.as_ref().map_or(1, |reply| reply.bytes_min().max(1) as u64)
+        self.like.reply_bytes_min().max(1) as u64
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::ioctl_fionread;
 use rustix::net::{Shutdown, shutdown, sockopt};
 use socket2::{SockFilter, SockRef};
 use switchboard::transport::{Interest, Transport, Wait, Woken, wait_on};
@@ -15,7 +16,7 @@ use switchboard_frame::{Decoder, Protocol, Role, Step};
 
 use super::exchange::Request;
 use super::patient::Times;
-use super::probe::{Asked, Finding, Verdict};
+use super::probe::{Asked, Finding};
 use super::sent::Sent;
 use crate::payload;
 
@@ -159,6 +160,16 @@ impl Link {
         }
     }
 
+    /// Sends what every conversation begins with: of what a probe sends it is no part.
+    pub(super) fn begin(&mut self, opening: &[u8]) -> Asked {
+        if opening.is_empty() {
+            return Ok(());
+        }
+        self.give(opening)?;
+        self.sent = Sent::default();
+        Ok(())
+    }
+
     /// Sends what a right server takes.
     pub(super) fn give(&mut self, bytes: &[u8]) -> Asked {
         match self.send(bytes)? {
@@ -256,6 +267,17 @@ impl Link {
         let fd = self.transport.read_descriptor();
         let bytes = fd.and_then(|fd| sockopt::socket_recv_buffer_size(fd).ok());
         bytes.map_or(0, |bytes| bytes as u64)
+    }
+
+    /// Whether the end of the stream was seen, of whichever kind.
+    pub(super) fn has_ended(&self) -> bool {
+        self.at_end.is_some()
+    }
+
+    /// How many bytes have come that nobody has read.
+    pub(super) fn waiting_bytes(&self) -> u64 {
+        let fd = self.transport.read_descriptor();
+        fd.and_then(|fd| ioctl_fionread(fd).ok()).unwrap_or(0)
     }
 
     pub(super) fn patience(&self) -> Duration {
@@ -403,7 +425,7 @@ impl Link {
 
     pub(super) fn failed(&self, came: impl fmt::Display) -> Finding {
         let (sent, came) = (self.sent.to_string(), came.to_string());
-        Finding { verdict: Verdict::Failed, sent, came }
+        Finding { sent, ..Finding::failed(came) }
     }
 }
 

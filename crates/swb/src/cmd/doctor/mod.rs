@@ -5,8 +5,10 @@
 //! what its processes have in use; `schedule` is when each is asked, `report` what is told.
 
 mod canary;
+mod causes;
 mod child;
 mod cut_off;
+mod deaths;
 mod exchange;
 mod flood;
 mod junit;
@@ -80,7 +82,12 @@ fn ask(
     report.preparing("waiting for the server");
     let mut patient = Patient::new(args, interrupts.stopper(), printer)?;
     match patient.calibrate()? {
-        Ok(()) => Schedule::new(&patient, probes, args.runs).run(report),
+        Ok(()) => {
+            if let Some(how) = patient.judges_answers_by() {
+                printer.talk(&format!("note: {how}"));
+            }
+            Schedule::new(&patient, probes, args.runs).run(report)
+        }
         Err(finding) => Err(no_baseline(&patient, &finding)),
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::termios::tcgetwinsize;
 use switchboard::deadline;
 
+use super::causes::Cause;
 use super::junit::Junit;
 use super::probe::{Finding, Probe, Verdict};
 use crate::args::DoctorArgs;
@@ -53,6 +54,12 @@ impl Result {
     fn interrupted(probe: &'static Probe) -> Result {
         let worst = Some(Finding::skipped("interrupted"));
         Result { probe, runs: 0, bad: 0, worst, took: Duration::ZERO }
+    }
+
+    /// What is wrong and how it is cured, as far as it was seen, or else as it usually is.
+    fn cause(&self) -> Cause {
+        let usual = Cause { bug: self.probe.bug, cure: self.probe.cure };
+        self.worst.as_ref().and_then(|finding| finding.cause).unwrap_or(usual)
     }
 
     pub(super) fn verdict(&self) -> Verdict {
@@ -245,8 +252,8 @@ fn as_json(result: &Result) -> String {
             .string("sent", sent)
             .string("right", probe.right)
             .string("came", came)
-            .string("bug", probe.bug)
-            .string("cure", probe.cure),
+            .string("bug", result.cause().bug)
+            .string("cure", result.cause().cure),
     };
     object.line()
 }
@@ -268,8 +275,8 @@ pub(super) fn as_text(result: &Result, columns: Option<usize>) -> String {
                 ("sent", sent.as_str()),
                 ("right", probe.right),
                 ("came", came),
-                ("bug", probe.bug),
-                ("cure", probe.cure),
+                ("bug", result.cause().bug),
+                ("cure", result.cause().cure),
             ];
             let told = told.iter().filter(|(_, what)| !what.is_empty());
             told.fold(line(&head), |text, (name, what)| {

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use switchboard::deadline;
 
+use super::deaths::Deaths;
 use super::patient::Patient;
 use super::probe::{Finding, How, Probe, Verdict};
 use super::report::{Report, Result};
@@ -87,19 +88,20 @@ impl<'a> Schedule<'a> {
         report: &mut Report<'_>,
     ) -> std::result::Result<(), Failure> {
         let all = || self.probes.iter().copied().enumerate();
-        let mut gone = None;
+        let mut deaths = Deaths::default();
+        let gone = &mut deaths;
         for (place, probe) in all().filter(|(_, probe)| !self.is_beside(probe)) {
             if probe.how != How::Last {
                 report.asking(probe);
-                report.put(place, self.ask_in_turn(probe, &mut gone))?;
-                self.take(told.try_iter(), report, &mut gone)?;
+                report.put(place, self.ask_in_turn(probe, gone))?;
+                self.take(told.try_iter(), report, gone)?;
             }
         }
         report.waiting();
-        self.take(told.iter(), report, &mut gone)?;
+        self.take(told.iter(), report, gone)?;
         for (place, probe) in all().filter(|(_, probe)| probe.how == How::Last) {
             report.asking(probe);
-            report.put(place, self.ask_in_turn(probe, &mut gone))?;
+            report.put(place, self.ask_in_turn(probe, gone))?;
         }
         Ok(())
     }
@@ -109,7 +111,7 @@ impl<'a> Schedule<'a> {
         &self,
         told: impl Iterator<Item = Beside>,
         report: &mut Report<'_>,
-        gone: &mut Option<String>,
+        deaths: &mut Deaths,
     ) -> std::result::Result<(), Failure> {
         for Beside { place, result, turn } in told {
             let is_sound = turn < self.deadly.load(Ordering::SeqCst);
@@ -117,7 +119,7 @@ impl<'a> Schedule<'a> {
             // may have done so.
             let result = match is_sound && self.patient.death().is_none() {
                 true => result,
-                false => self.ask_in_turn(self.probes[place], gone),
+                false => self.ask_in_turn(self.probes[place], deaths),
             };
             report.put(place, result)?;
         }
@@ -146,11 +148,11 @@ impl<'a> Schedule<'a> {
     }
 
     /// Asks one so many times; none when it was interrupted.
-    fn ask_in_turn(&self, probe: &'static Probe, gone: &mut Option<String>) -> Option<Result> {
+    fn ask_in_turn(&self, probe: &'static Probe, deaths: &mut Deaths) -> Option<Result> {
         let turn = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
         let began = deadline::now();
-        if let Some(why) = gone {
-            return Some(Result::of(probe, vec![Some(Finding::skipped(why.clone()))], began));
+        if let Some(why) = deaths.gone(self.patient) {
+            return Some(Result::of(probe, vec![Some(Finding::skipped(why))], began));
         }
         let mut findings = Vec::new();
         for _ in 0..self.runs {
@@ -176,8 +178,8 @@ impl<'a> Schedule<'a> {
                 None => findings.push(found),
                 Some(death) => {
                     self.deadly.fetch_min(turn, Ordering::SeqCst);
-                    findings.push(Some(blamed(found, &death)));
-                    *gone = self.revive(probe);
+                    findings.push(Some(deaths.blame(probe, found, &death)));
+                    deaths.gone = self.revive(probe);
                     break;
                 }
             }
@@ -189,26 +191,16 @@ impl<'a> Schedule<'a> {
     fn revive(&self, probe: &Probe) -> Option<String> {
         let id = probe.id;
         match self.patient.child() {
-            None => Some(format!("not asked: the server is gone since {id}")),
-            Some(child) => {
-                let why = child.restart(false).err()?;
+            None if self.patient.is_gone() => {
+                Some(format!("not asked: the server is gone since {id}"))
+            }
+            None => Some(format!(
+                "not asked: the server lives, but serves no new client as it did before {id}"
+            )),
+            Some(_) => {
+                let why = self.patient.restart(false).err()?.came;
                 Some(format!("not asked: the server is gone since {id}: {why}"))
             }
         }
-    }
-}
-
-/// What a probe found, of a server that has not survived it.
-fn blamed(found: Option<Finding>, death: &str) -> Finding {
-    // It may have come upon the same by itself.
-    let is_told = |found: &Finding| {
-        death.split_once(": ").is_some_and(|(_, cause)| found.came.ends_with(cause))
-    };
-    match found {
-        Some(found) if found.verdict == Verdict::Failed && is_told(&found) => found,
-        Some(found) if found.verdict > Verdict::Ok => {
-            Finding { verdict: Verdict::Failed, ..found.and(death) }
-        }
-        _ => Finding::failed(death),
     }
 }

@@ -38,7 +38,7 @@ impl Usage {
         let is_much = resident > RESIDENT_MAX || addresses > ADDRESSES_MAX.max(announced / 8);
         is_much.then(|| {
             let (resident, addresses) = (units::rounded(resident), units::rounded(addresses));
-            format!("it took {resident} of memory and {addresses} of addresses for it")
+            format!("it took {resident} of memory and {addresses} of virtual memory for it")
         })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::canary::{Canary, Took};
 use super::super::flood::Flood;
 use super::super::link::told;
-use super::super::patient::{Patient, Times};
+use super::super::patient::{ONE_AT_A_TIME, Patient, Times};
 use super::super::probe::{Asked, Finding, How, Probe};
 
 /// An answer may take so many times what it takes without that client.
@@ -28,7 +28,7 @@ pub(super) static PROBE: Probe = Probe {
 
 fn ask(patient: &Patient) -> Asked {
     if !patient.serves_side_by_side() {
-        return Err(Finding::skipped("one silent client blocks all others: see K1"));
+        return Err(Finding::skipped(ONE_AT_A_TIME));
     }
     let mut canary = Canary::new(patient)?;
     let mut flood = Flood::open(patient)?;

@@ -29,6 +29,8 @@ fn ask(patient: &Patient) -> Asked {
             let (head, rest) = bytes.split_at(bytes.len() - back);
             link.give_pieces(&[head, rest])?;
             link.hear_answer(request)?;
+            // What ended the line is not to be there by itself when the next one comes.
+            link.pause(patient.times.gap)?;
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use switchboard::deadline;
 
 use super::super::child::Child;
 use super::super::link::pause;
-use super::super::patient::Patient;
+use super::super::patient::{ONE_AT_A_TIME, Patient};
 use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::usage::Process;
 
@@ -32,18 +32,24 @@ pub(super) static PROBE: Probe = Probe {
 
 fn ask(patient: &Patient) -> Asked {
     let child = patient.started()?;
+    if !patient.serves_side_by_side() {
+        return Err(Finding::skipped(ONE_AT_A_TIME));
+    }
     // From its start, so that it can know.
     let limit = SPARE + child.processes().iter().map(Process::descriptors).max().unwrap_or(0);
     let asked = match child.restart_limited(limit) {
-        Ok(()) => ask_limited(patient, child),
+        Ok(()) => {
+            patient.await_serving();
+            ask_limited(patient, child)
+        }
         Err(why) => Err(Finding::inconclusive(format!("with {limit} descriptors: {why}"))),
     };
-    // Told before it is gone for good.
+    // Told before it is gone for good, unless it was.
     let asked = asked.map_err(|found| match child.ended() {
-        Some(ended) => found.and(&ended),
-        None => found,
+        Some(ended) if !found.came.contains(&ended) => found.and(&ended),
+        _ => found,
     });
-    child.restart(false).map_err(Finding::failed)?;
+    patient.restart(false)?;
     asked
 }
 
