@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, set_child_subreaper};
 use rustix::process::{kill_process, kill_process_group, waitpid};
 use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
 
-use super::link::pause;
+use super::link::{pause, told};
 use super::patient::without_tls;
 use super::usage::{self, Process, Usage};
 use super::words;
@@ -142,13 +142,26 @@ impl Child {
         self.ended().is_some()
     }
 
-    /// How much time of processors it uses while so much passes, where that is more than a server
-    /// uses that waits. On a busy machine one that spins is left little.
-    pub(super) fn spins(&self, time: Duration) -> Option<Duration> {
-        let before = self.usage().processor;
+    /// What it does while so much time passes, where that is more than a server does that waits. On
+    /// a busy machine one that spins is left little time of processors, and wants all of it.
+    pub(super) fn spins(&self, time: Duration) -> Option<String> {
+        let look = || (self.usage().processor, usage::busy(&self.processes()));
+        let (used_before, busy_before) = look();
         pause(time, &self.stopper).ok()?;
-        let used = self.usage().processor.saturating_sub(before);
-        (used > time / SPINNING).then_some(used)
+        let (used, busy) = look();
+        let used = used.saturating_sub(used_before);
+        let since = |(id, busy): (&i32, &Duration)| {
+            busy.saturating_sub(busy_before.get(id).copied().unwrap_or_default())
+        };
+        let busiest = busy.iter().map(since).max().unwrap_or_default();
+        let spins = used > time / SPINNING || busiest > time * 3 / 4;
+        let (used, busiest, time) = (told(used), told(busiest.min(time)), told(time));
+        spins.then(|| {
+            format!(
+                "in {time} it used {used} of processor time, and a thread was running, or ready \
+                 to run, for {busiest}"
+            )
+        })
     }
 
     /// Asks it to end, as whoever supervises it does: SIGTERM to the process that serves.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::io::ioctl_fionread;
 use rustix::net::{Shutdown, shutdown, sockopt};
-use socket2::{SockFilter, SockRef};
+use socket2::SockRef;
 use switchboard::transport::{Interest, Transport, Wait, Woken, wait_on};
 use switchboard::{Stopper, deadline};
 use switchboard_frame::{Decoder, Protocol, Role, Step};
@@ -18,6 +18,7 @@ use super::exchange::Request;
 use super::patient::Times;
 use super::probe::{Asked, Finding};
 use super::sent::Sent;
+use super::unheard::Unheard;
 use crate::payload;
 
 /// Bytes a read.
@@ -56,44 +57,6 @@ pub(super) enum Heard {
 pub(super) enum Close {
     Fin,
     Reset,
-}
-
-/// What of a TCP connection is dropped when it arrives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unheard {
-    Everything,
-    /// Segments with bytes in them; what acknowledges ours is heard.
-    Data,
-}
-
-impl Unheard {
-    /// As classic BPF, over a segment that begins with the header of TCP.
-    fn filter(self) -> &'static [SockFilter] {
-        const fn op(code: u16, jump: u8, operand: u32) -> SockFilter {
-            SockFilter::new(code, jump, 0, operand)
-        }
-        const DROP: SockFilter = op(0x06, 0, 0);
-        const PASS: SockFilter = op(0x06, 0, u32::MAX);
-        match self {
-            Unheard::Everything => &const { [DROP] },
-            // The length of the header in words of 32 bits is in the upper half of its byte 12:
-            // what is no longer than that has no bytes in it.
-            Unheard::Data => {
-                &const {
-                    [
-                        op(0x30, 0, 12),
-                        op(0x74, 0, 4),
-                        op(0x64, 0, 2),
-                        op(0x07, 0, 0),
-                        op(0x80, 0, 0),
-                        op(0x1d, 1, 0),
-                        DROP,
-                        PASS,
-                    ]
-                }
-            }
-        }
-    }
 }
 
 /// What became of bytes to be sent.

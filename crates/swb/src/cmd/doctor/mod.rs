@@ -20,6 +20,7 @@ mod report;
 mod schedule;
 mod sent;
 mod silence;
+mod unheard;
 mod usage;
 mod words;
 mod wrong;

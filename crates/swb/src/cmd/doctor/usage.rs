@@ -3,6 +3,7 @@
 //! They are all that descend from the process that is looked from: whoever loses its parent is
 //! adopted there, so nothing gets away.
 
+use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
@@ -120,6 +121,23 @@ fn listened_on(line: &str, sockets: &[String]) -> Option<u16> {
     let (_, port) = local.rsplit_once(':')?;
     let is_theirs = *state == LISTEN && sockets.iter().any(|socket| socket == inode);
     is_theirs.then(|| u16::from_str_radix(port, 16).ok()).flatten()
+}
+
+/// For how long each thread of them has run, or has been ready to run and has had to wait for a
+/// processor: however busy the machine is, who spins is always one or the other.
+pub(super) fn busy(tree: &[Process]) -> HashMap<i32, Duration> {
+    let mut busy = HashMap::new();
+    for process in tree {
+        let tasks = fs::read_dir(format!("/proc/{}/task", process.id));
+        for task in tasks.into_iter().flatten().flatten() {
+            let id = task.file_name().to_str().and_then(|name| name.parse().ok());
+            // Nanoseconds of both, and how often it ran.
+            let stat = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            let times = stat.split(' ').take(2).map_while(|time| time.parse::<u64>().ok());
+            busy.extend(id.map(|id| (id, Duration::from_nanos(times.sum()))));
+        }
+    }
+    busy
 }
 
 impl Process {

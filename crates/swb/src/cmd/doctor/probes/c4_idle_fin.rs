@@ -27,6 +27,11 @@ const HANDLED: Cause = Cause {
     cure: "recv's 0 is the end of input, not an empty message: stop reading, close",
 };
 
+const SPINS: Cause = Cause {
+    bug: "recv's 0 is not looked at: the socket stays readable, and is read in a loop for ever",
+    cure: "recv's 0 is the end of input: stop reading, close",
+};
+
 fn ask(patient: &Patient) -> Asked {
     let mut link = patient.link()?;
     link.finish();
@@ -51,8 +56,7 @@ fn ends(patient: &Patient, link: &mut Link) -> Asked {
         heard => {
             let finding = link.failed(heard);
             Err(match patient.child().and_then(|child| child.spins(WATCH)) {
-                Some(used) => finding
-                    .and(&format!("meanwhile it used {used:?} of processor time in {WATCH:?}")),
+                Some(used) => finding.and(&used).because(SPINS),
                 None => finding,
             })
         }

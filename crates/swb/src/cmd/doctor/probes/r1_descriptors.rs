@@ -69,8 +69,8 @@ fn ask_limited(patient: &Patient, child: &Child) -> Asked {
     drop(crowd);
     if let Some(used) = used {
         return Err(before.failed(format_args!(
-            "with {connections} connections and {SPARE} descriptors for them it used {used:?} of \
-             processor time in {WATCH:?}"
+            "with {connections} connections and {SPARE} descriptors for them it spins: \
+             {used}"
         )));
     }
     served.map_err(|found| found.and("that was a client from before it ran out"))?;

@@ -3,10 +3,11 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::super::link::{Heard, Link, Unheard, told};
+use super::super::link::{Heard, Link, told};
 use super::super::patient::{ONE_AT_A_TIME, Patient};
 use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::silence::late;
+use super::super::unheard::Unheard;
 
 pub(super) static PROBE: Probe = Probe {
     id: "T3",
