@@ -213,7 +213,8 @@ impl<'a> Flood<'a> {
         let is_end = matches!(came, Heard::End(..));
         if is_end && self.ends_after(heard).unwrap_or(false) {
             return Finding::inconclusive(format!(
-                "it ends any conversation after {heard} replies"
+                "it ends any conversation after {}",
+                units::count(heard as u64, "reply")
             ));
         }
         let took = deadline::now().saturating_duration_since(self.since);
