@@ -31,7 +31,7 @@ def write(rows, kept):
         dates += [run["date"] for run in found["runs"]]
         table.append(line(row, found))
         sections.append(section(row, found))
-    if wrong:
+    if not dates:
         return wrong
     text = HEAD.read_text().replace("{table}", "\n".join(table))
     text = text.replace("{conditions}", conditions(dates))
