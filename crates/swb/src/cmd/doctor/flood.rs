@@ -189,6 +189,8 @@ impl<'a> Flood<'a> {
             if !is_writing && !has_ended {
                 self.link.finish();
                 has_ended = true;
+                // It comes while a reply is still to be written: some give up there.
+                self.link.pause(STUCK)?;
             }
             let came = self.link.hear_within(if is_writing { TURN } else { patience })?;
             let is_early = deadline::now().saturating_duration_since(moved) < patience;
@@ -211,7 +213,8 @@ impl<'a> Flood<'a> {
         let is_end = matches!(came, Heard::End(..));
         if is_end && self.ends_after(heard).unwrap_or(false) {
             return Finding::inconclusive(format!(
-                "it ends any conversation after {heard} replies"
+                "it ends any conversation after {}",
+                units::count(heard as u64, "reply")
             ));
         }
         let took = deadline::now().saturating_duration_since(self.since);

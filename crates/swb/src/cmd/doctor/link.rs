@@ -20,6 +20,7 @@ use super::probe::{Asked, Finding};
 use super::sent::Sent;
 use super::unheard::Unheard;
 use crate::payload;
+use crate::units;
 
 /// Bytes a read.
 const READ_BYTES: usize = 64 * 1024;
@@ -140,14 +141,14 @@ impl Link {
             Went::Stuck(at) => {
                 let patience = self.times.patience;
                 Err(self.failed(format_args!(
-                    "it took {at} of {} bytes, and no more for {}",
-                    bytes.len(),
+                    "it took {at} of {}, and no more for {}",
+                    units::bytes(bytes.len() as u64),
                     told(patience)
                 )))
             }
             Went::Refused(at, close) => {
-                let len = bytes.len();
-                Err(self.failed(format_args!("{close} behind {at} of {len} bytes")))
+                let all = units::bytes(bytes.len() as u64);
+                Err(self.failed(format_args!("{close} behind {at} of {all}")))
             }
         }
     }
@@ -440,13 +441,15 @@ impl fmt::Display for Heard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let behind = |f: &mut fmt::Formatter<'_>, bytes: usize| match bytes {
             0 => Ok(()),
+            1 => f.write_str(", behind 1 byte that is no whole message"),
             bytes => write!(f, ", behind {bytes} bytes that are no whole message"),
         };
         match self {
             Heard::Message(message) if message.is_empty() => f.write_str("an empty message"),
             Heard::Message(message) => {
                 let shown = &message[..message.len().min(SHOWN_BYTES)];
-                write!(f, "a message of {} bytes: {}", message.len(), payload::escape(shown))?;
+                let bytes = units::bytes(message.len() as u64);
+                write!(f, "a message of {bytes}: {}", payload::escape(shown))?;
                 f.write_str(if shown.len() < message.len() { " .." } else { "" })
             }
             Heard::End(close, bytes) => {
@@ -454,6 +457,9 @@ impl fmt::Display for Heard {
                 behind(f, *bytes)
             }
             Heard::Silence(time, 0) => write!(f, "nothing for {}", told(*time)),
+            Heard::Silence(time, 1) => {
+                write!(f, "1 byte that is no whole message, then nothing for {}", told(*time))
+            }
             Heard::Silence(time, bytes) => {
                 write!(
                     f,
@@ -468,5 +474,24 @@ impl fmt::Display for Heard {
                 f.write_str(&hex)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_is_told_in_its_number() {
+        let told = |heard: Heard| heard.to_string();
+        assert_eq!(told(Heard::Message(b"x".to_vec())), "a message of 1 byte: x");
+        assert_eq!(told(Heard::Message(b"xy".to_vec())), "a message of 2 bytes: xy");
+        let end = |bytes| told(Heard::End(Close::Fin, bytes));
+        assert_eq!(end(0), "it ended the stream (FIN)");
+        assert!(end(1).ends_with(", behind 1 byte that is no whole message"));
+        assert!(end(2).ends_with(", behind 2 bytes that are no whole message"));
+        let silence = |bytes| told(Heard::Silence(Duration::from_secs(1), bytes));
+        assert!(silence(1).starts_with("1 byte that is no whole message, then nothing for "));
+        assert!(silence(2).starts_with("2 bytes that are no whole message, then nothing for "));
     }
 }

@@ -25,6 +25,9 @@ const EXCHANGES: usize = 10;
 const PATIENCE: u32 = 20;
 const PATIENCE_MIN: Duration = Duration::from_millis(1000);
 const PATIENCE_MAX: Duration = Duration::from_secs(10);
+/// A greeting is waited for at least so long: a process is started for it, or a password checked,
+/// which the calibration sees once and nothing else of.
+const GREETING_MIN: Duration = Duration::from_secs(5);
 /// The gap between two pieces is at least so many times that, up to a bound.
 const GAP: u32 = 2;
 const GAP_MAX: Duration = Duration::from_millis(200);
@@ -263,7 +266,7 @@ impl Patient {
         let mut link = self.connection()?;
         link.begin(&self.opening)?;
         for number in 1..=self.greeting {
-            match link.hear()? {
+            match link.hear_within(self.times.patience.max(GREETING_MIN))? {
                 Heard::Message(_) => {}
                 heard => {
                     return Err(link.failed(format_args!("instead of greeting {number}: {heard}")));
