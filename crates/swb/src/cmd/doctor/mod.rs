@@ -22,6 +22,7 @@ mod sent;
 mod silence;
 mod unheard;
 mod usage;
+mod whereabouts;
 mod words;
 mod wrong;
 
