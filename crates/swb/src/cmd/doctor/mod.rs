@@ -33,12 +33,12 @@ use crate::printer::Printer;
 use crate::signals::Interrupts;
 
 use patient::Patient;
-use probe::{Finding, Probe};
+use probe::{Asked, Finding, Probe};
 use report::Report;
 use schedule::Schedule;
 
 /// A server that dies ends its conversations a moment before it is gone.
-const DEATH: Duration = Duration::from_millis(200);
+const DEATH: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &DoctorArgs, printer: &Printer) -> Outcome {
     let probes = chosen(&args.only)?;
@@ -82,7 +82,13 @@ fn ask(
     }
     report.preparing("waiting for the server");
     let mut patient = Patient::new(args, interrupts.stopper(), printer)?;
-    match patient.calibrate()? {
+    let calibrated = patient.calibrate();
+    if calibrated.as_ref().map_or(true, Asked::is_err)
+        && let Some(ended) = patient.child().and_then(|child| child.ended_within(DEATH))
+    {
+        return Err(no_survivor(&ended, calibrated.ok().and_then(Asked::err)));
+    }
+    match calibrated? {
         Ok(()) => {
             if let Some(how) = patient.judges_answers_by() {
                 printer.talk(&format!("note: {how}"));
@@ -108,15 +114,23 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Probe>, Failure> {
     Ok(probes::ALL.iter().copied().filter(wanted).collect())
 }
 
+/// One that was started here, and has ended before anything could be asked.
+fn no_survivor(ended: &str, found: Option<Finding>) -> Failure {
+    match found {
+        Some(Finding { sent, came, .. }) => Failure::usage(format_args!(
+            "the server did not survive the first messages, so nothing was asked: {ended}\n  \
+             sent   {sent}\n  came   {came}"
+        )),
+        None => Failure::usage(format_args!(
+            "the server did not survive a connection that sent nothing, so nothing was asked: \
+             {ended}"
+        )),
+    }
+}
+
 /// Nothing can be asked of a server that does not answer as it was said to.
 fn no_baseline(patient: &Patient, finding: &Finding) -> Failure {
     let Finding { sent, came, .. } = finding;
-    if let Some(ended) = patient.child().and_then(|child| child.ended_within(DEATH)) {
-        return Failure::usage(format_args!(
-            "the server did not survive the first messages, so nothing was asked: {ended}\n  \
-             sent   {sent}\n  came   {came}"
-        ));
-    }
     if patient.answers_at_the_end() {
         return Failure::new(
             Exit::No,
