@@ -117,9 +117,9 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Probe>, Failure> {
 /// One that was started here, and has ended before anything could be asked.
 fn no_survivor(ended: &str, found: Option<Finding>) -> Failure {
     match found {
-        Some(Finding { sent, came, .. }) => Failure::usage(format_args!(
-            "the server did not survive the first messages, so nothing was asked: {ended}\n  \
-             sent   {sent}\n  came   {came}"
+        Some(found) => Failure::usage(format_args!(
+            "the server did not survive the first messages, so nothing was asked: {ended}{}",
+            exchanged(&found)
         )),
         None => Failure::usage(format_args!(
             "the server did not survive a connection that sent nothing, so nothing was asked: \
@@ -130,19 +130,26 @@ fn no_survivor(ended: &str, found: Option<Finding>) -> Failure {
 
 /// Nothing can be asked of a server that does not answer as it was said to.
 fn no_baseline(patient: &Patient, finding: &Finding) -> Failure {
-    let Finding { sent, came, .. } = finding;
     if patient.answers_at_the_end() {
         return Failure::new(
             Exit::No,
             format_args!(
                 "a reply came only after the end of input: it waits for more than the message, or \
-                 for the end of the stream, before it answers\n  sent   {sent}"
+                 for the end of the stream, before it answers\n  sent   {}",
+                finding.sent
             ),
         );
     }
     Failure::usage(format_args!(
-        "the server does not answer as expected, so nothing was asked\n  sent   {sent}\n  \
-         came   {came}\n  check --frame and --send, --expect or --echo; a server that speaks \
-         first: --greeting N"
+        "the server does not answer as expected, so nothing was asked{}\n  check --frame and \
+         --send, --expect or --echo; a server that speaks first: --greeting N",
+        exchanged(finding)
     ))
+}
+
+/// What was sent, if anything was, and what came, each in a line of its own.
+fn exchanged(finding: &Finding) -> String {
+    let lines = [("sent", &finding.sent), ("came", &finding.came)];
+    let told = lines.iter().filter(|(_, what)| !what.is_empty());
+    told.map(|(name, what)| format!("\n  {name:<6} {what}")).collect()
 }
