@@ -17,6 +17,8 @@ use crate::json::Object;
 use crate::printer::Printer;
 use crate::units;
 
+/// What a run is that comes to no answer at all.
+const NOTHING: &str = "nothing was asked: each probe was skipped, or is inconclusive";
 /// A terminal that is narrower has its lines wrapped by itself.
 const COLUMNS_MIN: usize = 40;
 /// Where what is told of a failure begins in a line.
@@ -170,8 +172,9 @@ impl<'a> Report<'a> {
             let all = units::count(self.results.len() as u64, "probe");
             format!("interrupted: {count} of {all} not asked")
         });
+        let nothing = (self.exit() == Exit::Usage).then_some(NOTHING);
         // First, so that it is there whatever becomes of stdout.
-        self.write_junit(not_asked.as_deref())?;
+        self.write_junit(not_asked.as_deref().or(nothing))?;
         for result in self.results[self.told..].iter().flatten() {
             // To a person those are told in one line.
             if self.json || result.runs > 0 {
