@@ -14,8 +14,8 @@ SECONDS_MAX = 900
 # A verdict is published when it was the same so many times.
 TIMES = 3
 VERDICTS = ["ok", "weak", "failed", "inconclusive", "skipped"]
-# These need no words.
-PLAIN = ["ok", "skipped"]
+# These need no words of a person: the doctor itself says why of what it could not find out.
+PLAIN = ["ok", "skipped", "inconclusive"]
 
 
 class Missing(Exception):
@@ -124,6 +124,16 @@ class Kept:
         runs.append({"date": run["date"], "verdicts": verdicts(run["probes"])})
         self.rows[row.name] = {"command": row.command, **run, "runs": runs[-TIMES:]}
         KEPT.write_text(json.dumps(self.rows, indent=1, sort_keys=True) + "\n")
+
+    def unlike(self, row, probes):
+        """Where the verdicts are not those that are kept."""
+        kept = self.rows.get(row.name)
+        if not kept:
+            return [f"{row.name}: nothing is kept of it"]
+        before = kept["runs"][-1]["verdicts"]
+        return [f"{row.name}: {probe['id']} is {probe['verdict']}, not {before.get(probe['id'])}: "
+                f"{probe.get('came') or probe.get('why', '')}"
+                for probe in probes if probe["verdict"] != before.get(probe["id"])]
 
     def unsteady(self, row):
         """Verdicts that were not the same each time, or not looked at often enough."""

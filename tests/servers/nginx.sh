@@ -13,8 +13,8 @@ http {
     access_log off;
     client_body_temp_path 1; proxy_temp_path 2; fastcgi_temp_path 3; uwsgi_temp_path 4;
     scgi_temp_path 5;
-    keepalive_timeout 5s; keepalive_requests 1000000000;
-    client_header_timeout 5s; client_body_timeout 5s; send_timeout 60s;
+    keepalive_timeout 20s; keepalive_requests 1000000000;
+    client_header_timeout 20s; client_body_timeout 20s; send_timeout 60s;
     server { listen 127.0.0.1:$1; location / { return 200 "ok"; } }
 }
 END

@@ -31,7 +31,7 @@ def write(rows, kept):
         dates += [run["date"] for run in found["runs"]]
         table.append(line(row, found))
         sections.append(section(row, found))
-    if wrong:
+    if not dates:
         return wrong
     text = HEAD.read_text().replace("{table}", "\n".join(table))
     text = text.replace("{conditions}", conditions(dates))
@@ -70,14 +70,18 @@ def section(row, found):
     for probe in found["probes"]:
         if probe["verdict"] not in ask.PLAIN:
             parts.append(one(probe, row.found[probe["id"]]["means"]))
+    unknown = [f"- {probe['id']} {probe['name']}: {shortened(probe['why'])}"
+               for probe in found["probes"] if probe["verdict"] == "inconclusive"]
+    if unknown:
+        parts.append("\n".join(["Nothing follows from these:\n", *unknown, ""]))
     return "\n".join(parts)
 
 
 def one(probe, means):
     told = [f"**{probe['id']} {probe['name']}: {probe['verdict']}.** {means.strip()}\n"]
-    for key, word in [("sent", "sent"), ("came", "came"), ("why", "why")]:
+    for key in ["sent", "came"]:
         if probe.get(key):
-            told.append(f"    {word:<5} {shortened(probe[key])}")
+            told.append(f"    {key}   {shortened(probe[key])}")
     return "\n".join(told) + "\n"
 
 

@@ -189,6 +189,8 @@ impl<'a> Flood<'a> {
             if !is_writing && !has_ended {
                 self.link.finish();
                 has_ended = true;
+                // It comes while a reply is still to be written: some give up there.
+                self.link.pause(STUCK)?;
             }
             let came = self.link.hear_within(if is_writing { TURN } else { patience })?;
             let is_early = deadline::now().saturating_duration_since(moved) < patience;
@@ -278,7 +280,7 @@ impl<'a> Flood<'a> {
 
     /// Bytes of a reply, at the least.
     fn reply_bytes(&self) -> u64 {
-        self.like.reply_bytes_min().max(1) as u64
+        self.patient.reply_bytes(&self.like).max(1) as u64
     }
 }
 

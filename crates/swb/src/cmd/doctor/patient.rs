@@ -25,6 +25,9 @@ const EXCHANGES: usize = 10;
 const PATIENCE: u32 = 20;
 const PATIENCE_MIN: Duration = Duration::from_millis(1000);
 const PATIENCE_MAX: Duration = Duration::from_secs(10);
+/// A greeting is waited for at least so long: a process is started for it, or a password checked,
+/// which the calibration sees once and nothing else of.
+const GREETING_MIN: Duration = Duration::from_secs(5);
 /// The gap between two pieces is at least so many times that, up to a bound.
 const GAP: u32 = 2;
 const GAP_MAX: Duration = Duration::from_millis(200);
@@ -74,6 +77,8 @@ pub(super) struct Patient {
     /// Nobody else suffers with it.
     pub(super) may_be_harmed: bool,
     serves_side_by_side: OnceLock<bool>,
+    /// The shortest answer to a request that is the same each time.
+    reply_bytes: usize,
     /// It has answered nothing while it was calibrated.
     is_silent: bool,
     stopper: Stopper,
@@ -111,6 +116,7 @@ impl Patient {
                 || args.exec.is_some()
                 || is_local(&args.connection.endpoint),
             serves_side_by_side: OnceLock::new(),
+            reply_bytes: 0,
             is_silent: false,
             stopper: stopper.clone(),
         };
@@ -166,6 +172,10 @@ impl Patient {
                 }
             };
             took.push(deadline::now().saturating_duration_since(began));
+            self.reply_bytes = match number {
+                0 => reply.len(),
+                _ => self.reply_bytes.min(reply.len()),
+            };
             tells_time |= reply.iter().any(u8::is_ascii_digit);
         }
         if tells_time && self.exchange.is_exact() {
@@ -256,7 +266,7 @@ impl Patient {
         let mut link = self.connection()?;
         link.begin(&self.opening)?;
         for number in 1..=self.greeting {
-            match link.hear()? {
+            match link.hear_within(self.times.patience.max(GREETING_MIN))? {
                 Heard::Message(_) => {}
                 heard => {
                     return Err(link.failed(format_args!("instead of greeting {number}: {heard}")));
@@ -313,6 +323,11 @@ impl Patient {
     pub(super) fn empty_request(&self) -> Result<Request, Finding> {
         let empty = self.requests()?.empty();
         empty.map_err(|_| Finding::skipped("there is no empty message in this framing"))
+    }
+
+    /// How many bytes of message the answer to a request has, at the least, as far as is known.
+    pub(super) fn reply_bytes(&self, request: &Request) -> usize {
+        if self.is_echo() { request.reply_bytes_min() } else { self.reply_bytes }
     }
 
     /// Whether it sends every message back.

@@ -180,9 +180,15 @@ impl<'a> Schedule<'a> {
                     self.deadly.fetch_min(turn, Ordering::SeqCst);
                     findings.push(Some(deaths.blame(probe, found, &death)));
                     deaths.gone = self.revive(probe);
-                    break;
+                    return Some(Result::of(probe, findings, began));
                 }
             }
+        }
+        let has_failed = findings.iter().flatten().any(|found| found.verdict == Verdict::Failed);
+        if has_failed && deaths.gone.is_none() && self.patient.child().is_some() {
+            // What it has kept of that, as the memory of a length, is not for others to answer for.
+            self.deadly.fetch_min(turn, Ordering::SeqCst);
+            deaths.gone = self.revive(probe);
         }
         (!findings.is_empty()).then(|| Result::of(probe, findings, began))
     }

@@ -1,6 +1,7 @@
 %% gen_tcp with {packet, 4} or {packet, line}, as its documentation has it: a process for each
-%% connection, which is given one message at a time. Called as `escript echo.escript PORT 4|line`.
--mode(compile).
+%% connection, which is given one message at a time. Called as `erl -noinput -run echo main PORT 4|line`.
+-module(echo).
+-export([main/1]).
 
 main([Port, Packet]) ->
     {ok, Listener} = gen_tcp:listen(list_to_integer(Port), [
