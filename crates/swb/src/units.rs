@@ -3,9 +3,16 @@
 use std::time::Duration;
 
 use switchboard::Liveness;
+use switchboard_frame::parse_size;
 
 /// Silence, a probe, and time for its answer, each of a whole second.
 const LIVENESS_MIN: Duration = Duration::from_secs(3);
+/// The system counts the silence before a probe, which is half of it, to 32,767 seconds.
+const LIVENESS_MAX: Duration = Duration::from_secs(18 * HOUR_SECONDS);
+
+/// Nobody waits for more than a year, and no sum of such times overflows.
+const TIME_MAX: Duration = Duration::from_secs(365 * 24 * HOUR_SECONDS);
+const HOUR_SECONDS: u64 = 3600;
 
 /// The most event loops that can be asked for.
 const LOOPS_MAX: usize = 1024;
@@ -13,7 +20,7 @@ const LOOPS_MAX: usize = 1024;
 /// Reads a duration: digits and `ms`, `s`, `m` or `h`.
 ///
 /// # Errors
-/// No digits, no unit, or more than fits.
+/// No digits, no unit, or more than a year.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
     let scale = match unit {
@@ -26,9 +33,29 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         }
         _ => return Err("a duration is written 250ms, 5s, 2m or 1h".to_owned()),
     };
+    if number.is_empty() {
+        return Err("a duration is written 250ms, 5s, 2m or 1h".to_owned());
+    }
+    // What does not fit is too long, too.
     scaled(number, scale)
         .map(Duration::from_millis)
-        .ok_or_else(|| "a duration is written 250ms, 5s, 2m or 1h".to_owned())
+        .filter(|time| *time <= TIME_MAX)
+        .ok_or_else(|| at_most(TIME_MAX))
+}
+
+/// The same, up to a bound.
+fn duration_up_to(text: &str, max: Duration) -> Result<Duration, String> {
+    match duration(text)? {
+        time if time > max => Err(at_most(max)),
+        time => Ok(time),
+    }
+}
+
+fn at_most(max: Duration) -> String {
+    match max.as_secs() {
+        seconds if seconds < HOUR_SECONDS => format!("it may be at most {seconds}s"),
+        seconds => format!("it may be at most {}h", seconds / HOUR_SECONDS),
+    }
 }
 
 /// Reads a duration as [`duration`] does, and in `us` too.
@@ -49,11 +76,19 @@ pub(crate) fn fine(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// As [`duration`], and zero.
 pub(crate) fn patience(text: &str) -> Result<Duration, String> {
+    patience_up_to(text, TIME_MAX)
+}
+
+/// The same, up to a bound.
+///
+/// # Errors
+/// As [`patience`], and more than that.
+pub(crate) fn patience_up_to(text: &str, max: Duration) -> Result<Duration, String> {
     // Whether a unit is missing is of no matter then.
     if !text.is_empty() && text.bytes().all(|byte| byte == b'0') {
         return Err("it must be more than 0".to_owned());
     }
-    match duration(text)? {
+    match duration_up_to(text, max)? {
         Duration::ZERO => Err("it must be more than 0".to_owned()),
         time => Ok(time),
     }
@@ -64,7 +99,7 @@ pub(crate) fn patience(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// As [`duration`], and less than the system can do.
 pub(crate) fn liveness(text: &str) -> Result<Liveness, String> {
-    match duration(text)? {
+    match duration_up_to(text, LIVENESS_MAX)? {
         time if time < LIVENESS_MIN => Err(format!("it must be at least {LIVENESS_MIN:?}")),
         time => Ok(Liveness::within(time)),
     }
@@ -119,6 +154,17 @@ pub(crate) fn loops(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Reads a number of something of which there has to be one, up to a bound.
+///
+/// # Errors
+/// As for [`at_least_one`], and more than that.
+pub(crate) fn one_up_to(text: &str, max: usize) -> Result<usize, String> {
+    match at_least_one(text)? {
+        number if number <= max => Ok(number),
+        _ => Err(format!("it may be at most {max}")),
+    }
+}
+
 /// Reads the size of the largest message.
 ///
 /// # Errors
@@ -130,23 +176,12 @@ pub(crate) fn body(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Reads a size in bytes: digits and nothing, `k`, `m`, `g`, `KiB`, `MiB` or `GiB`, which are
-/// powers of 1024.
+/// Reads a size in bytes as framings write it.
 ///
 /// # Errors
 /// No digits, another unit, or more than 64 bits.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
-    let (number, unit) = split(text);
-    let scale = match unit {
-        "" => Some(1),
-        "k" | "KiB" => Some(1 << 10),
-        "m" | "MiB" => Some(1 << 20),
-        "g" | "GiB" => Some(1 << 30),
-        _ => None,
-    };
-    scale
-        .and_then(|scale| scaled(number, scale))
-        .ok_or_else(|| "a size is written 4096, 64k, 16MiB or 1g".to_owned())
+    parse_size(text).ok_or_else(|| "a size is written 4096, 64k, 16MiB or 1g".to_owned())
 }
 
 /// A size that is not zero, of something held in memory.
@@ -231,10 +266,19 @@ mod tests {
         assert_eq!(fine("5ms"), duration("5ms"));
         assert!(fine("us").is_err() && fine("5").is_err());
         assert_eq!(duration("5").unwrap_err(), "a unit is missing: 5ms, 5s");
-        for wrong in ["", "s", "5 s", "5d", "-5s", "99999999999999999999s", "18446744073709551615h"]
-        {
-            assert!(duration(wrong).is_err(), "{wrong}");
+        for wrong in ["", "s", "5 s", "5d", "-5s", "ms"] {
+            let told = "a duration is written 250ms, 5s, 2m or 1h";
+            assert_eq!(duration(wrong).unwrap_err(), told, "{wrong}");
         }
+        for long in ["8761h", "99999999999999999999s", "18446744073709551615h"] {
+            assert_eq!(duration(long).unwrap_err(), "it may be at most 8760h", "{long}");
+        }
+        let up_to_a_minute = |text| patience_up_to(text, Duration::from_secs(60));
+        assert_eq!(up_to_a_minute("1m"), Ok(Duration::from_secs(60)));
+        assert_eq!(up_to_a_minute("61s").unwrap_err(), "it may be at most 60s");
+        assert_eq!(up_to_a_minute("0s").unwrap_err(), "it must be more than 0");
+        assert_eq!(liveness("19h").unwrap_err(), "it may be at most 18h");
+        assert!(liveness("18h").is_ok());
     }
 
     #[test]
@@ -243,6 +287,7 @@ mod tests {
         assert_eq!(size("64k"), Ok(65_536));
         assert_eq!(size("16MiB"), size("16m"));
         assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("1M"), size("1mib"));
         for wrong in ["", "k", "16MB", "1.5k", "17179869184g"] {
             assert!(size(wrong).is_err(), "{wrong}");
         }
@@ -263,6 +308,8 @@ mod tests {
             assert!(at_least_one(wrong).is_err(), "{wrong}");
         }
         assert!(at_least_one("99999999999999M").is_err());
+        assert_eq!((one_up_to("3", 3), one_up_to("0", 3).is_err()), (Ok(3), true));
+        assert_eq!(one_up_to("4", 3).unwrap_err(), "it may be at most 3");
         assert_eq!((rate("0.25"), rate("0.0005k")), (Ok(0.25), Ok(0.5)));
         for wrong in ["0", "-1", "inf", "infk", "NaN", "many", "", "k", "1K"] {
             assert!(rate(wrong).is_err(), "{wrong}");

@@ -46,6 +46,7 @@ pub use error::{ErrorKind, FrameError, FramingError};
 pub use fields::Field;
 pub use framing::Framing;
 pub use length_field::{LengthField, LengthForm};
+pub use parse::parse_size;
 pub use parts::Parts;
 pub use presets::{Preset, preset, presets};
 pub use protocol::{Coupler, Protocol, Role, Switch};

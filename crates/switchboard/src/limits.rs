@@ -92,6 +92,9 @@ pub const FAULT_HELD_BYTES_MAX: usize = 256 * 1024;
 /// The most bytes of a file that a fault puts in.
 pub const FAULT_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
+/// The longest time that a fault may be told: no sum of such times overflows.
+pub const FAULT_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// The most faults in one plan.
 pub const FAULTS_MAX: usize = 64;
 

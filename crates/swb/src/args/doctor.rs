@@ -8,6 +8,13 @@ use clap::{Arg, ArgGroup, Args};
 use crate::args::{ConnectionArgs, FieldArgs, FramingArgs};
 use crate::units;
 
+/// More runs of a probe tell nothing new.
+const RUNS_MAX: usize = 1000;
+/// A longer pause is not what a network does between two segments.
+const GAP_MAX: Duration = Duration::from_secs(10);
+/// What a server is said to do within a time is waited for, so long and a little longer.
+const STATED_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// Find out what a server's socket code gets wrong.
 ///
 /// Sends what the network sends sooner or later: messages in pieces, glued together, cut off;
@@ -20,8 +27,12 @@ use crate::units;
 /// but bytes. With --exec it is started here, and its memory, descriptors and processor time are
 /// looked at too.
 ///
-/// Exit 0 when every probe is well, 1 when something failed, 2 when nothing could be asked, 3 when
-/// there is no server.
+/// Exit 0 when nothing failed, 1 when something did, 2 when nothing could be asked, 3 when there is
+/// no server, 130 when it was interrupted: what is known by then is told.
+///
+/// What is asked in turn takes ten minutes for each of --runs at the most, about a minute with a
+/// healthy server; beside that --idle and --dead are waited for. It holds one message of each
+/// conversation, of --max or 64 MiB at the most, and has fewer than 256 descriptors.
 #[derive(Args)]
 #[command(group = ArgGroup::new("exchange").required(true).args(["echo", "send", "list"]))]
 #[command(mut_arg("endpoint", |arg| for_all_but_the_list(arg, "localhost:1")))]
@@ -64,23 +75,30 @@ pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) fields: FieldArgs,
 
-    /// Messages that the server sends by itself at the start of each conversation
+    /// Bytes that begin each conversation, as a protocol has it: a login, a version
+    ///
+    /// They are sent as they are, before any request and in one piece; what they are answered with
+    /// is passed over by --greeting.
+    #[arg(long, value_name = "BYTES", allow_hyphen_values = true, hide_short_help = true)]
+    pub(crate) open: Option<String>,
+
+    /// Messages that the server sends at the start of each conversation, or to --open
     #[arg(long, value_name = "N", default_value = "0", hide_short_help = true)]
     pub(crate) greeting: u16,
 
     /// Start the server with sh: {port}, or {endpoint}, is where it has to listen
     ///
-    /// With port 0 in ENDPOINT a free one is chosen. It is ended at the end, with all that it has
-    /// started.
+    /// With port 0 in ENDPOINT a free one is chosen. It has --connect-timeout until it accepts, and
+    /// is ended at the end, with all that it has started.
     #[arg(long, value_name = "COMMAND")]
     pub(crate) exec: Option<String>,
 
     /// How long the server lets a client be silent before it closes
-    #[arg(long, value_name = "TIME", value_parser = units::patience)]
+    #[arg(long, value_name = "TIME", value_parser = stated)]
     pub(crate) idle: Option<Duration>,
 
     /// How soon the server finds out that a client is dead
-    #[arg(long, value_name = "TIME", value_parser = units::patience)]
+    #[arg(long, value_name = "TIME", value_parser = stated)]
     pub(crate) dead: Option<Duration>,
 
     /// Ask these alone: F1,C3
@@ -88,11 +106,11 @@ pub(crate) struct DoctorArgs {
     pub(crate) only: Vec<String>,
 
     /// How often each is asked
-    #[arg(long, value_name = "N", default_value = "3", value_parser = units::at_least_one)]
+    #[arg(long, value_name = "N", default_value = "3", value_parser = runs)]
     pub(crate) runs: usize,
 
     /// The pause between two pieces of what is cut
-    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "20ms")]
+    #[arg(long, value_name = "TIME", value_parser = gap, default_value = "20ms")]
     #[arg(hide_short_help = true)]
     pub(crate) gap: Duration,
 
@@ -109,8 +127,20 @@ pub(crate) struct DoctorArgs {
     pub(crate) json: bool,
 
     /// Write the results as JUnit's XML too
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "list")]
     pub(crate) junit: Option<PathBuf>,
+}
+
+fn runs(text: &str) -> Result<usize, String> {
+    units::one_up_to(text, RUNS_MAX)
+}
+
+fn gap(text: &str) -> Result<Duration, String> {
+    units::patience_up_to(text, GAP_MAX)
+}
+
+fn stated(text: &str) -> Result<Duration, String> {
+    units::patience_up_to(text, STATED_MAX)
 }
 
 /// What has to be written, but where nothing is asked and it is of no matter.

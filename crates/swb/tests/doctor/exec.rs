@@ -39,10 +39,10 @@ fn are_gone(scratch: &Scratch) {
 }
 
 /// A doctor under way that has told so many results.
-fn under_way(scratch: &Scratch, results: usize) -> (Child, Vec<String>) {
+pub(crate) fn under_way(scratch: &Scratch, results: usize, more: &[&str]) -> (Child, Vec<String>) {
     let args = ["--frame", "u32be", "--echo", "--json", "--only", "F1,F4,T1", "--idle", "1h"];
     let crowd = crowd(scratch);
-    let mut command = command("127.0.0.1:0", &[&args[..], &["--exec", &crowd]].concat());
+    let mut command = command("127.0.0.1:0", &[&args[..], &["--exec", &crowd], more].concat());
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut lines = Vec::new();
@@ -69,17 +69,20 @@ fn nothing_is_left_at_the_end() {
 #[test]
 fn an_interrupt_tells_what_is_known_and_leaves_nothing() {
     let scratch = Scratch::new();
-    let (child, lines) = under_way(&scratch, 2);
+    let (child, lines) = under_way(&scratch, 2, &[]);
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     let told = Told::from(child.wait_with_output().unwrap());
     assert_eq!(told.exit, 130, "{}", told.stderr);
     assert!(told.stderr.contains("interrupted: telling what was found so far"), "{}", told.stderr);
     let first: Value = serde_json::from_str(&lines[0]).unwrap();
     assert_eq!((first["id"].as_str(), first["verdict"].as_str()), (Some("F1"), Some("ok")));
-    let summary = &told.objects()[0];
+    let objects = told.objects();
+    let (unasked, summary) = (&objects[0], &objects[1]);
+    assert_eq!(unasked["why"], "interrupted", "{unasked}");
+    assert_eq!(summary["interrupted"], true, "{summary}");
     assert_eq!(summary["type"], "summary");
     let counts = ["probes", "ok", "skipped"].map(|key| summary[key].as_u64());
-    assert_eq!(counts, [Some(3), Some(2), Some(0)], "{summary}");
+    assert_eq!(counts, [Some(3), Some(2), Some(1)], "{summary}");
     are_gone(&scratch);
 }
 
@@ -87,7 +90,7 @@ fn an_interrupt_tells_what_is_known_and_leaves_nothing() {
 #[test]
 fn a_doctor_that_is_killed_takes_its_server_with_it() {
     let scratch = Scratch::new();
-    let (mut child, _) = under_way(&scratch, 2);
+    let (mut child, _) = under_way(&scratch, 2, &[]);
     let port = fs::read_to_string(scratch.path("port")).unwrap();
     let mut stream = TcpStream::connect(format!("127.0.0.1:{}", port.trim())).unwrap();
     stream.set_read_timeout(Some(BOUND)).unwrap();
@@ -97,7 +100,11 @@ fn a_doctor_that_is_killed_takes_its_server_with_it() {
     let ended = stream.read(&mut [0; 64]);
     let is_time_out = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
     assert!(!ended.as_ref().is_err_and(is_time_out), "the server is still there");
-    // This one has left the group, which is all that the guard knows.
+    end_astray(&scratch);
+}
+
+/// Ends the one that has left the group, which is all that the guard knows.
+pub(crate) fn end_astray(scratch: &Scratch) {
     let ids = fs::read_to_string(scratch.path("ids")).unwrap();
     let astray = ids.lines().nth(1).unwrap().parse().unwrap();
     kill_process(Pid::from_raw(astray).unwrap(), Signal::KILL).unwrap();
@@ -116,6 +123,57 @@ fn a_server_that_does_not_start_is_told_with_its_last_words() {
     is_refused("127.0.0.1:0", "echo no such option >&2; exit 3; {port}", 3, why);
     let why = "it ended with signal: 11 (SIGSEGV)";
     is_refused("127.0.0.1:0", "kill -s SEGV $$; {port}", 3, why);
+    // What sh has started, which it tells as 128 and the number.
+    let why = "it ended with signal: 13 (SIGPIPE), which a shell tells as 141";
+    is_refused("127.0.0.1:0", "sh -c 'kill -s PIPE $$'; exit $?; {port}", 3, why);
+}
+
+/// Of a traceback the exception, and none of the frames.
+#[test]
+fn of_a_server_that_throws_the_exception_is_told() {
+    if is_there("python3") {
+        let exec = "python3 -c 'import struct; struct.unpack(\">I\", b\"ab\")' {port}";
+        let why = "the last it said: struct.error: unpack requires a buffer of 4 bytes\n";
+        is_refused("127.0.0.1:0", exec, 3, why);
+    }
+    if is_there("node") {
+        let exec = "node -e 'Buffer.alloc(2).readUInt32BE(0)' {port}";
+        let why = "the last it said: RangeError [ERR_BUFFER_OUT_OF_BOUNDS]: Attempt to access";
+        is_refused("127.0.0.1:0", exec, 3, why);
+    }
+}
+
+#[test]
+fn a_server_that_dies_of_the_first_messages_is_told_with_its_last_words() {
+    if is_there("python3") {
+        let said = "so nothing was asked: it ended with exit status: 1; the last it said: \
+                    ZeroDivisionError: division by zero\n";
+        // Those that send nothing are to see whether it is there. The one behind may be let in.
+        for (when, what) in [("n", "did not survive the first messages, "), ("not n", "")] {
+            let serve = "s = socket.create_server((\"127.0.0.1\", {port}))\nwhile True:\n c, _ = \
+                         s.accept()\n n = len(c.recv(9))";
+            let text = format!("import socket\n{serve}\n if {when}: 1 / 0\n");
+            let exec = format!("python3 -c '{text}'");
+            is_refused("127.0.0.1:0", &exec, 2, &format!("{what}{said}"));
+        }
+    }
+}
+
+#[test]
+fn a_server_that_never_listens_is_waited_for_no_longer_than_was_said() {
+    let wait = ["--connect-timeout", "300ms"];
+    let ask = |exec: &str| {
+        let args = [&["--frame", "u32be", "--echo", "--exec", exec], &wait[..]].concat();
+        let told = doctor("127.0.0.1:0", &args);
+        assert_eq!((told.exit, told.stdout.as_str()), (3, ""), "{}", told.stderr);
+        told.stderr
+    };
+    let told = ask("echo warming up; exec sleep 1000; {port}");
+    let why = "300ms were waited (--connect-timeout), and what was started still runs (sleep); the \
+               last it said: warming up\n";
+    assert!(told.contains(why), "{told}");
+    let told = ask(&own("127.0.0.1:0 --frame u32be echo; {port}"));
+    assert!(told.contains("still runs (swb), and listens on port "), "{told}");
 }
 
 #[test]
@@ -172,6 +230,6 @@ fn a_server_that_spins_is_told_so() {
         let args = ["--frame", "u32be", "--echo", "--runs", "1", "--only", "C4", "--exec", &exec];
         let told = doctor("127.0.0.1:0", &args);
         assert_eq!(told.exit, 1, "{}{}", told.stdout, told.stderr);
-        assert!(told.stdout.contains("of processor time in 500ms"), "{}", told.stdout);
+        assert!(told.stdout.contains("in 500 ms it used "), "{}", told.stdout);
     }
 }

@@ -6,9 +6,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod baseline;
+mod bounds;
+mod causes;
 mod exec;
 mod intrusive;
+mod junit;
+mod manners;
 mod mutants;
+mod page;
 mod reference;
 mod refusals;
 mod report;

@@ -40,7 +40,7 @@ fn what_is_too_large_may_be_refused_in_words() {
         }
     });
     let told = verdicts_as_told(&address, "F8,F9,L1,L2,L4", ECHO_MAX);
-    assert_eq!(told, ["F8 ok", "F9 ok", "L1 ok", "L2 ok", "L4 weak"]);
+    assert_eq!(told, ["F8 ok", "F9 ok", "L1 ok", "L2 ok", "L4 inconclusive"]);
 }
 
 #[test]

@@ -1,9 +1,6 @@
 //! What is told, and in which form.
 
-use std::process::Command;
-
-use crate::scratch::Scratch;
-use crate::servers::{FRAGILE, Server, is_there};
+use crate::servers::Server;
 use crate::{command, doctor};
 
 #[test]
@@ -27,34 +24,6 @@ fn the_last_line_sums_up() {
     let told = doctor(&server.said, &["--frame", "u32be", "--echo", "--only", "F4,T1"]);
     let last = told.stdout.lines().last().unwrap();
     assert!(last.starts_with("1 ok, 1 skipped in ") && last.ends_with(" s"), "{}", told.stdout);
-}
-
-/// Read by somebody else's parser, with words in it that XML has other uses for.
-#[test]
-fn junit() {
-    const READ: &str = "\
-import sys, xml.etree.ElementTree
-suite = xml.etree.ElementTree.parse(sys.argv[1]).getroot()
-print(suite.tag, *(suite.get(key) for key in ('name', 'tests', 'failures', 'skipped')))
-for case in suite:
-    print(case.get('name'), *(child.tag for child in case), sep='|')
-print(suite[0][0].get('message'))
-";
-    if !is_there("python3") {
-        return;
-    }
-    let scratch = Scratch::new();
-    let exec = format!("python3 '{}' {{port}}", scratch.file("server.py", FRAGILE));
-    let file = scratch.path("doctor.xml");
-    let args = ["--frame", "u32be", "--echo", "--only", "F1,F4,T3", "--exec", &exec];
-    let told = doctor("127.0.0.1:0", &[&args[..], &["--junit", &file]].concat());
-    assert_eq!(told.exit, 1, "{}{}", told.stdout, told.stderr);
-    let read = Command::new("python3").args(["-c", READ, &file]).output().unwrap();
-    let text = String::from_utf8(read.stdout).unwrap();
-    let lines: Vec<_> = text.lines().collect();
-    assert_eq!(lines[0], "testsuite swb doctor 3 1 1", "{text}");
-    assert_eq!(lines[1..4], ["F1 split prefix|failure", "F4 two in one", "T3 dead peer|skipped"]);
-    assert!(lines[4].contains(r"half a <header> & \x1b[31m"), "{text}");
 }
 
 #[test]

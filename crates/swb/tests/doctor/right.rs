@@ -95,6 +95,21 @@ fn a_conversation_may_end_after_so_many_replies() {
     assert_eq!(verdicts(&address, "C1,B3"), ["C1 inconclusive", "B3 inconclusive"]);
 }
 
+/// The one beside a client that reads nothing comes back.
+#[test]
+fn a_conversation_may_end_after_so_many_replies_also_beside_another_one() {
+    let address = serving(|mut stream| {
+        for _ in 0..30 {
+            match next(&mut stream)? {
+                Next::Message(body) => send(&mut stream, &body)?,
+                _ => return Ok(()),
+            }
+        }
+        linger(stream)
+    });
+    assert_eq!(verdicts(&address, "B2"), ["B2 ok"]);
+}
+
 #[test]
 fn whoever_does_not_read_may_be_shown_the_door() {
     let address = serving(|mut stream| {
@@ -158,4 +173,43 @@ fn what_is_too_large_may_be_passed_over() {
         }
     });
     assert_eq!(verdicts(&address, "C8"), ["C8 ok"]);
+}
+
+/// As MQTT and PostgreSQL have it. Whoever is mute says no opening either.
+#[test]
+fn a_conversation_may_have_to_be_opened() {
+    let address = serving(|mut stream| {
+        stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+        let mut hello = [0; 6];
+        if cut_off(stream.read_exact(&mut hello))? || &hello != b"HELLO\n" {
+            return stream.write_all(b"who is there?");
+        }
+        send(&mut stream, b"welcome")?;
+        while let Next::Message(body) = next(&mut stream)? {
+            send(&mut stream, &body)?;
+        }
+        Ok(())
+    });
+    let echo = ["--frame", "u32be", "--echo", "--idle", "500ms"];
+    let opened = [&echo[..], &["--open", "HELLO\\n", "--greeting", "1"]].concat();
+    let verdicts = verdicts_as_told(&address, "F1,F4,C2,C4,T1,T2", &opened);
+    assert_eq!(verdicts, ["F1 ok", "F4 ok", "C2 ok", "C4 ok", "T1 ok", "T2 ok"]);
+    let without = doctor(&address, &echo);
+    assert_eq!(without.exit, 2, "{}", without.stderr);
+}
+
+/// What echoes bytes sends back what is no message, too.
+#[test]
+fn an_echo_of_bytes_may_send_back_half_a_line() {
+    let address = serving(|mut stream| {
+        let mut bytes = [0; 4096];
+        loop {
+            match stream.read(&mut bytes)? {
+                0 => return Ok(()),
+                count => stream.write_all(&bytes[..count])?,
+            }
+        }
+    });
+    let told = verdicts_as_told(&address, "F1,S2", &["--frame", "lines", "--echo"]);
+    assert_eq!(told, ["F1 skipped", "S2 ok"]);
 }

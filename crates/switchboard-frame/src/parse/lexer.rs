@@ -299,7 +299,21 @@ pub(crate) fn size(at: usize, text: &str, what: &str) -> Parsed<u64> {
         .hint("write digits, with k, m, g or KiB, MiB, GiB for powers of 1024: 64k"))
 }
 
-fn parse_size(text: &str) -> Option<u64> {
+/// Reads a size in bytes as framings write it: digits and nothing, `k`, `m` or `g`, or `KiB`, `MiB`
+/// or `GiB`, in either case, which are powers of 1024.
+///
+/// `None`: it is none, or beyond 64 bits. There is no `MB`, which means a thousand thousand to some
+/// and not to others.
+///
+/// ```
+/// use switchboard_frame::parse_size;
+///
+/// assert_eq!(parse_size("64k"), Some(65_536));
+/// assert_eq!(parse_size("1M"), parse_size("1MiB"));
+/// assert_eq!(parse_size("1MB"), None);
+/// ```
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let factor = unit(&text[digits..])?;
     text[..digits].parse::<u64>().ok()?.checked_mul(factor)

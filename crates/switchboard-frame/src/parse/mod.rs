@@ -23,6 +23,7 @@ use core::str::FromStr;
 
 use crate::protocol::Coupling;
 use crate::{Framing, FramingError, Protocol, Role};
+pub use lexer::parse_size;
 use lexer::{Fault, Parsed};
 
 /// The longest framing string, in bytes.

@@ -17,9 +17,15 @@ use super::probe::{Asked, Finding};
 /// Between two of its exchanges, so that it is no load.
 const PAUSE: Duration = Duration::from_millis(5);
 
-pub(super) struct Canary {
+/// So many exchanges a server may have enough of, and end the conversation.
+const EXCHANGES_MIN: usize = 10;
+
+pub(super) struct Canary<'a> {
+    patient: &'a Patient,
     link: Link,
     request: Request,
+    /// How many exchanges this conversation has had.
+    exchanges: usize,
 }
 
 /// What it saw.
@@ -33,20 +39,31 @@ pub(super) struct Seen {
 #[derive(Clone, Debug)]
 pub(super) struct Took(Vec<Duration>);
 
-impl Canary {
+impl<'a> Canary<'a> {
     /// One that has been served once.
-    pub(super) fn new(patient: &Patient) -> Result<Canary, Finding> {
-        let mut canary = Canary { link: patient.link()?, request: patient.request()? };
+    pub(super) fn new(patient: &'a Patient) -> Result<Canary<'a>, Finding> {
+        let (link, request) = (patient.link()?, patient.request()?);
+        let mut canary = Canary { patient, link, request, exchanges: 0 };
         canary.exchange()?;
         Ok(canary)
     }
 
+    /// A whole exchange; in a new conversation, where the server has had enough of this one.
     pub(super) fn exchange(&mut self) -> Asked {
-        self.link.exchange(&self.request)
+        if let Err(found) = self.link.exchange(&self.request) {
+            if self.exchanges < EXCHANGES_MIN || !self.link.has_ended() {
+                return Err(found);
+            }
+            self.link = self.patient.link()?;
+            self.exchanges = 0;
+            self.link.exchange(&self.request)?;
+        }
+        self.exchanges += 1;
+        Ok(())
     }
 
     /// Exchanges for as long as something takes, and once more behind it.
-    pub(super) fn beside<T>(mut self, something: impl FnOnce() -> T) -> (T, Seen) {
+    pub(super) fn beside<T>(&mut self, something: impl FnOnce() -> T) -> (T, Seen) {
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
             let watch = scope.spawn(|| self.exchange_until(&is_over));

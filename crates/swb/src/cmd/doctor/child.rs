@@ -5,7 +5,7 @@
 //! having had a chance to do so, a guard beside it does, of everything in its group.
 
 use std::collections::VecDeque;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::process::{self, ChildStdin, Command, ExitStatus, Stdio};
@@ -17,24 +17,20 @@ use rustix::process::{Pid, Signal, WaitOptions, getpid, set_child_subreaper};
 use rustix::process::{kill_process, kill_process_group, waitpid};
 use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
 
-use super::link::pause;
-use super::patient::without_tls;
+use super::link::{pause, told};
 use super::usage::{self, Process, Usage};
+use super::whereabouts::without_tls;
+use super::words;
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure};
-use crate::payload;
 
-/// How long it may take until it accepts.
-const START_MAX: Duration = Duration::from_secs(30);
-/// How long it may take to end once it was asked to, before it is killed.
+/// How long it may take to end once it was asked to, before it is killed, and then.
 const END_MAX: Duration = Duration::from_secs(2);
+const KILLED_MAX: Duration = Duration::from_secs(10);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(10);
 /// Who uses this part of a processor, while there is nothing to do, spins.
 const SPINNING: u32 = 5;
-/// So much of what it says is kept, from the end, and so many lines of it told.
-const SAID_BYTES: usize = 2048;
-const SAID_LINES: usize = 3;
 /// Ports that are tried where one is chosen: another program may take it in between.
 const PORTS: usize = 3;
 
@@ -47,6 +43,8 @@ pub(super) struct Child {
     /// As it was asked for; with port 0 one is chosen at each start.
     asked: Endpoint,
     options: ConnectOptions,
+    /// How long it may take until it accepts.
+    start_max: Duration,
     stopper: Stopper,
     now: Mutex<Running>,
 }
@@ -79,7 +77,9 @@ impl Child {
         let endpoint = choose(&asked, None)?;
         let running = Running::start(command, endpoint)?;
         let (command, stopper) = (command.to_owned(), stopper.clone());
-        let child = Child { command, asked, options, stopper, now: Mutex::new(running) };
+        let start_max = args.connection.connect_timeout;
+        let now = Mutex::new(running);
+        let child = Child { command, asked, options, start_max, stopper, now };
         let mut left = PORTS;
         while let Err(why) = child.await_accepting() {
             left -= 1;
@@ -107,7 +107,11 @@ impl Child {
     }
 
     /// What it has in use once that is so, or when the time is over.
-    pub(super) fn usage_when(&self, is_so: impl Fn(&Usage) -> bool, time: Duration) -> Usage {
+    pub(super) fn usage_when(
+        &self,
+        mut is_so: impl FnMut(&Usage) -> bool,
+        time: Duration,
+    ) -> Usage {
         let until = deadline::after(time);
         loop {
             let usage = self.usage();
@@ -128,17 +132,36 @@ impl Child {
         self.lock().ended()
     }
 
+    /// The same, of what may be about to end.
+    pub(super) fn ended_within(&self, time: Duration) -> Option<String> {
+        self.usage_when(|usage| usage.processes == 0, time);
+        self.ended()
+    }
+
     fn has_ended(&self) -> bool {
         self.ended().is_some()
     }
 
-    /// How much time of processors it uses while so much passes, where that is more than a server
-    /// uses that waits. On a busy machine one that spins is left little.
-    pub(super) fn spins(&self, time: Duration) -> Option<Duration> {
-        let before = self.usage().processor;
+    /// What it does while so much time passes, where that is more than a server does that waits. On
+    /// a busy machine one that spins is left little time of processors, and wants all of it.
+    pub(super) fn spins(&self, time: Duration) -> Option<String> {
+        let look = || (self.usage().processor, usage::busy(&self.processes()));
+        let (used_before, busy_before) = look();
         pause(time, &self.stopper).ok()?;
-        let used = self.usage().processor.saturating_sub(before);
-        (used > time / SPINNING).then_some(used)
+        let (used, busy) = look();
+        let used = used.saturating_sub(used_before);
+        let since = |(id, busy): (&i32, &Duration)| {
+            busy.saturating_sub(busy_before.get(id).copied().unwrap_or_default())
+        };
+        let busiest = busy.iter().map(since).max().unwrap_or_default();
+        let spins = used > time / SPINNING || busiest > time * 3 / 4;
+        let (used, busiest, time) = (told(used), told(busiest.min(time)), told(time));
+        spins.then(|| {
+            format!(
+                "in {time} it used {used} of processor time, and a thread was running, or ready \
+                 to run, for {busiest}"
+            )
+        })
     }
 
     /// Asks it to end, as whoever supervises it does: SIGTERM to the process that serves.
@@ -185,7 +208,7 @@ impl Child {
     }
 
     fn await_accepting(&self) -> Result<(), String> {
-        let until = deadline::after(START_MAX);
+        let until = deadline::after(self.start_max);
         let endpoint = self.endpoint();
         loop {
             match endpoint.connect(&self.options) {
@@ -194,10 +217,10 @@ impl Child {
                         return Err(format!("the server does not accept on {endpoint}: {ended}"));
                     }
                     if deadline::has_passed(until) {
-                        let said = self.lock().last_said();
-                        return Err(format!(
-                            "the server does not accept on {endpoint} within {START_MAX:?}{said}"
-                        ));
+                        return Err(self.does_not_accept(&endpoint));
+                    }
+                    if self.stopper.is_stopped() {
+                        return Err("interrupted".to_owned());
                     }
                 }
                 // Whatever else is wrong with it is for whoever asks next to tell.
@@ -205,6 +228,25 @@ impl Child {
             }
             thread::sleep(LOOK);
         }
+    }
+
+    /// What was waited for, and what is there instead.
+    fn does_not_accept(&self, endpoint: &Endpoint) -> String {
+        let running = self.lock();
+        let tree = running.tree();
+        let commands: Vec<&str> = tree.iter().map(|process| process.command.as_str()).collect();
+        let ports: Vec<String> = usage::ports(&tree).iter().map(u16::to_string).collect();
+        let instead = match ports.is_empty() {
+            true => String::new(),
+            false => format!(", and listens on port {}", ports.join(", ")),
+        };
+        format!(
+            "the server does not accept on {endpoint}: {:?} were waited (--connect-timeout), and \
+             what was started still runs ({}){instead}{}",
+            self.start_max,
+            commands.join(", "),
+            running.last_said()
+        )
     }
 
     fn lock(&self) -> MutexGuard<'_, Running> {
@@ -238,7 +280,7 @@ impl Running {
         let running =
             Running { endpoint, leader, status: None, guard, lifeline, said: Arc::clone(&said) };
         let thread = thread::Builder::new().name("server's words".to_owned());
-        thread.spawn(move || keep(from, &said)).map_err(failed)?;
+        thread.spawn(move || words::keep(from, &said)).map_err(failed)?;
         Ok(running)
     }
 
@@ -267,7 +309,7 @@ impl Running {
         if self.tree().iter().any(|process| !process.is_zombie) {
             return None;
         }
-        Some(format!("it ended with {status}{}", self.last_said()))
+        Some(words::ended(status, &self.said()))
     }
 
     /// Waits for those of it that have ended, as far as that is for this process to do.
@@ -286,21 +328,19 @@ impl Running {
 
     /// The last lines that it said, if any.
     fn last_said(&self) -> String {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let lines: Vec<&[u8]> = said.make_contiguous().trim_ascii().split(is_line_end).collect();
-        let last: Vec<String> =
-            lines.iter().rev().take(SAID_LINES).rev().map(|line| payload::escape(line)).collect();
-        match last.concat().is_empty() {
-            true => String::new(),
-            false => format!("; the last it said: {}", last.join(" / ")),
-        }
+        words::last(&self.said())
+    }
+
+    fn said(&self) -> Vec<u8> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.iter().copied().collect()
     }
 
     /// Asks it to end, kills it when it has not done so in time, and waits until nothing is left.
     fn end(&mut self, time: Duration) {
         let asked = deadline::after(time);
         // What was killed cannot stay for long.
-        let until = deadline::after(time + START_MAX);
+        let until = deadline::after(time + KILLED_MAX);
         if !time.is_zero() && self.status.is_none() {
             let _ = kill_process_group(pid(&self.leader), Signal::TERM);
         }
@@ -378,7 +418,7 @@ fn check(asked: &Endpoint, command: &str, options: &ConnectOptions) -> Result<()
 }
 
 /// Whether the port is chosen here, at each start.
-fn is_chosen(asked: &Endpoint) -> bool {
+pub(super) fn is_chosen(asked: &Endpoint) -> bool {
     matches!(asked, Endpoint::Tcp { port: 0, .. } | Endpoint::Tls { port: 0, .. })
 }
 
@@ -409,19 +449,4 @@ fn is_not_there(error: &switchboard::Error) -> bool {
         || of_each
             .chain(error.io_error())
             .any(|io| matches!(io.kind(), ConnectionRefused | NotFound))
-}
-
-fn is_line_end(byte: &u8) -> bool {
-    *byte == b'\n'
-}
-
-/// Keeps the end of what is said, until nobody says anything any more.
-fn keep(mut from: impl Read, said: &Mutex<VecDeque<u8>>) {
-    let mut bytes = [0; 4096];
-    while let Ok(count @ 1..) = from.read(&mut bytes) {
-        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.extend(&bytes[..count]);
-        let over = said.len().saturating_sub(SAID_BYTES);
-        said.drain(..over);
-    }
 }

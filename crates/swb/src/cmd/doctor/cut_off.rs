@@ -1,5 +1,6 @@
 //! The beginning of a request, and the end of input behind it.
 
+use super::causes::{Cause, END_UNSEEN};
 use super::exchange::Request;
 use super::link::{Heard, Link};
 use super::patient::Patient;
@@ -9,6 +10,11 @@ use super::probe::{Asked, Finding};
 const COMPLAINTS_MAX: usize = 8;
 /// By so much of its beginning an echo of half a message is known.
 const KNOWN_BYTES: usize = 4;
+
+const ENDLESS: Cause = Cause {
+    bug: "at the end of input recv gives 0 bytes for ever, and each time that is handled",
+    cure: "recv's 0 is no message and no part of one: stop reading, close",
+};
 
 /// A right server ends too, and handles nothing: it may say what is wrong before.
 pub(super) fn ask(patient: &Patient, request: &Request, cut: usize) -> Asked {
@@ -41,10 +47,10 @@ pub(super) fn handled(
             Heard::Message(_) => {}
             // That, too, may be words about what is wrong.
             Heard::Unframed(..) if link.hear_close()?.is_some() => return Ok(None),
-            heard => return Err(link.failed(heard)),
+            heard => return Err(link.failed(heard).because(END_UNSEEN)),
         }
     }
-    Err(link.failed("messages without end"))
+    Err(link.failed("messages without end").because(ENDLESS))
 }
 
 /// Whether this is what a handler answers, rather than a word about what is wrong.

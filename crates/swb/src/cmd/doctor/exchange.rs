@@ -6,7 +6,7 @@ use switchboard_frame::{Decoder, Encoder, Fields, LengthField, Protocol, Role, S
 
 use super::probe::Finding;
 use crate::args::DoctorArgs;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::payload;
 
 /// The largest message that is made up here.
@@ -16,7 +16,7 @@ pub(super) const SIZED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 pub(super) enum Exchange {
     /// Every message comes back.
     Echo,
-    /// One request, and its reply: any, until the first has been seen.
+    /// One request, and its reply; `None` is any one message.
     Fixed { request: Vec<u8>, reply: Option<Reply> },
 }
 
@@ -35,7 +35,15 @@ impl Exchange {
             },
         })
     }
+
+    /// Whether an answer is known to its last byte, and is the same each time.
+    pub(super) fn is_exact(&self) -> bool {
+        matches!(self, Exchange::Fixed { reply: Some(Reply { goes_on: false, .. }), .. })
+    }
 }
+
+/// So much of a beginning is told.
+const SHARED_BYTES_MAX: usize = 200;
 
 /// What answers a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,8 +65,31 @@ impl Reply {
         }
     }
 
+    /// Where another message is another one, and what may be expected instead.
+    pub(super) fn difference(&self, came: &[u8]) -> String {
+        let at = self.bytes.iter().zip(came).take_while(|(one, other)| one == other).count();
+        // Numbers that have begun the same may be others the next time.
+        let same = &came[..at];
+        let shared = match same.iter().rposition(|byte| *byte == b'\n') {
+            Some(line) => &same[..=line],
+            None => {
+                let digits = same.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+                &same[..at - digits]
+            }
+        };
+        let advice = match shared {
+            [] => "if it is another one each time, leave --expect out: any one message counts then"
+                .to_owned(),
+            shared => format!(
+                "if the rest is another one each time: --expect-start '{}'",
+                payload::escape(&shared[..shared.len().min(SHARED_BYTES_MAX)])
+            ),
+        };
+        format!("it is not what was expected from its byte {} on; {advice}", at + 1)
+    }
+
     /// How many bytes it has at the least.
-    pub(super) fn bytes_min(&self) -> usize {
+    fn bytes_min(&self) -> usize {
         self.bytes.len()
     }
 }
@@ -105,6 +136,11 @@ impl Request {
         [&self.forged_prefix(field, length), &self.bytes[self.body.start..]].concat()
     }
 
+    /// How many bytes of message its answer has, at the least.
+    pub(super) fn reply_bytes_min(&self) -> usize {
+        self.reply.as_ref().map_or(0, Reply::bytes_min)
+    }
+
     /// Whether this is an answer to it.
     pub(super) fn is_answered_by(&self, reply: &[u8]) -> bool {
         self.reply.as_ref().is_none_or(|expected| expected.is(reply))
@@ -130,7 +166,7 @@ impl<'a> Requests<'a> {
         protocol: &Protocol,
     ) -> Result<Requests<'a>, Failure> {
         let framing = protocol.framing(Role::Client);
-        let encoder = Encoder::new(framing).map_err(|error| Failure::new(Exit::BadFrame, error))?;
+        let encoder = Encoder::new(framing).map_err(Failure::usage)?;
         Ok(Requests { exchange, fields, encoder, decoder: Decoder::new(framing), number: 0 })
     }
 

@@ -4,10 +4,11 @@
 
 use std::fmt;
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use switchboard::deadline;
 
+use super::causes::of_queued_replies;
 use super::exchange::{Request, Requests};
 use super::link::{Close, Heard, Link, Went};
 use super::patient::Patient;
@@ -25,6 +26,8 @@ const SEND_BYTES_MAX: u64 = 1 << 20;
 const DUE_BYTES: u64 = 8 << 20;
 /// A server that has taken nothing for so long waits for its replies to be read.
 const STUCK: Duration = Duration::from_millis(300);
+/// And so often it may go on after that, before it is only slow.
+const TRIES_MAX: usize = 8;
 /// How long requests are sent, and replies awaited, at the most.
 const SEND_MAX: Duration = Duration::from_secs(30);
 const DRAIN_MAX: Duration = Duration::from_secs(20);
@@ -50,6 +53,8 @@ pub(super) struct Flood<'a> {
     batch: Batch,
     /// How many were begun.
     begun: usize,
+    /// Since when nothing has been read.
+    since: Instant,
     /// How many bytes were taken.
     taken: u64,
 }
@@ -101,6 +106,7 @@ impl<'a> Flood<'a> {
                 kernel: Kernel::of(&link),
                 batch: Batch::default(),
                 begun: 0,
+                since: deadline::now(),
                 taken: 0,
                 link,
                 requests,
@@ -119,7 +125,42 @@ impl<'a> Flood<'a> {
 
     /// Sends until so many bytes of replies are due, or the server takes nothing for so long.
     pub(super) fn send(&mut self, bytes: u64, patience: Duration) -> Result<Stopped, Finding> {
-        let all = self.begun + usize::try_from(bytes / self.reply_bytes()).unwrap_or(0);
+        let stopped = self.send_to(self.number_of(bytes), patience)?;
+        self.link.note(format!("{self}, no reply read"));
+        Ok(stopped)
+    }
+
+    /// The same, where one that is late is not taken for one that has stopped: it takes nothing
+    /// more, and meanwhile it has served somebody else.
+    pub(super) fn send_surely(
+        &mut self,
+        bytes: u64,
+        patience: Duration,
+    ) -> Result<Stopped, Finding> {
+        let all = self.number_of(bytes);
+        let mut stopped = self.send_to(all, patience)?;
+        for _ in 0..TRIES_MAX {
+            if stopped != Stopped::Stuck {
+                break;
+            }
+            let taken = self.taken;
+            // What comes of it is asked of it elsewhere.
+            let _ = self.patient.is_alive();
+            stopped = self.send_to(all, patience)?;
+            if self.taken == taken {
+                break;
+            }
+        }
+        self.link.note(format!("{self}, no reply read"));
+        Ok(stopped)
+    }
+
+    /// How many requests there are once so many bytes of replies are due.
+    fn number_of(&self, bytes: u64) -> usize {
+        self.begun + usize::try_from(bytes / self.reply_bytes()).unwrap_or(0)
+    }
+
+    fn send_to(&mut self, all: usize, patience: Duration) -> Result<Stopped, Finding> {
         let until = deadline::after(SEND_MAX);
         let mut stopped = Stopped::Taken;
         while stopped == Stopped::Taken && (self.begun < all || self.batch.is_under_way()) {
@@ -129,7 +170,6 @@ impl<'a> Flood<'a> {
                 stopped => stopped,
             };
         }
-        self.link.note(format!("{self}, no reply read"));
         Ok(stopped)
     }
 
@@ -185,13 +225,15 @@ impl<'a> Flood<'a> {
             if !is_writing && !has_ended {
                 self.link.finish();
                 has_ended = true;
+                // It comes while a reply is still to be written: some give up there.
+                self.link.pause(STUCK)?;
             }
             let came = self.link.hear_within(if is_writing { TURN } else { patience })?;
             let is_early = deadline::now().saturating_duration_since(moved) < patience;
             match came {
                 Heard::Message(reply) if self.answers(&reply)? => unpaced_bytes += reply.len(),
                 Heard::Silence(..) if is_writing && is_early => continue,
-                came => return Err(self.missed(came, heard)),
+                came => return Err(self.missed(came, heard, ends)),
             }
             (heard, moved) = (heard + 1, deadline::now());
             if unpaced_bytes >= PACE_BYTES {
@@ -203,15 +245,25 @@ impl<'a> Flood<'a> {
     }
 
     /// What is to be said when this came behind so many replies, and not the next one.
-    fn missed(&self, came: Heard, heard: usize) -> Finding {
+    fn missed(&self, came: Heard, heard: usize, ends: bool) -> Finding {
         let is_end = matches!(came, Heard::End(..));
         if is_end && self.ends_after(heard).unwrap_or(false) {
             return Finding::inconclusive(format!(
-                "it ends any conversation after {heard} replies"
+                "it ends any conversation after {}",
+                units::count(heard as u64, "reply")
+            ));
+        }
+        let took = deadline::now().saturating_duration_since(self.since);
+        if let Some(idle) = self.patient.idle.filter(|idle| is_end && took >= *idle) {
+            return Finding::inconclusive(format!(
+                "it ended the conversation of a client that had read too slowly for --idle {idle:?}"
             ));
         }
         let (number, all) = (heard + 1, self.begun);
-        self.link.failed(came).and(&format!("that was reply {number} of {all}"))
+        let cause = of_queued_replies(&came);
+        let found = self.link.failed(came).and(&format!("that was reply {number} of {all}"));
+        // Behind the end of input that is what the probe is about.
+        if is_end && ends { found } else { found.because(cause) }
     }
 
     /// Whether the server ends a conversation behind so many replies, however it goes: one in which
@@ -264,7 +316,7 @@ impl<'a> Flood<'a> {
 
     /// Bytes of a reply, at the least.
     fn reply_bytes(&self) -> u64 {
-        self.like.reply.as_ref().map_or(1, |reply| reply.bytes_min().max(1) as u64)
+        self.patient.reply_bytes(&self.like).max(1) as u64
     }
 }
 

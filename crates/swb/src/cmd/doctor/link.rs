@@ -7,17 +7,20 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::io::ioctl_fionread;
 use rustix::net::{Shutdown, shutdown, sockopt};
-use socket2::{SockFilter, SockRef};
+use socket2::SockRef;
 use switchboard::transport::{Interest, Transport, Wait, Woken, wait_on};
 use switchboard::{Stopper, deadline};
 use switchboard_frame::{Decoder, Protocol, Role, Step};
 
 use super::exchange::Request;
 use super::patient::Times;
-use super::probe::{Asked, Finding, Verdict};
+use super::probe::{Asked, Finding};
 use super::sent::Sent;
+use super::unheard::Unheard;
 use crate::payload;
+use crate::units;
 
 /// Bytes a read.
 const READ_BYTES: usize = 64 * 1024;
@@ -55,44 +58,6 @@ pub(super) enum Heard {
 pub(super) enum Close {
     Fin,
     Reset,
-}
-
-/// What of a TCP connection is dropped when it arrives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unheard {
-    Everything,
-    /// Segments with bytes in them; what acknowledges ours is heard.
-    Data,
-}
-
-impl Unheard {
-    /// As classic BPF, over a segment that begins with the header of TCP.
-    fn filter(self) -> &'static [SockFilter] {
-        const fn op(code: u16, jump: u8, operand: u32) -> SockFilter {
-            SockFilter::new(code, jump, 0, operand)
-        }
-        const DROP: SockFilter = op(0x06, 0, 0);
-        const PASS: SockFilter = op(0x06, 0, u32::MAX);
-        match self {
-            Unheard::Everything => &const { [DROP] },
-            // The length of the header in words of 32 bits is in the upper half of its byte 12:
-            // what is no longer than that has no bytes in it.
-            Unheard::Data => {
-                &const {
-                    [
-                        op(0x30, 0, 12),
-                        op(0x74, 0, 4),
-                        op(0x64, 0, 2),
-                        op(0x07, 0, 0),
-                        op(0x80, 0, 0),
-                        op(0x1d, 1, 0),
-                        DROP,
-                        PASS,
-                    ]
-                }
-            }
-        }
-    }
 }
 
 /// What became of bytes to be sent.
@@ -159,6 +124,16 @@ impl Link {
         }
     }
 
+    /// Sends what every conversation begins with: of what a probe sends it is no part.
+    pub(super) fn begin(&mut self, opening: &[u8]) -> Asked {
+        if opening.is_empty() {
+            return Ok(());
+        }
+        self.give(opening)?;
+        self.sent = Sent::default();
+        Ok(())
+    }
+
     /// Sends what a right server takes.
     pub(super) fn give(&mut self, bytes: &[u8]) -> Asked {
         match self.send(bytes)? {
@@ -166,14 +141,14 @@ impl Link {
             Went::Stuck(at) => {
                 let patience = self.times.patience;
                 Err(self.failed(format_args!(
-                    "it took {at} of {} bytes, and no more for {}",
-                    bytes.len(),
+                    "it took {at} of {}, and no more for {}",
+                    units::bytes(bytes.len() as u64),
                     told(patience)
                 )))
             }
             Went::Refused(at, close) => {
-                let len = bytes.len();
-                Err(self.failed(format_args!("{close} behind {at} of {len} bytes")))
+                let all = units::bytes(bytes.len() as u64);
+                Err(self.failed(format_args!("{close} behind {at} of {all}")))
             }
         }
     }
@@ -256,6 +231,17 @@ impl Link {
         let fd = self.transport.read_descriptor();
         let bytes = fd.and_then(|fd| sockopt::socket_recv_buffer_size(fd).ok());
         bytes.map_or(0, |bytes| bytes as u64)
+    }
+
+    /// Whether the end of the stream was seen, of whichever kind.
+    pub(super) fn has_ended(&self) -> bool {
+        self.at_end.is_some()
+    }
+
+    /// How many bytes have come that nobody has read.
+    pub(super) fn waiting_bytes(&self) -> u64 {
+        let fd = self.transport.read_descriptor();
+        fd.and_then(|fd| ioctl_fionread(fd).ok()).unwrap_or(0)
     }
 
     pub(super) fn patience(&self) -> Duration {
@@ -403,7 +389,7 @@ impl Link {
 
     pub(super) fn failed(&self, came: impl fmt::Display) -> Finding {
         let (sent, came) = (self.sent.to_string(), came.to_string());
-        Finding { verdict: Verdict::Failed, sent, came }
+        Finding { sent, ..Finding::failed(came) }
     }
 }
 
@@ -455,13 +441,15 @@ impl fmt::Display for Heard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let behind = |f: &mut fmt::Formatter<'_>, bytes: usize| match bytes {
             0 => Ok(()),
+            1 => f.write_str(", behind 1 byte that is no whole message"),
             bytes => write!(f, ", behind {bytes} bytes that are no whole message"),
         };
         match self {
             Heard::Message(message) if message.is_empty() => f.write_str("an empty message"),
             Heard::Message(message) => {
                 let shown = &message[..message.len().min(SHOWN_BYTES)];
-                write!(f, "a message of {} bytes: {}", message.len(), payload::escape(shown))?;
+                let bytes = units::bytes(message.len() as u64);
+                write!(f, "a message of {bytes}: {}", payload::escape(shown))?;
                 f.write_str(if shown.len() < message.len() { " .." } else { "" })
             }
             Heard::End(close, bytes) => {
@@ -469,6 +457,9 @@ impl fmt::Display for Heard {
                 behind(f, *bytes)
             }
             Heard::Silence(time, 0) => write!(f, "nothing for {}", told(*time)),
+            Heard::Silence(time, 1) => {
+                write!(f, "1 byte that is no whole message, then nothing for {}", told(*time))
+            }
             Heard::Silence(time, bytes) => {
                 write!(
                     f,
@@ -483,5 +474,24 @@ impl fmt::Display for Heard {
                 f.write_str(&hex)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_is_told_in_its_number() {
+        let told = |heard: Heard| heard.to_string();
+        assert_eq!(told(Heard::Message(b"x".to_vec())), "a message of 1 byte: x");
+        assert_eq!(told(Heard::Message(b"xy".to_vec())), "a message of 2 bytes: xy");
+        let end = |bytes| told(Heard::End(Close::Fin, bytes));
+        assert_eq!(end(0), "it ended the stream (FIN)");
+        assert!(end(1).ends_with(", behind 1 byte that is no whole message"));
+        assert!(end(2).ends_with(", behind 2 bytes that are no whole message"));
+        let silence = |bytes| told(Heard::Silence(Duration::from_secs(1), bytes));
+        assert!(silence(1).starts_with("1 byte that is no whole message, then nothing for "));
+        assert!(silence(2).starts_with("2 bytes that are no whole message, then nothing for "));
     }
 }

@@ -1,6 +1,5 @@
 //! The server that is asked: how it is reached, what it answers, how long that takes.
 
-use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -9,12 +8,16 @@ use switchboard_frame::{Decoder, Fields, Protocol, Role, Step};
 
 use super::canary::{self, Took};
 use super::child::Child;
-use super::exchange::{Exchange, Reply, Request, Requests, SIZED_BYTES_MAX};
-use super::link::{Heard, Link};
+use super::deaths::Death;
+use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
+use super::link::{self, Heard, Link};
 use super::probe::{Asked, Finding, Verdict};
+use super::whereabouts::{is_local, without_tls};
 use crate::args::DoctorArgs;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
+use crate::payload;
 use crate::printer::Printer;
+use crate::units;
 
 /// Exchanges of the calibration.
 const EXCHANGES: usize = 10;
@@ -22,11 +25,24 @@ const EXCHANGES: usize = 10;
 const PATIENCE: u32 = 20;
 const PATIENCE_MIN: Duration = Duration::from_millis(1000);
 const PATIENCE_MAX: Duration = Duration::from_secs(10);
+/// A greeting is waited for at least so long: a process is started for it, or a password checked,
+/// which the calibration sees once and nothing else of.
+const GREETING_MIN: Duration = Duration::from_secs(5);
 /// The gap between two pieces is at least so many times that, up to a bound.
 const GAP: u32 = 2;
 const GAP_MAX: Duration = Duration::from_millis(200);
+/// A time of day that is told in seconds is another one after so long.
+const TICK: Duration = Duration::from_millis(1100);
+/// How long one that was started here may answer otherwise than it is said to.
+const STARTING_MAX: Duration = Duration::from_secs(3);
+/// How long one that was started again may recover before it serves.
+const SERVING_MAX: Duration = Duration::from_secs(10);
 /// How long many exchanges may take, one behind the other.
 const IN_STEP_MAX: Duration = Duration::from_secs(10);
+
+/// Why that is not asked which takes two clients at once.
+pub(super) const ONE_AT_A_TIME: &str =
+    "it takes two clients at once, and one blocks all others: K1";
 
 /// How long things take.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +64,8 @@ pub(super) struct Patient {
     protocol: Protocol,
     exchange: Exchange,
     fields: Fields,
+    /// What each conversation begins with.
+    opening: Vec<u8>,
     greeting: u16,
     pub(super) times: Times,
     /// The largest body, where it was said.
@@ -59,6 +77,8 @@ pub(super) struct Patient {
     /// Nobody else suffers with it.
     pub(super) may_be_harmed: bool,
     serves_side_by_side: OnceLock<bool>,
+    /// The shortest answer to a request that is the same each time.
+    reply_bytes: usize,
     /// It has answered nothing while it was calibrated.
     is_silent: bool,
     stopper: Stopper,
@@ -78,6 +98,10 @@ impl Patient {
             protocol: args.framing.protocol()?,
             exchange: Exchange::new(args)?,
             fields: args.fields.build()?,
+            opening: match &args.open {
+                Some(text) => payload::read(text, args.hex)?,
+                None => Vec::new(),
+            },
             greeting: args.greeting,
             times: Times {
                 gap: args.gap,
@@ -92,11 +116,13 @@ impl Patient {
                 || args.exec.is_some()
                 || is_local(&args.connection.endpoint),
             serves_side_by_side: OnceLock::new(),
+            reply_bytes: 0,
             is_silent: false,
             stopper: stopper.clone(),
         };
         let first = patient.try_requests()?.next();
-        first.map_err(|error| Failure::new(Exit::BadFrame, error))?;
+        let flag = if args.echo { "--echo" } else { "--send" };
+        first.map_err(|error| Failure::usage(format_args!("{flag}: {error}")))?;
         // Last, so that wrong usage is told before anything is started.
         if let Some(command) = &args.exec {
             patient.child = Some(Child::start(args, command, patient.options.clone(), stopper)?);
@@ -114,12 +140,25 @@ impl Patient {
         let transport =
             self.endpoint().connect(&self.options).map_err(crate::args::not_connected)?;
         drop(transport);
-        Ok(self.measure())
+        let until = deadline::after(STARTING_MAX);
+        loop {
+            let asked = self.measure();
+            // One that has just been started may accept, and say that it is not ready.
+            let may_be_starting = self.child().is_some_and(|child| child.ended().is_none())
+                && !self.is_silent
+                && !deadline::has_passed(until);
+            if asked.is_ok()
+                || !may_be_starting
+                || link::pause(self.times.gap, &self.stopper).is_err()
+            {
+                return Ok(asked);
+            }
+        }
     }
 
     fn measure(&mut self) -> Asked {
         let mut link = self.link()?;
-        let mut took = Vec::new();
+        let (mut took, mut tells_time) = (Vec::new(), false);
         for number in 0..EXCHANGES {
             let mut requests = self.requests()?;
             let request = self.nth(&mut requests, number)?;
@@ -128,12 +167,26 @@ impl Patient {
             let reply = match link.hear()? {
                 Heard::Message(reply) if request.is_answered_by(&reply) => reply,
                 heard => {
-                    self.is_silent = matches!(heard, Heard::Silence(..));
-                    return Err(link.failed(heard));
+                    self.is_silent = number == 0 && matches!(heard, Heard::Silence(..));
+                    return Err(self.unexpected(&link, heard, number));
                 }
             };
             took.push(deadline::now().saturating_duration_since(began));
-            self.learn(reply);
+            self.reply_bytes = match number {
+                0 => reply.len(),
+                _ => self.reply_bytes.min(reply.len()),
+            };
+            tells_time |= reply.iter().any(u8::is_ascii_digit);
+        }
+        if tells_time && self.exchange.is_exact() {
+            // By then a clock tells another time.
+            link.pause(TICK)?;
+            let request = self.request()?;
+            link.give(&request.bytes)?;
+            match link.hear()? {
+                Heard::Message(reply) if request.is_answered_by(&reply) => {}
+                heard => return Err(self.unexpected(&link, heard, EXCHANGES)),
+            }
         }
         let took = Took::of(took);
         self.times.usual = took.median();
@@ -152,11 +205,28 @@ impl Patient {
         Ok(request)
     }
 
-    /// The first reply to a fixed request is what it has to answer from here on.
-    fn learn(&mut self, answer: Vec<u8>) {
-        if let Exchange::Fixed { reply: reply @ None, .. } = &mut self.exchange {
-            *reply = Some(Reply::new(answer));
+    /// What is to be said when this came in the place of an answer, behind so many right ones.
+    fn unexpected(&self, link: &Link, heard: Heard, behind: usize) -> Finding {
+        let differs = match (&heard, &self.exchange) {
+            (Heard::Message(came), Exchange::Fixed { reply: Some(reply), .. }) => {
+                Some(reply.difference(came))
+            }
+            _ => None,
+        };
+        let mut found = link.failed(heard);
+        if behind > 0 {
+            let replies = units::count(behind as u64, "reply");
+            found = found.and(&format!("{replies} before it had been as expected"));
         }
+        differs.map_or(found.clone(), |differs| found.and(&differs))
+    }
+
+    /// What a user has to know of how answers are judged.
+    pub(super) fn judges_answers_by(&self) -> Option<&'static str> {
+        matches!(self.exchange, Exchange::Fixed { reply: None, .. }).then_some(
+            "no --expect and no --expect-start: any one message counts as the answer, so a wrong \
+             one is not seen",
+        )
     }
 
     /// Whether a reply comes once the end of input has: what is said of a server that answers
@@ -191,11 +261,12 @@ impl Patient {
         Ok(Link::new(transport, &self.protocol, self.times, self.stopper.clone()))
     }
 
-    /// A new conversation, past what the server says by itself.
+    /// A new conversation, past its opening and what the server says to it, or by itself.
     pub(super) fn link(&self) -> Result<Link, Finding> {
         let mut link = self.connection()?;
+        link.begin(&self.opening)?;
         for number in 1..=self.greeting {
-            match link.hear()? {
+            match link.hear_within(self.times.patience.max(GREETING_MIN))? {
                 Heard::Message(_) => {}
                 heard => {
                     return Err(link.failed(format_args!("instead of greeting {number}: {heard}")));
@@ -203,6 +274,11 @@ impl Patient {
             }
         }
         Ok(link)
+    }
+
+    /// One that says nothing from its very start.
+    pub(super) fn mute_link(&self) -> Result<Link, Finding> {
+        if self.opening.is_empty() { self.link() } else { self.connection() }
     }
 
     /// Those of one conversation.
@@ -249,6 +325,11 @@ impl Patient {
         empty.map_err(|_| Finding::skipped("there is no empty message in this framing"))
     }
 
+    /// How many bytes of message the answer to a request has, at the least, as far as is known.
+    pub(super) fn reply_bytes(&self, request: &Request) -> usize {
+        if self.is_echo() { request.reply_bytes_min() } else { self.reply_bytes }
+    }
+
     /// Whether it sends every message back.
     pub(super) fn is_echo(&self) -> bool {
         matches!(self.exchange, Exchange::Echo)
@@ -282,8 +363,8 @@ impl Patient {
         link.exchange(&self.request()?)
     }
 
-    /// How it is known to be dead, where it does not serve any more.
-    pub(super) fn death(&self) -> Option<String> {
+    /// How it is known to be dead, or as good as that, where it does not serve any more.
+    pub(super) fn death(&self) -> Option<Death> {
         let dead = |found: &Finding| found.verdict == Verdict::Failed;
         let found = self.is_alive().or_else(|_| self.is_alive()).err().filter(dead)?;
         let ended = self.child().and_then(|child| {
@@ -291,10 +372,12 @@ impl Patient {
             child.usage_when(|usage| usage.processes == 0, self.times.patience);
             child.ended()
         });
-        Some(match ended {
-            Some(ended) => format!("the server did not survive it: {ended}"),
-            None => format!("after it a new conversation was not served: {}", found.came),
-        })
+        Some(Death { ended, came: found.came })
+    }
+
+    /// Whether nobody is there any more to let a client in, as far as one can tell.
+    pub(super) fn is_gone(&self) -> bool {
+        self.endpoint().connect(&self.options).is_err()
     }
 
     /// Where it is: it may be started again on another port.
@@ -307,6 +390,33 @@ impl Patient {
         self.child.as_ref()
     }
 
+    /// Starts it again, on the same port if need be, and waits until it serves: it may accept while
+    /// it recovers, and serve a moment later. That it does not is seen by whoever asks next.
+    ///
+    /// # Errors
+    /// It is not started here, or does not accept.
+    pub(super) fn restart(&self, on_the_same_port: bool) -> Asked {
+        self.started()?.restart(on_the_same_port).map_err(Finding::failed)?;
+        self.await_serving();
+        Ok(())
+    }
+
+    /// Waits until it serves, or has had time enough to do so.
+    pub(super) fn await_serving(&self) {
+        let until = deadline::after(SERVING_MAX);
+        let has_ended = || self.child().is_some_and(|child| child.ended().is_some());
+        while self.is_alive().is_err() && !has_ended() && !deadline::has_passed(until) {
+            if link::pause(self.times.gap, &self.stopper).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Bytes of memory that these have in use.
+    pub(super) fn memory_bytes(&self) -> Option<u64> {
+        self.child().map(|child| child.usage().resident)
+    }
+
     /// The same, for what cannot be asked without.
     pub(super) fn started(&self) -> Result<&Child, Finding> {
         let why = "the server's processes are known only where it is started here: --exec COMMAND";
@@ -316,12 +426,15 @@ impl Patient {
     /// The same, of a server that something has been done to.
     pub(super) fn survives(&self, link: &Link) -> Asked {
         link.pause(self.times.gap)?;
-        self.is_alive().map_err(|found| match found.verdict {
+        let Err(found) = self.is_alive() else { return Ok(()) };
+        match found.verdict {
+            // Of one that serves nobody beside this client it is seen when that one has gone.
+            Verdict::Failed if !self.serves_side_by_side() => Ok(()),
             Verdict::Failed => {
-                link.failed(format_args!("a new conversation, then: {}", found.came))
+                Err(link.failed(format_args!("a new conversation, then: {}", found.came)))
             }
-            _ => found,
-        })
+            _ => Err(found),
+        }
     }
 
     /// Whether a client is served beside another one that is silent. Where none is, nothing can be
@@ -351,40 +464,4 @@ impl Patient {
 
 fn failed(failure: &Failure) -> Finding {
     Finding::skipped(failure.to_string())
-}
-
-/// What TLS is spoken over there, if it is.
-pub(super) fn without_tls(endpoint: Endpoint) -> Endpoint {
-    match endpoint {
-        Endpoint::Tls { host, port } => Endpoint::Tcp { host, port },
-        other => other,
-    }
-}
-
-/// Whether it can be reached from this machine alone, as far as its name says.
-fn is_local(endpoint: &Endpoint) -> bool {
-    match endpoint {
-        Endpoint::Tcp { host, .. } | Endpoint::Tls { host, .. } => {
-            let is_loopback = |address: IpAddr| address.is_loopback();
-            host == "localhost" || host.is_empty() || host.parse().is_ok_and(is_loopback)
-        }
-        _ => true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_is_of_this_machine_alone() {
-        let is_local = |endpoint: &str| is_local(&endpoint.parse().expect("an endpoint"));
-        for local in [":7000", "localhost:7", "127.0.0.1:7", "127.9.9.9:7", "tls://[::1]:7"] {
-            assert!(is_local(local), "{local}");
-        }
-        assert!(is_local("unix:/run/it") && is_local("exec:cat"));
-        for other in ["10.0.0.1:7", "[::2]:7", "example.org:7", "localhost.example.org:7"] {
-            assert!(!is_local(other), "{other}");
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! What a probe is, and what it may find.
 
+use super::causes::Cause;
 use super::patient::Patient;
 
 /// One question to a server.
@@ -54,6 +55,8 @@ pub(super) struct Finding {
     pub(super) sent: String,
     /// What came, or why there is no verdict.
     pub(super) came: String,
+    /// What is wrong then, where what was seen says more of it than the probe can.
+    pub(super) cause: Option<Cause>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,22 +88,31 @@ impl Verdict {
 
 impl Finding {
     pub(super) fn skipped(why: impl Into<String>) -> Finding {
-        Finding { verdict: Verdict::Skipped, sent: String::new(), came: why.into() }
+        Finding::new(Verdict::Skipped, why)
     }
 
     pub(super) fn inconclusive(why: impl Into<String>) -> Finding {
-        Finding { verdict: Verdict::Inconclusive, sent: String::new(), came: why.into() }
+        Finding::new(Verdict::Inconclusive, why)
     }
 
     /// A failure of which nothing is to be shown but the words.
     pub(super) fn failed(what: impl Into<String>) -> Finding {
-        Finding { verdict: Verdict::Failed, sent: String::new(), came: what.into() }
+        Finding::new(Verdict::Failed, what)
+    }
+
+    fn new(verdict: Verdict, came: impl Into<String>) -> Finding {
+        Finding { verdict, sent: String::new(), came: came.into(), cause: None }
     }
 
     /// The same as no more than a weakness.
     pub(super) fn as_weak(&self) -> Finding {
         let verdict = self.verdict.min(Verdict::Weak);
         Finding { verdict, ..self.clone() }
+    }
+
+    /// The same, where it is known what is wrong; what is known already stays.
+    pub(super) fn because(self, cause: Cause) -> Finding {
+        Finding { cause: self.cause.or(Some(cause)), ..self }
     }
 
     /// The same, with more said of what came.

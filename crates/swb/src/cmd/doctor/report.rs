@@ -1,18 +1,28 @@
-//! What is told of a server: a table for people, JSON, JUnit's XML.
+//! What is told of a server: a table for people, or JSON; and a file of JUnit beside it.
+//!
+//! **Invariant:** each probe is told once, in the order of the catalogue, and then all in sum.
 
-use std::fs;
-use std::io::{IsTerminal, stderr};
-use std::path::PathBuf;
+use std::io::{IsTerminal, stderr, stdout};
 use std::time::{Duration, Instant};
 
+use rustix::termios::tcgetwinsize;
 use switchboard::deadline;
 
+use super::causes::Cause;
+use super::junit::Junit;
 use super::probe::{Finding, Probe, Verdict};
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure};
 use crate::json::Object;
 use crate::printer::Printer;
 use crate::units;
+
+/// What a run is that comes to no answer at all.
+const NOTHING: &str = "nothing was asked: each probe was skipped, or is inconclusive";
+/// A terminal that is narrower has its lines wrapped by itself.
+const COLUMNS_MIN: usize = 40;
+/// Where what is told of a failure begins in a line.
+const MARGIN: usize = 13;
 
 /// What a probe came to.
 pub(super) struct Result {
@@ -21,11 +31,17 @@ pub(super) struct Result {
     /// Of them, those in which something was not as it should be.
     pub(super) bad: usize,
     pub(super) worst: Option<Finding>,
+    /// All runs together.
+    pub(super) took: Duration,
 }
 
 impl Result {
-    /// From what each run found: the worst of it counts.
-    pub(super) fn of(probe: &'static Probe, findings: Vec<Option<Finding>>) -> Result {
+    /// From what each run since then has found: the worst of it counts.
+    pub(super) fn of(
+        probe: &'static Probe,
+        findings: Vec<Option<Finding>>,
+        began: Instant,
+    ) -> Result {
         let count = findings.len();
         let is_bad = |found: &&Finding| found.verdict > Verdict::Ok;
         let bad = findings.iter().flatten().filter(is_bad).count();
@@ -33,10 +49,22 @@ impl Result {
         // Asking again what cannot be asked is no run.
         let is_skipped = worst.as_ref().is_some_and(|found| found.verdict == Verdict::Skipped);
         let runs = if is_skipped { count.min(1) } else { count };
-        Result { probe, runs, bad, worst }
+        Result { probe, runs, bad, worst, took: since(began) }
     }
 
-    fn verdict(&self) -> Verdict {
+    /// One that has not come to its end.
+    fn interrupted(probe: &'static Probe) -> Result {
+        let worst = Some(Finding::skipped("interrupted"));
+        Result { probe, runs: 0, bad: 0, worst, took: Duration::ZERO }
+    }
+
+    /// What is wrong and how it is cured, as far as it was seen, or else as it usually is.
+    fn cause(&self) -> Cause {
+        let usual = Cause { bug: self.probe.bug, cure: self.probe.cure };
+        self.worst.as_ref().and_then(|finding| finding.cause).unwrap_or(usual)
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
         self.worst.as_ref().map_or(Verdict::Ok, |finding| finding.verdict)
     }
 }
@@ -44,27 +72,43 @@ impl Result {
 pub(super) struct Report<'a> {
     printer: &'a Printer,
     json: bool,
-    junit: Option<PathBuf>,
+    junit: Option<Junit>,
     /// A line is shown that says what is being done.
     has_terminal: bool,
+    /// How wide lines may be, where that is known.
+    columns: Option<usize>,
     began: Instant,
-    /// One place for each probe, in the order of the catalogue.
+    probes: &'a [&'static Probe],
+    /// One place for each of them.
     results: Vec<Option<Result>>,
     /// How many of these places have been told.
     told: usize,
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn new(args: &DoctorArgs, probes: &[&Probe], printer: &'a Printer) -> Report<'a> {
-        Report {
+    /// # Errors
+    /// The file of JUnit cannot be written.
+    pub(super) fn new(
+        args: &DoctorArgs,
+        probes: &'a [&'static Probe],
+        printer: &'a Printer,
+    ) -> std::result::Result<Report<'a>, Failure> {
+        Ok(Report {
             printer,
             json: args.json,
-            junit: args.junit.clone(),
+            junit: args.junit.as_deref().map(Junit::create).transpose()?,
             has_terminal: stderr().is_terminal(),
+            columns: columns(),
             began: deadline::now(),
+            probes,
             results: probes.iter().map(|_| None).collect(),
             told: 0,
-        }
+        })
+    }
+
+    /// Shows what is done before anything is asked.
+    pub(super) fn preparing(&self, what: &str) {
+        self.status(what);
     }
 
     /// Shows which one is being asked.
@@ -100,52 +144,86 @@ impl<'a> Report<'a> {
     }
 
     fn tell(&self, result: &Result) -> std::result::Result<(), Failure> {
-        let text = if self.json { as_json(result) } else { as_text(result) };
+        let text = if self.json { as_json(result) } else { as_text(result, self.columns) };
+        self.clear();
+        self.printer.data_now(text.as_bytes())
+    }
+
+    fn clear(&self) {
         if self.has_terminal {
             self.printer.status("");
         }
-        self.printer.data_now(text.as_bytes())
     }
 
     fn count(&self, verdict: Verdict) -> usize {
         self.results.iter().flatten().filter(|result| result.verdict() == verdict).count()
     }
 
-    /// Tells what has been waiting for others, which have been interrupted, and all together.
-    pub(super) fn end(&self) -> std::result::Result<(), Failure> {
-        if self.has_terminal {
-            self.printer.status("");
+    /// Tells what has been waiting for others, and all together. What is not known yet was
+    /// interrupted.
+    pub(super) fn end(&mut self, interrupted: bool) -> std::result::Result<(), Failure> {
+        self.clear();
+        for (probe, result) in self.probes.iter().zip(&mut self.results) {
+            result.get_or_insert_with(|| Result::interrupted(probe));
         }
+        let took = since(self.began);
+        let not_asked = interrupted.then(|| {
+            let count = self.results.iter().flatten().filter(|result| result.runs == 0).count();
+            let all = units::count(self.results.len() as u64, "probe");
+            format!("interrupted: {count} of {all} not asked")
+        });
+        let nothing = (self.exit() == Exit::Usage).then_some(NOTHING);
+        // First, so that it is there whatever becomes of stdout.
+        self.write_junit(not_asked.as_deref().or(nothing))?;
         for result in self.results[self.told..].iter().flatten() {
-            self.tell(result)?;
-        }
-        let took = deadline::now().saturating_duration_since(self.began);
-        let counts = Verdict::ALL.map(|verdict| (verdict.word(), self.count(verdict)));
-        let text = if self.json {
-            let object = Object::new("summary")
-                .number("probes", self.results.len() as u64)
-                .decimal("seconds", took.as_secs_f64());
-            let object = counts
-                .iter()
-                .fold(object, |object, (word, count)| object.number(word, *count as u64));
-            object.line()
-        } else {
-            let counts: Vec<String> = counts
-                .iter()
-                .filter(|(_, count)| *count > 0)
-                .map(|(word, count)| format!("{count} {word}"))
-                .collect();
-            format!("\n{} in {:.1} s\n", counts.join(", "), took.as_secs_f64())
-        };
-        self.printer.data_now(text.as_bytes())?;
-        match &self.junit {
-            Some(path) => {
-                fs::write(path, junit(self.results.iter().flatten(), took)).map_err(|error| {
-                    Failure::usage(format_args!("cannot write {}: {error}", path.display()))
-                })
+            // To a person those are told in one line.
+            if self.json || result.runs > 0 {
+                self.tell(result)?;
             }
-            None => Ok(()),
         }
+        let text = match self.json {
+            true => self.sum_as_json(took, interrupted),
+            false => self.sum_as_text(took, not_asked),
+        };
+        self.printer.data_now(text.as_bytes())
+    }
+
+    /// Nothing can be asked, or told, any more.
+    pub(super) fn give_up(&self, why: &Failure) -> std::result::Result<(), Failure> {
+        self.clear();
+        self.write_junit(Some(&why.to_string()))
+    }
+
+    fn write_junit(&self, trouble: Option<&str>) -> std::result::Result<(), Failure> {
+        let results: Vec<&Result> = self.results.iter().flatten().collect();
+        let junit = self.junit.as_ref();
+        junit.map_or(Ok(()), |junit| junit.write(&results, since(self.began), trouble))
+    }
+
+    fn sum_as_json(&self, took: Duration, interrupted: bool) -> String {
+        let object = Object::new("summary")
+            .number("probes", self.results.len() as u64)
+            .decimal("seconds", took.as_secs_f64())
+            .boolean("interrupted", interrupted);
+        let counted = |object: Object, verdict: Verdict| {
+            object.number(verdict.word(), self.count(verdict) as u64)
+        };
+        Verdict::ALL.into_iter().fold(object, counted).line()
+    }
+
+    fn sum_as_text(&self, took: Duration, not_asked: Option<String>) -> String {
+        let asked = || self.results.iter().flatten().filter(|result| result.runs > 0);
+        let counts = Verdict::ALL.into_iter().filter_map(|verdict| {
+            let count = asked().filter(|result| result.verdict() == verdict).count();
+            (count > 0).then(|| format!("{count} {}", verdict.word()))
+        });
+        let counts: Vec<String> = counts.collect();
+        let counts = match counts.is_empty() {
+            true => None,
+            false => Some(format!("{} in {:.1} s", counts.join(", "), took.as_secs_f64())),
+        };
+        let parts: Vec<String> = counts.into_iter().chain(not_asked).collect();
+        format!("\n{}\n", parts.join("; "))
     }
 
     pub(super) fn exit(&self) -> Exit {
@@ -160,13 +238,14 @@ impl<'a> Report<'a> {
 }
 
 fn as_json(result: &Result) -> String {
-    let Result { probe, runs, bad, worst } = result;
+    let Result { probe, runs, bad, worst, took } = result;
     let object = Object::new("probe")
         .string("id", probe.id)
         .string("name", probe.name)
         .string("verdict", result.verdict().word())
         .number("runs", *runs as u64)
-        .number("bad", *bad as u64);
+        .number("bad", *bad as u64)
+        .decimal("seconds", took.as_secs_f64());
     let object = match worst {
         None => object,
         Some(Finding { verdict: Verdict::Skipped | Verdict::Inconclusive, came, .. }) => {
@@ -176,38 +255,74 @@ fn as_json(result: &Result) -> String {
             .string("sent", sent)
             .string("right", probe.right)
             .string("came", came)
-            .string("bug", probe.bug)
-            .string("cure", probe.cure),
+            .string("bug", result.cause().bug)
+            .string("cure", result.cause().cure),
     };
     object.line()
 }
 
-fn as_text(result: &Result) -> String {
-    let Result { probe, runs, bad, worst } = result;
-    let mut text = format!("{:<4}{:<24}{}", probe.id, probe.name, result.verdict().word());
+/// As a person reads it, in lines of so many columns at the most.
+pub(super) fn as_text(result: &Result, columns: Option<usize>) -> String {
+    let Result { probe, runs, bad, worst, .. } = result;
+    let head = format!("{:<4}{:<24}{}", probe.id, probe.name, result.verdict().word());
     match worst {
-        None => {}
+        None => as_lines(head, &[], columns),
         Some(Finding { verdict: Verdict::Skipped | Verdict::Inconclusive, came, .. }) => {
-            text += &format!(": {came}");
+            as_lines(format!("{head}: {came}"), &[], columns)
         }
         Some(Finding { sent, came, .. }) => {
-            if *runs > 1 {
-                text += &format!(", {bad} of {}", units::count(*runs as u64, "run"));
-            }
-            let mut line = |name: &str, what: &str| {
-                if !what.is_empty() {
-                    text += &format!("\n      {name:<6} {what}");
-                }
-            };
-            line("sent", sent);
-            line("right", probe.right);
-            line("came", came);
-            line("bug", probe.bug);
-            line("cure", probe.cure);
+            let count = units::count(*runs as u64, "run");
+            let head = if *runs > 1 { format!("{head}, {bad} of {count}") } else { head };
+            let told = [
+                ("sent", sent.as_str()),
+                ("right", probe.right),
+                ("came", came),
+                ("bug", result.cause().bug),
+                ("cure", result.cause().cure),
+            ];
+            as_lines(head, &told, columns)
         }
     }
-    text.push('\n');
-    text
+}
+
+/// A line, and one below it for each thing that there is to say.
+fn as_lines(head: String, told: &[(&str, &str)], columns: Option<usize>) -> String {
+    let told = told.iter().filter(|(_, what)| !what.is_empty());
+    let lines = told.map(|(name, what)| format!("      {name:<6} {what}"));
+    let all = std::iter::once(head).chain(lines);
+    all.map(|line| wrapped(&line, columns) + "\n").collect()
+}
+
+/// With a line end in place of blanks, so that each line has so many columns; what goes on begins
+/// at the margin.
+fn wrapped(text: &str, columns: Option<usize>) -> String {
+    let columns = columns.unwrap_or(usize::MAX);
+    let (mut out, mut at) = (String::new(), 0);
+    for (index, word) in text.split(' ').enumerate() {
+        let width = word.chars().count();
+        if index > 0 && at > MARGIN && at + 1 + width > columns {
+            out.push('\n');
+            out.extend(std::iter::repeat_n(' ', MARGIN));
+            at = MARGIN;
+        } else if index > 0 {
+            out.push(' ');
+            at += 1;
+        }
+        out.push_str(word);
+        at += width;
+    }
+    out
+}
+
+/// How wide the terminal is that is written to; in a file or a pipe lines stay whole.
+fn columns() -> Option<usize> {
+    let size = tcgetwinsize(stdout()).ok().filter(|_| stdout().is_terminal())?;
+    let columns = usize::from(size.ws_col);
+    (columns >= COLUMNS_MIN).then_some(columns)
+}
+
+fn since(began: Instant) -> Duration {
+    deadline::now().saturating_duration_since(began)
 }
 
 /// The probes themselves.
@@ -218,7 +333,7 @@ pub(super) fn list(
 ) -> std::result::Result<(), Failure> {
     for probe in probes {
         let text = match json {
-            true => Object::new("probe")
+            true => Object::new("question")
                 .string("id", probe.id)
                 .string("name", probe.name)
                 .string("sends", probe.sends)
@@ -228,11 +343,13 @@ pub(super) fn list(
                 .boolean("intrusive", probe.intrusive)
                 .line(),
             false => {
-                let Probe { id, name, sends, right, bug, cure, .. } = probe;
-                format!(
-                    "{id:<4}{name}\n      sends  {sends}\n      right  {right}\n      bug    \
-                     {bug}\n      cure   {cure}\n"
-                )
+                let told = [
+                    ("sends", probe.sends),
+                    ("right", probe.right),
+                    ("bug", probe.bug),
+                    ("cure", probe.cure),
+                ];
+                as_lines(format!("{:<4}{}", probe.id, probe.name), &told, columns())
             }
         };
         printer.data(text.as_bytes())?;
@@ -240,52 +357,19 @@ pub(super) fn list(
     Ok(())
 }
 
-/// As JUnit writes its results, and what shows them reads.
-fn junit<'r>(results: impl Iterator<Item = &'r Result>, took: Duration) -> String {
-    let results: Vec<&Result> = results.collect();
-    let failed = results.iter().filter(|result| result.verdict() == Verdict::Failed).count();
-    let is_skipped = |verdict| matches!(verdict, Verdict::Skipped | Verdict::Inconclusive);
-    let skipped = results.iter().filter(|result| is_skipped(result.verdict())).count();
-    let mut text = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuite name=\"swb doctor\" \
-         tests=\"{}\" failures=\"{failed}\" skipped=\"{skipped}\" time=\"{:.3}\">\n",
-        results.len(),
-        took.as_secs_f64()
-    );
-    for result in results {
-        let name = format!("{} {}", result.probe.id, result.probe.name);
-        text += &format!("  <testcase classname=\"doctor\" name=\"{}\">", xml(&name));
-        match &result.worst {
-            Some(finding) if finding.verdict == Verdict::Failed => {
-                text += &format!(
-                    "\n    <failure message=\"{}\">{}</failure>\n  ",
-                    xml(&finding.came),
-                    xml(&as_text(result))
-                );
-            }
-            Some(finding) if is_skipped(finding.verdict) => {
-                text += &format!("<skipped message=\"{}\"/>", xml(&finding.came));
-            }
-            Some(_) => text += &format!("<system-out>{}</system-out>", xml(&as_text(result))),
-            None => {}
-        }
-        text += "</testcase>\n";
-    }
-    text + "</testsuite>\n"
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn xml(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // XML has no way to write these.
-            c if c.is_control() && c != '\n' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
+    #[test]
+    fn lines_are_wrapped_at_blanks_where_the_width_is_known() {
+        let text = "      sent   00 01 02 03 04 05 06 07 08 09";
+        assert_eq!(wrapped(text, None), text);
+        let expected =
+            "      sent   00 01 02\n             03 04 05\n             06 07 08\n             09";
+        assert_eq!(wrapped(text, Some(22)), expected);
+        // What has no blank stays whole.
+        let long = format!("      came   {}", "x".repeat(40));
+        assert_eq!(wrapped(&long, Some(40)), long);
     }
-    out
 }

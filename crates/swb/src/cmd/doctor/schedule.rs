@@ -10,7 +10,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use switchboard::deadline;
+
+use super::deaths::Deaths;
 use super::patient::Patient;
 use super::probe::{Finding, How, Probe, Verdict};
 use super::report::{Report, Result};
@@ -18,11 +22,16 @@ use crate::exit::Failure;
 
 /// So many runs of one probe wait beside each other.
 const AT_ONCE: usize = 8;
+/// How long all of them may take that are asked in turn, for each time that they are asked. A
+/// server that is as slow as one may be takes longer, and nobody waits for that.
+const ROUND_MAX: Duration = Duration::from_secs(600);
 
 pub(super) struct Schedule<'a> {
     patient: &'a Patient,
     probes: &'a [&'static Probe],
     runs: usize,
+    /// When nothing more is asked in turn.
+    until: Option<Instant>,
     /// How many probes have been asked in turn.
     turn: AtomicUsize,
     /// The first of them that the server did not survive.
@@ -45,7 +54,9 @@ impl<'a> Schedule<'a> {
         runs: usize,
     ) -> Schedule<'a> {
         let (turn, deadly) = (AtomicUsize::new(0), AtomicUsize::new(usize::MAX));
-        Schedule { patient, probes, runs, turn, deadly }
+        let rounds = u32::try_from(runs).unwrap_or(u32::MAX);
+        let until = deadline::after(ROUND_MAX.saturating_mul(rounds));
+        Schedule { patient, probes, runs, until, turn, deadly }
     }
 
     /// Asks all of them, and tells what they come to. An interrupt ends it; what is known by then
@@ -77,19 +88,20 @@ impl<'a> Schedule<'a> {
         report: &mut Report<'_>,
     ) -> std::result::Result<(), Failure> {
         let all = || self.probes.iter().copied().enumerate();
-        let mut gone = None;
+        let mut deaths = Deaths::default();
+        let gone = &mut deaths;
         for (place, probe) in all().filter(|(_, probe)| !self.is_beside(probe)) {
             if probe.how != How::Last {
                 report.asking(probe);
-                report.put(place, self.ask_in_turn(probe, &mut gone))?;
-                self.take(told.try_iter(), report, &mut gone)?;
+                report.put(place, self.ask_in_turn(probe, gone))?;
+                self.take(told.try_iter(), report, gone)?;
             }
         }
         report.waiting();
-        self.take(told.iter(), report, &mut gone)?;
+        self.take(told.iter(), report, gone)?;
         for (place, probe) in all().filter(|(_, probe)| probe.how == How::Last) {
             report.asking(probe);
-            report.put(place, self.ask_in_turn(probe, &mut gone))?;
+            report.put(place, self.ask_in_turn(probe, gone))?;
         }
         Ok(())
     }
@@ -99,7 +111,7 @@ impl<'a> Schedule<'a> {
         &self,
         told: impl Iterator<Item = Beside>,
         report: &mut Report<'_>,
-        gone: &mut Option<String>,
+        deaths: &mut Deaths,
     ) -> std::result::Result<(), Failure> {
         for Beside { place, result, turn } in told {
             let is_sound = turn < self.deadly.load(Ordering::SeqCst);
@@ -107,7 +119,7 @@ impl<'a> Schedule<'a> {
             // may have done so.
             let result = match is_sound && self.patient.death().is_none() {
                 true => result,
-                false => self.ask_in_turn(self.probes[place], gone),
+                false => self.ask_in_turn(self.probes[place], deaths),
             };
             report.put(place, result)?;
         }
@@ -116,7 +128,7 @@ impl<'a> Schedule<'a> {
 
     /// Asks one, several of its runs at once.
     fn ask_beside(&self, place: usize, probe: &'static Probe, tell: &Sender<Beside>) {
-        let mut findings = Vec::new();
+        let (mut findings, began) = (Vec::new(), deadline::now());
         while findings.len() < self.runs && !self.patient.stopper().is_stopped() {
             let count = AT_ONCE.min(self.runs - findings.len());
             thread::scope(|scope| {
@@ -130,20 +142,27 @@ impl<'a> Schedule<'a> {
         }
         let turn = self.turn.load(Ordering::SeqCst);
         let is_over = self.patient.stopper().is_stopped();
-        let result = (!is_over).then(|| Result::of(probe, findings));
+        let result = (!is_over).then(|| Result::of(probe, findings, began));
         // Nobody listens any more when stdout is gone.
         let _ = tell.send(Beside { place, result, turn });
     }
 
     /// Asks one so many times; none when it was interrupted.
-    fn ask_in_turn(&self, probe: &'static Probe, gone: &mut Option<String>) -> Option<Result> {
+    fn ask_in_turn(&self, probe: &'static Probe, deaths: &mut Deaths) -> Option<Result> {
         let turn = self.turn.fetch_add(1, Ordering::SeqCst) + 1;
-        if let Some(why) = gone {
-            return Some(Result::of(probe, vec![Some(Finding::skipped(why.clone()))]));
+        let began = deadline::now();
+        if let Some(why) = deaths.gone(self.patient) {
+            return Some(Result::of(probe, vec![Some(Finding::skipped(why))], began));
         }
         let mut findings = Vec::new();
         for _ in 0..self.runs {
             if self.patient.stopper().is_stopped() {
+                break;
+            }
+            if deadline::has_passed(self.until) {
+                let minutes = ROUND_MAX.as_secs() / 60 * self.runs as u64;
+                let why = format!("not asked: the whole has taken {minutes} minutes already");
+                findings.extend(findings.is_empty().then(|| Some(Finding::skipped(why))));
                 break;
             }
             let found = probe.ask_once(self.patient).err();
@@ -159,39 +178,35 @@ impl<'a> Schedule<'a> {
                 None => findings.push(found),
                 Some(death) => {
                     self.deadly.fetch_min(turn, Ordering::SeqCst);
-                    findings.push(Some(blamed(found, &death)));
-                    *gone = self.revive(probe);
-                    break;
+                    findings.push(Some(deaths.blame(probe, found, &death)));
+                    deaths.gone = self.revive(probe);
+                    return Some(Result::of(probe, findings, began));
                 }
             }
         }
-        (!findings.is_empty()).then(|| Result::of(probe, findings))
+        let has_failed = findings.iter().flatten().any(|found| found.verdict == Verdict::Failed);
+        if has_failed && deaths.gone.is_none() && self.patient.child().is_some() {
+            // What it has kept of that, as the memory of a length, is not for others to answer for.
+            self.deadly.fetch_min(turn, Ordering::SeqCst);
+            deaths.gone = self.revive(probe);
+        }
+        (!findings.is_empty()).then(|| Result::of(probe, findings, began))
     }
 
     /// Starts the server again, where that can be; else why nothing can be asked any more.
     fn revive(&self, probe: &Probe) -> Option<String> {
         let id = probe.id;
         match self.patient.child() {
-            None => Some(format!("not asked: the server is gone since {id}")),
-            Some(child) => {
-                let why = child.restart(false).err()?;
+            None if self.patient.is_gone() => {
+                Some(format!("not asked: the server is gone since {id}"))
+            }
+            None => Some(format!(
+                "not asked: the server lives, but serves no new client as it did before {id}"
+            )),
+            Some(_) => {
+                let why = self.patient.restart(false).err()?.came;
                 Some(format!("not asked: the server is gone since {id}: {why}"))
             }
         }
-    }
-}
-
-/// What a probe found, of a server that has not survived it.
-fn blamed(found: Option<Finding>, death: &str) -> Finding {
-    // It may have come upon the same by itself.
-    let is_told = |found: &Finding| {
-        death.split_once(": ").is_some_and(|(_, cause)| found.came.ends_with(cause))
-    };
-    match found {
-        Some(found) if found.verdict == Verdict::Failed && is_told(&found) => found,
-        Some(found) if found.verdict > Verdict::Ok => {
-            Finding { verdict: Verdict::Failed, ..found.and(death) }
-        }
-        _ => Finding::failed(death),
     }
 }

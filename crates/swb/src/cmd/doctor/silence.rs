@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use switchboard::deadline;
 
-use super::link::{Heard, Link};
+use super::link::{Heard, Link, told};
 use super::patient::Patient;
 use super::probe::{Asked, Finding};
 
-/// A server's clocks are no better than this, and a fifth of what they measure.
+/// A server's clocks are no better than this, and a fifth of what they measure; what else the
+/// machine does makes it later still.
 const SLACK: Duration = Duration::from_secs(1);
 
 /// Within which time the server closes, as was said.
@@ -19,13 +20,14 @@ pub(super) fn idle_time(patient: &Patient) -> Result<Duration, Finding> {
 }
 
 /// By when something that takes so long has happened.
-pub(super) fn late(time: Duration) -> Duration {
-    time + time / 5 + SLACK
+pub(super) fn late(time: Duration, patient: &Patient) -> Duration {
+    time + time / 5 + SLACK + patient.times.patience
 }
 
 /// Each of these conversations is closed in time; what is said before is a farewell.
-pub(super) fn are_closed_within(links: &mut [Link], time: Duration) -> Asked {
-    let until = deadline::after(late(time));
+pub(super) fn are_closed_within(links: &mut [Link], time: Duration, patient: &Patient) -> Asked {
+    let late = late(time, patient);
+    let until = deadline::after(late);
     for link in links {
         loop {
             let left = deadline::remaining(until).unwrap_or_default();
@@ -35,7 +37,7 @@ pub(super) fn are_closed_within(links: &mut [Link], time: Duration) -> Asked {
                 Heard::Silence(_, 0) => {
                     return Err(link.failed(format_args!(
                         "the connection is still there after {}",
-                        super::link::told(late(time))
+                        told(late)
                     )));
                 }
                 heard => return Err(link.failed(heard)),

@@ -3,6 +3,7 @@
 //! They are all that descend from the process that is looked from: whoever loses its parent is
 //! adopted there, so nothing gets away.
 
+use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ impl Usage {
         let is_much = resident > RESIDENT_MAX || addresses > ADDRESSES_MAX.max(announced / 8);
         is_much.then(|| {
             let (resident, addresses) = (units::rounded(resident), units::rounded(addresses));
-            format!("it took {resident} of memory and {addresses} of addresses for it")
+            format!("it took {resident} of memory and {addresses} of virtual memory for it")
         })
     }
 }
@@ -98,7 +99,58 @@ pub(super) fn of(tree: &[Process], root: i32) -> Usage {
     usage
 }
 
+/// The TCP ports that any of them listens on.
+pub(super) fn ports(tree: &[Process]) -> Vec<u16> {
+    let sockets: Vec<String> = tree.iter().flat_map(Process::sockets).collect();
+    let mut ports = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let text = fs::read_to_string(table).unwrap_or_default();
+        ports.extend(text.lines().filter_map(|line| listened_on(line, &sockets)));
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// Of a line of `/proc/net/tcp`, proc_pid_net(5), where it is of one of these sockets.
+fn listened_on(line: &str, sockets: &[String]) -> Option<u16> {
+    /// The state of one that listens.
+    const LISTEN: &str = "0A";
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
+    let (_, port) = local.rsplit_once(':')?;
+    let is_theirs = *state == LISTEN && sockets.iter().any(|socket| socket == inode);
+    is_theirs.then(|| u16::from_str_radix(port, 16).ok()).flatten()
+}
+
+/// For how long each thread of them has run, or has been ready to run and has had to wait for a
+/// processor: however busy the machine is, who spins is always one or the other.
+pub(super) fn busy(tree: &[Process]) -> HashMap<i32, Duration> {
+    let mut busy = HashMap::new();
+    for process in tree {
+        let tasks = fs::read_dir(format!("/proc/{}/task", process.id));
+        for task in tasks.into_iter().flatten().flatten() {
+            let id = task.file_name().to_str().and_then(|name| name.parse().ok());
+            // Nanoseconds of both, and how often it ran.
+            let stat = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+            let times = stat.split(' ').take(2).map_while(|time| time.parse::<u64>().ok());
+            busy.extend(id.map(|id| (id, Duration::from_nanos(times.sum()))));
+        }
+    }
+    busy
+}
+
 impl Process {
+    /// The sockets that it has, by their numbers.
+    fn sockets(&self) -> Vec<String> {
+        let entries = fs::read_dir(format!("/proc/{}/fd", self.id)).into_iter().flatten().flatten();
+        let targets = entries.filter_map(|entry| fs::read_link(entry.path()).ok());
+        let socket = |target: std::path::PathBuf| {
+            Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+        };
+        targets.filter_map(socket).collect()
+    }
+
     /// From a line of `/proc/ID/stat`, proc_pid_stat(5).
     fn read(id: i32, stat: &str) -> Option<Process> {
         // The command may have blanks and parentheses in it.

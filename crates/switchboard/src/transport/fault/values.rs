@@ -3,6 +3,7 @@
 use super::what::{LengthChange, Trigger};
 use crate::limits;
 use std::time::Duration;
+use switchboard_frame::parse_size;
 
 pub(super) fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "a number is written in digits: 100".to_owned())
@@ -50,13 +51,13 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    let units = [("", 1), ("k", 1 << 10), ("KiB", 1 << 10), ("m", 1 << 20), ("MiB", 1 << 20)];
-    scaled(text, &units).ok_or_else(|| "a size is written 4096, 64k or 16MiB".to_owned())
+    parse_size(text).ok_or_else(|| "a size is written 4096, 64k or 16MiB".to_owned())
 }
 
 /// As everyone counts bits: by thousands.
 pub(super) fn rate(text: &str) -> Result<u64, String> {
-    match scaled(text, &[("", 1), ("k", 1_000), ("m", 1_000_000), ("g", 1_000_000_000)]) {
+    let units = [("", 1), ("k", 1_000), ("m", 1_000_000), ("g", 1_000_000_000)];
+    match scaled(&text.to_ascii_lowercase(), &units) {
         Some(bits) if bits >= 8 => Ok(bits),
         Some(_) => Err("it must be at least 8 bits a second".to_owned()),
         None => Err("bits a second are written 64000, 64k or 10m".to_owned()),
@@ -69,7 +70,12 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
         false => format!("a unit is missing: {text}ms, {text}s"),
     };
     let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
-    scaled(text, &units).map(Duration::from_millis).ok_or_else(wrong)
+    match scaled(text, &units).map(Duration::from_millis).ok_or_else(wrong)? {
+        time if time > limits::FAULT_TIME_MAX => {
+            Err(format!("it may be at most {}h", limits::FAULT_TIME_MAX.as_secs() / 3600))
+        }
+        time => Ok(time),
+    }
 }
 
 pub(super) fn some_time(text: &str) -> Result<Duration, String> {

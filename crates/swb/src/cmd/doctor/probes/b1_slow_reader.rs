@@ -22,22 +22,40 @@ pub(super) static PROBE: Probe = Probe {
 };
 
 fn ask(patient: &Patient) -> Asked {
+    let before = patient.memory_bytes();
     let mut flood = Flood::open(patient)?;
     let due = flood.due_bytes(HELD_BYTES);
-    let stopped = flood.send(due, patient.times.patience)?;
+    let stopped = flood.send_surely(due, patient.times.patience)?;
+    // What its processes take is more than what they hold, and with some it is garbage for a while.
+    let grown =
+        patient.memory_bytes().zip(before).map_or(0, |(now, then)| now.saturating_sub(then));
     if matches!(stopped, Stopped::Stuck | Stopped::Ended(_)) {
-        return Ok(());
+        return match grown >= HELD_BYTES {
+            true => Err(flood.link.failed(format_args!(
+                "it stopped, but not before its memory had grown by {}",
+                units::rounded(grown)
+            ))),
+            false => Ok(()),
+        };
     }
     // It may have taken them and thrown them away: what comes now was there.
     let held = flood.held_bytes()?;
     if held >= HELD_BYTES / 2 {
         let held = units::rounded(held);
-        return Err(flood.link.failed(format_args!(
+        let found = flood.link.failed(format_args!(
             "it took everything, and when it was read at last there came {held} of replies more \
              than the system can hold"
-        )));
+        ));
+        return Err(match patient.child() {
+            Some(_) => found.and(&format!("its memory had grown by {}", units::rounded(grown))),
+            None => found,
+        });
     }
     match stopped {
+        Stopped::Slow if grown >= HELD_BYTES / 2 => Err(flood.link.failed(format_args!(
+            "it took {flood}, slowly, and its memory grew by {} while nothing was read",
+            units::rounded(grown)
+        ))),
         Stopped::Slow => Err(Finding::inconclusive(format!(
             "it takes requests too slowly for that: {flood} until the time was over"
         ))),

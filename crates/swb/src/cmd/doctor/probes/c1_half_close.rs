@@ -1,5 +1,6 @@
 //! C1: requests, then the end of input, while replies are still awaited.
 
+use super::super::causes::{Cause, LEFT_OPEN, RESET_FOR_END};
 use super::super::flood::{Flood, Stopped};
 use super::super::link::{Close, Heard, Link};
 use super::super::patient::Patient;
@@ -16,6 +17,11 @@ pub(super) static PROBE: Probe = Probe {
     intrusive: false,
     how: How::InTurn,
     ask,
+};
+
+const TOO_MUCH: Cause = Cause {
+    bug: "the end of input is taken for one more message, or a reply is sent twice",
+    cure: "recv's 0 is no message: answer what is whole, flush, then close",
 };
 
 fn ask(patient: &Patient) -> Asked {
@@ -39,6 +45,8 @@ fn ask(patient: &Patient) -> Asked {
 fn ends(link: &mut Link) -> Asked {
     match link.hear()? {
         Heard::End(Close::Fin, 0) => Ok(()),
-        heard => Err(link.failed(heard).as_weak()),
+        heard @ Heard::End(..) => Err(link.failed(heard).as_weak().because(RESET_FOR_END)),
+        heard @ Heard::Silence(..) => Err(link.failed(heard).as_weak().because(LEFT_OPEN)),
+        heard => Err(link.failed(heard).and("after the last reply").because(TOO_MUCH)),
     }
 }

@@ -9,7 +9,7 @@ pub(super) static PROBE: Probe = Probe {
     name: "end in the prefix",
     sends: "half of a prefix, then the end of input (SHUT_WR)",
     right: "it closes, and handles nothing",
-    bug: "what a short read has left in the buffer is taken for a length",
+    bug: "a short read of the prefix is taken for a length, or for an empty message",
     cure: "the end of input before the prefix is whole is an error: close, call no handler",
     intrusive: false,
     how: How::InTurn,

@@ -9,7 +9,7 @@ const RESETS: usize = 16;
 pub(super) static PROBE: Probe = Probe {
     id: "C5",
     name: "reset when idle",
-    sends: "a request, and behind its reply a reset (RST)",
+    sends: "a request, and after its reply a reset (RST)",
     right: "it goes on serving others",
     bug: "recv's ECONNRESET is not caught, and ends the server or one of its workers",
     cure: "an error of one connection closes that connection",

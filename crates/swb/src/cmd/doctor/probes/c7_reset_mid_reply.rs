@@ -4,8 +4,10 @@ use super::super::flood::Flood;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, How, Probe};
 
-/// Conversations that are reset, of each kind.
+/// Conversations that are reset while replies are still to be written, of each kind; and how many
+/// are at the most, since a busy machine has written them all by then.
 const RESETS: usize = 8;
+const RESETS_MAX: usize = 64;
 /// Requests whose replies nobody waits for: as many as a server needs some time for, and as go in
 /// one write.
 const REQUESTS: usize = 2000;
@@ -28,14 +30,24 @@ fn ask(patient: &Patient) -> Asked {
     let request_bytes = patient.request()?.bytes.len().max(1);
     let requests = patient.some_requests((REQUESTS_BYTES / request_bytes).clamp(1, REQUESTS))?;
     let bytes: Vec<u8> = requests.iter().flat_map(|request| request.bytes.clone()).collect();
-    for round in 0..2 * RESETS {
-        let mut link = patient.link()?;
-        link.give(&bytes)?;
-        if !round.is_multiple_of(2) {
-            link.finish();
+    // More or less: what they are framed with is not counted.
+    let due = requests.iter().map(|request| patient.reply_bytes(request) as u64).sum();
+    for ends in [false, true] {
+        let mut resets = 0;
+        for _ in 0..RESETS_MAX {
+            let mut link = patient.link()?;
+            link.give(&bytes)?;
+            if ends {
+                link.finish();
+            }
+            let is_early = due == 0 || link.waiting_bytes() < due;
+            link.reset();
+            patient.survives(&link)?;
+            resets += usize::from(is_early);
+            if resets == RESETS {
+                break;
+            }
         }
-        link.reset();
-        patient.survives(&link)?;
     }
     let mut flood = Flood::open(patient)?;
     flood.fill_up()?;

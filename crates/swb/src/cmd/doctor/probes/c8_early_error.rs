@@ -16,7 +16,7 @@ pub(super) static PROBE: Probe = Probe {
     name: "early error",
     sends: "the beginning of a message that is too large (its header, or --max bytes of it), and \
             48 KiB more",
-    right: "what it says of that can be read, and the end (FIN) comes behind it; or it closes \
+    right: "what it says of that can be read, and the end (FIN) comes after it; or it closes \
             without a word",
     bug: "an error message, then close with bytes unread: that is a reset, which over a network \
           takes the error message with it",
@@ -43,7 +43,7 @@ fn ask(patient: &Patient) -> Asked {
     let was_reset = matches!(went, Went::Refused(_, Close::Reset));
     match link.hear_close()? {
         Some(close) if close == Close::Reset || was_reset => {
-            Err(link.failed(format_args!("{said}; behind it {}", Close::Reset)))
+            Err(link.failed(format_args!("{said}; after it {}", Close::Reset)))
         }
         // None: it skips the rest of the message.
         Some(_) | None => Ok(()),

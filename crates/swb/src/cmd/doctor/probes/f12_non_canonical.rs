@@ -12,7 +12,7 @@ pub(super) static PROBE: Probe = Probe {
     name: "non-canonical",
     sends: "a message whose length is written otherwise: leading zeros, a sign, a blank, digits or \
             groups of bits that overflow 64 bits",
-    right: "each is refused: nobody reads it otherwise than the one who stands before or behind",
+    right: "each is refused: nobody reads it otherwise than who stands before it or after it",
     bug: "the language's own number parser takes signs, blanks and zeros, or the sum overflows",
     cure: "digits alone, no leading zero, and checked arithmetic at each of them",
     intrusive: false,

@@ -6,7 +6,7 @@ use super::super::probe::{Asked, Finding, How, Probe};
 pub(super) static PROBE: Probe = Probe {
     id: "F2",
     name: "split body",
-    sends: "two messages, each cut behind its body's first byte, in the middle, and before the \
+    sends: "two messages, each cut after its body's first byte, in the middle, and before the \
             last one",
     right: "one reply to each",
     bug: "a short read is taken for the whole message",

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use switchboard::deadline;
 
+use super::super::causes::ONE_READ;
 use super::super::link::{Heard, Went, told};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
@@ -44,7 +45,7 @@ pub(super) static PROBE: Probe = Probe {
 };
 
 fn ask(patient: &Patient) -> Asked {
-    octets(patient)?;
+    octets(patient).map_err(|found| found.because(ONE_READ))?;
     let is_delimited = patient.is_delimited(&patient.request()?);
     let long = patient.max.map_or(LONG_BYTES as u64, |max| max.min(LONG_BYTES as u64));
     let long = usize::try_from(long).unwrap_or(LONG_BYTES);

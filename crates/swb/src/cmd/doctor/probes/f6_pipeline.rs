@@ -3,6 +3,7 @@
 use super::super::link::Heard;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
+use crate::units;
 
 /// More than a handler that calls itself for each survives.
 const MESSAGES: usize = 1000;
@@ -31,7 +32,8 @@ fn ask(patient: &Patient) -> Asked {
             Heard::Message(reply) if request.is_answered_by(&reply) => {}
             Heard::End(..) if index > 0 && patient.ends_after(index)? => {
                 return Err(Finding::inconclusive(format!(
-                    "it ends any conversation after {index} replies"
+                    "it ends any conversation after {}",
+                    units::count(index as u64, "reply")
                 )));
             }
             heard => return Err(link.failed(heard).and(&format!("that was reply {}", index + 1))),

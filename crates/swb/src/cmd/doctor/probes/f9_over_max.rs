@@ -11,7 +11,7 @@ const OVER_MAX: usize = 8;
 pub(super) static PROBE: Probe = Probe {
     id: "F9",
     name: "over max",
-    sends: "messages of 1 to 8 bytes more than --max says, each to a server that has not seen one",
+    sends: "messages of 1 to 8 bytes more than --max says, each over a connection of its own",
     right: "the message is refused, by an error or by closing",
     bug: "the limit is off by one, or is compared before the header or the delimiter is taken off",
     cure: "compare the body's size with the limit before the body is read",
@@ -32,7 +32,7 @@ fn ask(patient: &Patient) -> Asked {
                 return Err(link.failed(format_args!("a reply, to {over} bytes over the limit")));
             }
             Reaction::Waits(heard) => {
-                let came = format!("{heard}, behind {over} bytes over the limit");
+                let came = format!("{heard}, after {over} bytes over the limit");
                 let found = link.failed(came);
                 // What is passed over without a word is refused too.
                 return Err(match link.exchange(&next) {

@@ -2,6 +2,7 @@
 
 use switchboard_frame::{LengthField, LengthForm};
 
+use super::super::causes::{Cause, NO_LIMIT};
 use super::super::child::Child;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
@@ -21,6 +22,11 @@ pub(super) static PROBE: Probe = Probe {
     intrusive: true,
     how: How::InTurn,
     ask,
+};
+
+const MISREAD: Cause = Cause {
+    bug: "the length is read as something else: as a signed number, or cast to fewer bits",
+    cure: "read it as wide as it is, as unsigned, and compare it before it is cast",
 };
 
 fn ask(patient: &Patient) -> Asked {
@@ -44,14 +50,14 @@ fn ask(patient: &Patient) -> Asked {
     let now = patient.child().map(Child::usage);
     if let Some(taken) = now.zip(before).and_then(|(now, before)| now.memory_taken(&before, length))
     {
-        return Err(link.failed(format_args!("nothing behind the header was sent, and {taken}")));
+        return Err(link.failed(format_args!("nothing after the header was sent, and {taken}")));
     }
     match reaction {
         Reaction::Rejects => Ok(()),
-        Reaction::Takes(heard) => Err(link.failed(heard)),
+        Reaction::Takes(heard) => Err(link.failed(heard).because(MISREAD)),
         Reaction::Waits(heard) => {
             let found = link.failed(heard).and(&format!("it waits for {length} bytes"));
-            Err(found.as_weak())
+            Err(found.as_weak().because(NO_LIMIT))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use switchboard_frame::LengthForm;
 
+use super::super::causes::NO_LIMIT;
 use super::super::link::Heard;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
@@ -42,7 +43,8 @@ fn ask(patient: &Patient) -> Asked {
         Reaction::Takes(heard) => Err(link.failed(heard)),
         Reaction::Waits(heard) => match patient.max {
             Some(_) => {
-                Err(link.failed(heard).and(&format!("it waits for {length} bytes")).as_weak())
+                let found = link.failed(heard).and(&format!("it waits for {length} bytes"));
+                Err(found.as_weak().because(NO_LIMIT))
             }
             None => Err(Finding::inconclusive(format!(
                 "it waits for {length} bytes, as it may where no limit is declared: --max"

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use switchboard::deadline;
 
+use super::super::causes::Cause;
 use super::super::exchange::Request;
 use super::super::link::{Heard, Went, told};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
+use super::super::wrong::is_echoed;
 
 /// The length that is announced; less where `--max` is.
 const BYTES: u64 = 16 * 1024 * 1024;
@@ -34,7 +36,10 @@ pub(super) static PROBE: Probe = Probe {
 fn ask(patient: &Patient) -> Asked {
     let (beginning, bytes) = beginning(patient, &patient.request()?)?;
     let (pace, watched) = match patient.idle {
-        Some(idle) => (PACE.min(idle / BYTES_AN_IDLE_TIME), idle + idle / 2 + PACE),
+        Some(idle) => {
+            let watched = idle + idle / 2 + PACE + patient.times.patience;
+            (PACE.min(idle / BYTES_AN_IDLE_TIME), watched)
+        }
         None => (PACE, WATCHED),
     };
     // A short message is not to be whole by then.
@@ -45,17 +50,34 @@ fn ask(patient: &Patient) -> Asked {
     while until.is_none_or(|until| deadline::now() < until) {
         match link.hear_within(pace)? {
             Heard::Silence(..) => {}
+            Heard::Message(reply) if is_handled(patient, &beginning, &reply)? => {
+                return Err(link.failed(Heard::Message(reply)).because(HALF));
+            }
             _ => return Ok(()),
         }
         if let Went::Refused(..) = link.send(b"x")? {
             return Ok(());
         }
     }
-    let found = link.failed(format_args!("it goes on waiting, after {}", told(watched)));
+    let came = format!("it goes on waiting, after {}", told(watched));
     Err(match patient.idle {
-        Some(_) => found,
-        None => found.and("what it has for a time-out, --idle would say").as_weak(),
+        Some(_) => link.failed(came),
+        None => Finding::inconclusive(format!(
+            "{came}, as it may: how long the server waits for a message is not known: --idle TIME"
+        )),
     })
+}
+
+const HALF: Cause = Cause {
+    bug: "half a message is handled as if it were whole",
+    cure: "wait until as many bytes are there as the length says, or for the delimiter",
+};
+
+/// Whether it answers what is not whole yet, rather than saying what is wrong.
+fn is_handled(patient: &Patient, beginning: &[u8], reply: &[u8]) -> Result<bool, Finding> {
+    let expected = patient.request()?.reply;
+    let is_echo = patient.is_echo() && is_echoed(reply, &[beginning, b"xxxx"].concat());
+    Ok(is_echo || expected.is_some_and(|expected| expected.is(reply)))
 }
 
 /// What announces a message that does not come, and how many bytes it would have.

@@ -1,27 +1,37 @@
 //! R2: conversations that end in every way, again and again.
 
+use std::time::Duration;
+
+use switchboard::deadline;
+
 use super::super::child::Child;
-use super::super::link::{Link, pause};
+use super::super::link::Link;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::usage::Usage;
 use crate::units;
 
-/// Rounds that are compared, and how often each way to end is in one.
-const ROUNDS: usize = 3;
+/// How often each way to end is in one round.
 const EACH: usize = 50;
+/// What grows in each of so many rounds leaks; of memory it takes more, since those who collect
+/// garbage take more and more of it until they begin.
+const ROUNDS: usize = 3;
+const ROUNDS_OF_MEMORY: usize = 10;
 /// So much more than before is still as much as before.
 const DESCRIPTORS: u64 = 5;
 const PROCESSES: u64 = 5;
 const ZOMBIES: u64 = 1;
-/// Memory that is more by so much after each round is never given back.
-const ROUND_BYTES: u64 = 384 << 10;
+const MEMORY_BYTES: u64 = 384 << 10;
+/// How long it takes at the most until all that ends has ended, and for how long nothing has to
+/// change until that is believed.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
+const SETTLED: Duration = Duration::from_secs(1);
 
 pub(super) static PROBE: Probe = Probe {
     id: "R2",
     name: "leak",
     sends: "conversations that end in six ways, whole, cut off and reset, in rounds of 300",
-    right: "descriptors, processes and memory are the same after each round",
+    right: "after a few rounds descriptors, processes and memory stay as they are",
     bug: "what belongs to a connection is given back where it ends well, and forgotten where not",
     cure: "one owner for all that a connection has, released on every way out",
     intrusive: true,
@@ -33,48 +43,69 @@ fn ask(patient: &Patient) -> Asked {
     let child = patient.started()?;
     // The first one pays for what is kept for the next.
     round(patient)?;
-    pause(patient.times.gap * 5, patient.stopper())?;
-    let before = child.usage();
-    let mut after = vec![before];
-    for _ in 0..ROUNDS {
+    let first = settled(child, None);
+    let (mut before, mut growing) = (first, THINGS.to_vec());
+    for number in 1..=ROUNDS_OF_MEMORY {
         round(patient)?;
-        after.push(settled(child, &before, patient));
-    }
-    judge(&after)
-}
-
-/// What is in use once all that ends has ended.
-fn settled(child: &Child, before: &Usage, patient: &Patient) -> Usage {
-    child.usage_when(|now| more(before, now).is_none(), patient.times.patience)
-}
-
-/// What there is more of than there was.
-fn more(before: &Usage, now: &Usage) -> Option<String> {
-    let things = [
-        ("descriptors", before.descriptors, now.descriptors, DESCRIPTORS),
-        ("zombies", before.zombies, now.zombies, ZOMBIES),
-        ("processes", before.processes, now.processes, PROCESSES),
-    ];
-    let (name, before, now, _) =
-        things.into_iter().find(|(_, before, now, slack)| *now > before + slack)?;
-    Some(format!("it had {before} {name}, and then {now}"))
-}
-
-fn judge(after: &[Usage]) -> Asked {
-    let (first, last) = (&after[0], &after[after.len() - 1]);
-    let conversations = units::count((6 * EACH * ROUNDS) as u64, "conversation");
-    if let Some(more) = more(first, last) {
-        return Err(Finding::failed(format!("over {conversations} {more}")));
-    }
-    let grows = |pair: &[Usage]| pair[1].resident > pair[0].resident + ROUND_BYTES;
-    if after.windows(2).all(grows) {
-        return Err(Finding::failed(format!(
-            "over {conversations} its memory grew from {} to {}, in each round",
-            units::rounded(first.resident),
-            units::rounded(last.resident)
-        )));
+        let now = settled(child, Some(&before));
+        growing.retain(|thing| (thing.of)(&now) > (thing.of)(&before) + thing.slack);
+        if let Some(thing) = growing.iter().find(|thing| number >= thing.rounds) {
+            return Err(Finding::failed(thing.told(number, &first, &now)));
+        }
+        if growing.is_empty() {
+            break;
+        }
+        before = now;
     }
     Ok(())
+}
+
+/// Something that is the same after each round.
+#[derive(Clone, Copy)]
+struct Thing {
+    name: &'static str,
+    of: fn(&Usage) -> u64,
+    slack: u64,
+    /// So many rounds in which it grows, each of them, are enough.
+    rounds: usize,
+}
+
+const THINGS: [Thing; 4] = [
+    Thing { name: "descriptors", of: |now| now.descriptors, slack: DESCRIPTORS, rounds: ROUNDS },
+    Thing { name: "zombies", of: |now| now.zombies, slack: ZOMBIES, rounds: ROUNDS },
+    Thing { name: "processes", of: |now| now.processes, slack: PROCESSES, rounds: ROUNDS },
+    Thing { name: MEMORY, of: |now| now.resident, slack: MEMORY_BYTES, rounds: ROUNDS_OF_MEMORY },
+];
+const MEMORY: &str = "memory";
+
+impl Thing {
+    fn told(&self, rounds: usize, first: &Usage, now: &Usage) -> String {
+        let shown = |usage| match self.name {
+            MEMORY => units::rounded((self.of)(usage)),
+            _ => (self.of)(usage).to_string(),
+        };
+        let (name, first, now) = (self.name, shown(first), shown(now));
+        let conversations = units::count((6 * EACH) as u64, "conversation");
+        format!("{name} grew from {first} to {now}, in each of {rounds} rounds of {conversations}")
+    }
+}
+
+/// What is in use once all that ends has ended: it is no more than before, or changes no more.
+fn settled(child: &Child, before: Option<&Usage>) -> Usage {
+    let counts = |usage: &Usage| [usage.descriptors, usage.zombies, usage.processes];
+    let is_as_before = |now: &Usage| {
+        before.is_some_and(|before| (0..3).all(|at| counts(now)[at] <= counts(before)[at]))
+    };
+    let (mut last, mut since) = (Usage::default(), deadline::now());
+    child.usage_when(
+        |now| {
+            if counts(now) != counts(&last) {
+                (last, since) = (*now, deadline::now());
+            }
+            is_as_before(now) || deadline::now().saturating_duration_since(since) >= SETTLED
+        },
+        SETTLE_MAX,
+    )
 }
 
 /// A number of conversations, each way to end the same number of times.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::causes::Cause;
 use super::super::link::{Heard, Went};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
@@ -27,6 +28,11 @@ pub(super) static PROBE: Probe = Probe {
     intrusive: true,
     how: How::Last,
     ask,
+};
+
+const STAYS: Cause = Cause {
+    bug: "SIGTERM is ignored, or stops the accepting alone: it waits for clients that stay",
+    cure: "on SIGTERM finish what is under way, close what is idle, and end within a deadline",
 };
 
 fn ask(patient: &Patient) -> Asked {
@@ -62,12 +68,12 @@ fn ask(patient: &Patient) -> Asked {
         Ok(heard) => Some(link.failed(heard).and(&format!("the reply has {size}"))),
         Err(found) => Some(found),
     };
-    child.restart(false).map_err(Finding::failed)?;
+    patient.restart(false)?;
     match failed {
         None if !ended => {
             let late =
                 format!("the reply came whole, and {END:?} later the server was still there");
-            Err(Finding::failed(late).as_weak())
+            Err(Finding::failed(late).as_weak().because(STAYS))
         }
         None => paused,
         Some(found) => Err(found),

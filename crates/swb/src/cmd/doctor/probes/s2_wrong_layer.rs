@@ -61,7 +61,7 @@ fn ask(patient: &Patient) -> Asked {
         match link.hear()? {
             Heard::End(..) | Heard::Unframed(..) => break,
             Heard::Message(_) => {}
-            Heard::Silence(_, 0) if !has_to_close => break,
+            Heard::Silence(..) if !has_to_close => break,
             heard => return Err(link.failed(heard)),
         }
     }

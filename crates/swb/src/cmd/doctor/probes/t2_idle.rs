@@ -20,5 +20,5 @@ fn ask(patient: &Patient) -> Asked {
     let idle = idle_time(patient)?;
     let mut link = patient.link()?;
     link.exchange(&patient.request()?)?;
-    are_closed_within(&mut [link], idle)
+    are_closed_within(&mut [link], idle, patient)
 }

@@ -3,10 +3,11 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use super::super::link::{Heard, Link, Unheard, told};
-use super::super::patient::Patient;
+use super::super::link::{Heard, Link, told};
+use super::super::patient::{ONE_AT_A_TIME, Patient};
 use super::super::probe::{Asked, Finding, How, Probe};
 use super::super::silence::late;
+use super::super::unheard::Unheard;
 
 pub(super) static PROBE: Probe = Probe {
     id: "T3",
@@ -26,6 +27,9 @@ fn ask(patient: &Patient) -> Asked {
         let why = "how soon the server finds out that a client is dead is not known: --dead TIME";
         return Err(Finding::skipped(why));
     };
+    if !patient.serves_side_by_side() {
+        return Err(Finding::skipped(ONE_AT_A_TIME));
+    }
     let (request, again) = (patient.request()?, patient.some_requests(2)?.remove(1));
     let mut idle = patient.link()?;
     idle.exchange(&request)?;
@@ -34,7 +38,7 @@ fn ask(patient: &Patient) -> Asked {
     die(&mut idle, Unheard::Everything)?;
     die(&mut awaited, Unheard::Data)?;
     awaited.give(&again.bytes)?;
-    idle.pause(late(dead))?;
+    idle.pause(late(dead, patient))?;
     is_gone(&mut idle, &again.bytes, "after its reply", dead, patient)?;
     is_gone(&mut awaited, &again.bytes, "while a reply was under way", dead, patient)
 }
@@ -61,7 +65,7 @@ fn is_gone(link: &mut Link, bytes: &[u8], when: &str, dead: Duration, patient: &
         Heard::Message(_) | Heard::Silence(..) | Heard::Unframed(..) => {
             Err(link.failed(format_args!(
                 "{} after a client died {when} its connection was still there",
-                told(late(dead))
+                told(late(dead, patient))
             )))
         }
     }

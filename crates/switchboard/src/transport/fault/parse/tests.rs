@@ -79,6 +79,7 @@ fn a_refusal_names_the_column_and_what_belongs_there() {
         ("split(every=0)", "column 13: it must be at least 1"),
         ("delay", "column 6: delay needs time, say delay(time=50ms)"),
         ("delay(50)", "column 7: a unit is missing: 50ms, 50s"),
+        ("delay(8761h)", "column 7: it may be at most 8760h"),
         ("delay(x)", "column 7: a duration is written 250ms, "),
         ("delay(1s, jiter=2ms)", "column 17: delay has no argument 'jiter': it takes time, "),
         ("delay(1s", "column 9: a comma or ')' belongs here"),

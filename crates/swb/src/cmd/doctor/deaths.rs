@@ -1,0 +1,106 @@
+//! What a server died of, and what that is blamed on.
+//!
+//! The bug that one probe is about is seldom the one that a server dies of in another: what is said
+//! of a death says no more than was seen. One mistake often shows in several probes; that the same
+//! end has been seen before is told, so that nobody looks for two.
+
+use std::fmt;
+
+use super::causes::{ALL_DIE, BROKEN_PIPE};
+use super::patient::Patient;
+use super::probe::{Finding, Probe, Verdict};
+
+/// What is known of a server that does not serve any more.
+pub(super) struct Death {
+    /// How its processes ended, where they are known and have ended.
+    pub(super) ended: Option<String>,
+    /// What a new client was given in the place of an answer.
+    pub(super) came: String,
+}
+
+impl Death {
+    /// How it ended: what two deaths of one reason have in common.
+    pub(super) fn kind(&self) -> Option<String> {
+        let ended = self.ended.as_deref()?;
+        let (how, words) = ended.split_once(';').unwrap_or((ended, ""));
+        Some(match how.split_once(',') {
+            Some((signal, _)) => signal.to_owned(),
+            None if how.contains("signal: ") => how.to_owned(),
+            // An exit status by itself is the same for everything that nobody has caught. In the
+            // words ports and addresses are others each time.
+            None => how.chars().chain(words.chars().filter(|c| !c.is_ascii_digit())).collect(),
+        })
+    }
+}
+
+impl fmt::Display for Death {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.ended {
+            Some(ended) => write!(f, "the server did not survive it: {ended}"),
+            None => write!(f, "after it a new conversation was not served: {}", self.came),
+        }
+    }
+}
+
+/// Those whose own bug is one that a server dies of.
+const DEADLY: &[&str] =
+    &["F6", "L1", "L2", "L3", "C5", "C6", "C7", "C9", "B1", "R1", "R2", "R3", "R4", "S2"];
+
+/// All that there have been.
+#[derive(Default)]
+pub(super) struct Deaths {
+    /// Why nothing can be asked for now.
+    pub(super) gone: Option<String>,
+    /// How it ended, and the first probe in which it did so.
+    seen: Vec<(String, &'static str)>,
+}
+
+impl Deaths {
+    /// Why nothing can be asked: it may serve again by now, where somebody else has started it
+    /// again, or where it was busy.
+    pub(super) fn gone(&mut self, patient: &Patient) -> Option<String> {
+        if self.gone.is_some() && patient.is_alive().is_ok() {
+            self.gone = None;
+        }
+        self.gone.clone()
+    }
+
+    /// What a probe found, of a server that has not survived it.
+    pub(super) fn blame(
+        &mut self,
+        probe: &Probe,
+        found: Option<Finding>,
+        death: &Death,
+    ) -> Finding {
+        let kind = death.kind();
+        let told = match kind.as_deref().and_then(|kind| self.before(kind, probe.id)) {
+            Some(id) => format!("{death}; that is how it died in {id}: see there first"),
+            None => death.to_string(),
+        };
+        // It may have come upon the same by itself.
+        let is_told = |found: &Finding| death.ended.is_none() && found.came.ends_with(&death.came);
+        let finding = match found {
+            Some(found) if found.verdict == Verdict::Failed && is_told(&found) => found,
+            Some(found) if found.verdict > Verdict::Ok => {
+                Finding { verdict: Verdict::Failed, ..found.and(&told) }
+            }
+            _ => Finding { sent: probe.sends.to_owned(), ..Finding::failed(told) },
+        };
+        if kind.is_some_and(|kind| kind.contains("SIGPIPE")) {
+            return Finding { cause: Some(BROKEN_PIPE), ..finding };
+        }
+        match death.ended.is_some() && !DEADLY.contains(&probe.id) {
+            true => Finding { cause: Some(ALL_DIE), ..finding },
+            false => finding,
+        }
+    }
+
+    /// The probe in which it has ended so before, if there was one.
+    fn before(&mut self, kind: &str, id: &'static str) -> Option<&'static str> {
+        let before = self.seen.iter().find(|(seen, _)| seen == kind).map(|(_, id)| *id);
+        if before.is_none() {
+            self.seen.push((kind.to_owned(), id));
+        }
+        before
+    }
+}
