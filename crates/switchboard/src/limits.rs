@@ -114,6 +114,10 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 /// the system that sees nothing but the stream, which saves another call.
 pub const BLIND_WAIT: Duration = Duration::from_millis(64);
 
+/// How long a thread that waits for another one's turn with a conversation may overlook that it was
+/// stopped or interrupted, or that its time is over.
+pub const TURN_LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
 /// How long sending waits for a peer that takes nothing.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use switchboard::{Conversation, Error, Received, SharedConversation, Timeouts};
+use switchboard::{Conversation, Error, Listener, Received, SharedConversation, Timeouts, select};
 
 fn two(framing: &str) -> (Arc<SharedConversation>, Conversation) {
     let (a, b) = Conversation::pair(framing).unwrap();
@@ -158,4 +158,79 @@ fn what_is_over_says_so() {
     shared.close().unwrap();
     assert_eq!(recv(&shared).unwrap_err().to_string(), "the conversation is closed");
     assert!(shared.send(b"x").unwrap_err().is_caller());
+}
+
+#[test]
+fn whoever_waits_is_told_of_a_close() {
+    let listener = Listener::listen("127.0.0.1:0").unwrap();
+    let endpoint = listener.endpoints()[0].to_string();
+    let client = Conversation::connect(&endpoint, "lines").unwrap();
+    let shared = Arc::new(SharedConversation::new(client));
+    // It neither speaks nor ends.
+    let peer = listener.accept_conversation(&"lines".parse().unwrap()).unwrap();
+    let reader = thread::spawn({
+        let shared = Arc::clone(&shared);
+        move || recv(&shared)
+    });
+    shared.close().unwrap();
+    assert!(reader.join().unwrap().unwrap_err().is_caller());
+    drop(peer);
+}
+
+#[test]
+fn one_that_is_lent_comes_back() {
+    let (mut lent, mut peer) = Conversation::pair("lines").unwrap();
+    let kept = SharedConversation::lend(&mut lent, |shared| {
+        shared.send(b"while it is lent").unwrap();
+        Arc::clone(shared)
+    });
+    assert!(kept.send(b"x").unwrap_err().is_caller(), "it is over for whoever kept it");
+    lent.send(b"when it is back").unwrap();
+    assert_eq!(peer.recv_owned().unwrap().unwrap(), b"while it is lent");
+    assert_eq!(peer.recv_owned().unwrap().unwrap(), b"when it is back");
+    SharedConversation::lend(&mut lent, |shared| {
+        peer.finish().unwrap();
+        shared.close().unwrap();
+    });
+    assert!(lent.send(b"x").unwrap_err().is_caller(), "it was closed meanwhile");
+    assert_eq!(peer.recv_owned().unwrap(), None);
+}
+
+#[test]
+fn select_knows_what_is_buffered() {
+    let (shared, mut peer) = two("lines");
+    let now = Some(Duration::ZERO);
+    let is_ready = |time| {
+        let source = shared.source().unwrap();
+        !select(&[&source], &[], &[], time).unwrap().is_empty()
+    };
+    assert!(!is_ready(now));
+    peer.send_many(["one", "two"]).unwrap();
+    assert!(is_ready(None));
+    assert!(shared.receive().unwrap());
+    assert!(is_ready(now), "a message has been told");
+    assert!(matches!(shared.look().buffered().unwrap(), Received::Message(_)));
+    assert!(is_ready(now), "another one is buffered");
+    assert!(matches!(shared.look().buffered().unwrap(), Received::Message(_)));
+    shared.try_receive().unwrap();
+    assert!(matches!(shared.look().buffered().unwrap(), Received::Pending));
+    assert!(!is_ready(now));
+    shared.take();
+    assert!(shared.source().unwrap_err().is_caller());
+}
+
+#[test]
+fn a_request_has_its_reply_or_an_error() {
+    let (shared, mut peer) = two("lines");
+    let answering = thread::spawn(move || {
+        let question = peer.recv_owned().unwrap().unwrap();
+        peer.send(&question.to_ascii_uppercase()).unwrap();
+        peer.finish().unwrap();
+        peer
+    });
+    shared.request(b"hello").unwrap();
+    assert_eq!(recv(&shared).unwrap().unwrap(), b"HELLO");
+    let _peer = answering.join().unwrap();
+    let error = shared.request(b"and?").unwrap_err();
+    assert!(error.to_string().contains("no reply"), "{error}");
 }

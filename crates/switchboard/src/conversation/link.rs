@@ -119,7 +119,7 @@ impl Link {
         open(&*self.transport, &self.until(self.opens_until))
     }
 
-    fn until(&self, deadline: Option<Instant>) -> Wait<'_> {
+    pub(super) fn until(&self, deadline: Option<Instant>) -> Wait<'_> {
         Wait {
             deadline,
             stopper: self.stopper.as_ref(),
@@ -173,19 +173,25 @@ impl Link {
         });
         match self.transport.wait(interest, &until) {
             Ok(Woken::Ready(interest)) => Ok(interest),
-            Ok(Woken::Deadline) => {
-                let error = match opening.filter(|_| deadline::has_passed(self.opens_until)) {
-                    Some(opening) => Error::timed_out(format!("{opening} did not come from")),
-                    None => Error::timed_out(what),
-                };
-                Err(error.at_endpoint(self.transport.name()))
-            }
-            Ok(Woken::Stopped) => Err(Error::stopped(what).at_endpoint(self.transport.name())),
-            Ok(Woken::Interrupted) => {
-                Err(Error::interrupted(what).at_endpoint(self.transport.name()))
-            }
+            Ok(woken) => Err(match opening.filter(|_| deadline::has_passed(self.opens_until)) {
+                Some(opening) if woken == Woken::Deadline => {
+                    self.early(woken, &format!("{opening} did not come from"))
+                }
+                _ => self.early(woken, what),
+            }),
             Err(error) => Err(self.error(what, error)),
         }
+    }
+
+    /// The error of a wait that ended before its time.
+    #[cold]
+    pub(super) fn early(&self, woken: Woken, what: &str) -> Error {
+        let error = match woken {
+            Woken::Ready(_) | Woken::Deadline => Error::timed_out(what),
+            Woken::Stopped => Error::stopped(what),
+            Woken::Interrupted => Error::interrupted(what),
+        };
+        error.at_endpoint(self.transport.name())
     }
 
     /// Whether the transport should have opened by now.

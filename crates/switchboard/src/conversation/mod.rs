@@ -15,6 +15,7 @@ mod send;
 mod shared;
 mod split;
 mod stream;
+mod turn;
 
 pub use receive::{Messages, Received};
 pub use send::lost_bytes;

@@ -28,6 +28,9 @@ pub(super) enum Outcome {
     Pending,
 }
 
+/// What a wait of who receives is called in an error.
+pub(super) const RECEIVED: &str = "waiting for a message from";
+
 /// Where somebody waits who receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waits {
@@ -202,7 +205,7 @@ impl Conversation {
 
     pub(super) fn awaited(&self, now: Option<Instant>, deadline: Option<Instant>) -> Awaited {
         let what = match self.session.inbound.unread().is_empty() {
-            true => "waiting for a message from",
+            true => RECEIVED,
             false => "waiting for the rest of a message from",
         };
         let interest = if self.sends() { Interest::BOTH } else { Interest::READ };

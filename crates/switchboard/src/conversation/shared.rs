@@ -8,20 +8,25 @@
 //! be readable: so nobody sleeps beside a message that another thread has read. One thread at a
 //! time has something of its own to deliver.
 
-use super::receive::{Outcome, Waits};
+use super::receive::{Outcome, RECEIVED, Waits};
 use super::send::STALLED;
+use super::turn::{Taken, Turn, lock};
 use super::{Conversation, Received};
 use crate::select::{List, Source};
-use crate::session::Message;
+use crate::session::{Message, Timeouts};
 use crate::transport::{Interest, Transport};
-use crate::{Error, limits};
+use crate::{Error, deadline, limits, sys};
 use std::fmt;
 use std::mem;
 use std::os::fd::BorrowedFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::time::Duration;
 
 /// A conversation that several threads use at a time; all methods take `&self`.
+///
+/// Of those that receive one waits for the peer, and the others for it; so with those that send.
+/// While they do that a [hook for interrupts](Conversation::set_on_interrupt) is asked now and then,
+/// whether a signal came or not.
 ///
 /// A message is received in two steps, of which only the first one waits:
 /// [`receive`](Self::receive) until there is one, then [`look`](Self::look) and
@@ -52,11 +57,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 pub struct SharedConversation {
     state: Mutex<State>,
     /// Held by who reads from the transport, or waits to.
-    receiving: Mutex<()>,
-    /// How many hold that or wait for it: whoever sends leaves it to them.
-    receivers: AtomicUsize,
+    receiving: Turn,
     /// Held by who sends, until it is delivered.
-    sending: Mutex<()>,
+    sending: Turn,
 }
 
 struct State {
@@ -72,9 +75,8 @@ impl SharedConversation {
     pub fn new(conversation: Conversation) -> SharedConversation {
         SharedConversation {
             state: Mutex::new(State { conversation: Some(conversation), told: false }),
-            receiving: Mutex::new(()),
-            receivers: AtomicUsize::new(0),
-            sending: Mutex::new(()),
+            receiving: Turn::default(),
+            sending: Turn::default(),
         }
     }
 
@@ -99,7 +101,7 @@ impl SharedConversation {
     /// # Errors
     /// As [`Conversation::recv`]; or it has been closed.
     pub fn receive(&self) -> Result<bool, Error> {
-        let _receiving = Receiving::begin(self);
+        let _receiving = self.turn(&self.receiving, |timeouts| timeouts.idle, RECEIVED)?;
         let mut failed = None;
         loop {
             let (link, awaited) = {
@@ -131,7 +133,7 @@ impl SharedConversation {
     /// # Errors
     /// As [`Conversation::try_recv`]; or it has been closed.
     pub fn try_receive(&self) -> Result<(), Error> {
-        let Some(_receiving) = try_lock(&self.receiving) else { return Ok(()) };
+        let Some(_receiving) = self.receiving.try_take() else { return Ok(()) };
         self.look().read(Waits::Nowhere).map(drop)
     }
 
@@ -140,7 +142,7 @@ impl SharedConversation {
     /// # Errors
     /// As there; or it has been closed.
     pub fn send(&self, message: &[u8]) -> Result<(), Error> {
-        let _sending = lock(&self.sending);
+        let _sending = self.turn(&self.sending, |timeouts| timeouts.stall, STALLED)?;
         self.look().conversation()?.append(|session| session.queue(message))?;
         self.deliver().map_err(|error| match self.look().conversation() {
             Ok(conversation) => conversation.undelivered(error),
@@ -156,7 +158,7 @@ impl SharedConversation {
         &self,
         messages: impl IntoIterator<Item = M>,
     ) -> Result<(), Error> {
-        let _sending = lock(&self.sending);
+        let _sending = self.turn(&self.sending, |timeouts| timeouts.stall, STALLED)?;
         let mut messages = messages.into_iter().peekable();
         loop {
             let queued = self.look().queue(&mut messages);
@@ -186,6 +188,7 @@ impl SharedConversation {
     /// # Errors
     /// As there; or it has been closed.
     pub fn queue(&self, message: &[u8]) -> Result<(), Error> {
+        let _sending = self.turn(&self.sending, |timeouts| timeouts.stall, STALLED)?;
         let mut look = self.look();
         let conversation = look.conversation()?;
         conversation.append(|session| session.queue(message))?;
@@ -193,7 +196,7 @@ impl SharedConversation {
             return Ok(());
         }
         drop(look);
-        self.flush()
+        self.deliver()
     }
 
     /// As [`Conversation::flush`].
@@ -201,7 +204,7 @@ impl SharedConversation {
     /// # Errors
     /// As there; or it has been closed.
     pub fn flush(&self) -> Result<(), Error> {
-        let _sending = lock(&self.sending);
+        let _sending = self.turn(&self.sending, |timeouts| timeouts.stall, STALLED)?;
         self.deliver()
     }
 
@@ -210,19 +213,24 @@ impl SharedConversation {
     /// # Errors
     /// As there; or it has been closed.
     pub fn finish(&self) -> Result<(), Error> {
-        let _sending = lock(&self.sending);
+        let _sending = self.turn(&self.sending, |timeouts| timeouts.stall, STALLED)?;
         self.deliver()?;
         self.look().conversation()?.finish()
     }
 
-    /// As [`Conversation::close`]. Whoever waits in another thread ends with an error when next it
-    /// wakes. A second call does nothing.
+    /// As [`Conversation::close`]. Whoever waits in another thread to receive wakes then, over a
+    /// socket, and is told that it is closed. A second call does nothing.
     ///
     /// # Errors
     /// As there.
     pub fn close(&self) -> Result<(), Error> {
-        let conversation = self.look().state.conversation.take();
-        conversation.map_or(Ok(()), Conversation::close)
+        let Some(conversation) = self.take() else { return Ok(()) };
+        let transport = Arc::clone(conversation.transport());
+        let closed = conversation.close();
+        if self.receiving.is_wanted() {
+            transport.read_descriptor().into_iter().for_each(sys::socket::deafen);
+        }
+        closed
     }
 
     /// Takes the conversation out; `None` once it is closed. A message that nobody has taken is
@@ -263,6 +271,21 @@ impl SharedConversation {
         done
     }
 
+    /// Waits for a turn, for as long as it may wait for what it wants that for.
+    fn turn<'a>(
+        &self,
+        turn: &'a Turn,
+        patience: impl FnOnce(&Timeouts) -> Option<Duration>,
+        what: &str,
+    ) -> Result<Taken<'a>, Error> {
+        if let Some(taken) = turn.try_take() {
+            return Ok(taken);
+        }
+        let link = self.look().conversation()?.link.clone();
+        let until = link.until(patience(&link.timeouts).and_then(deadline::after));
+        turn.take(&until).map_err(|woken| link.early(woken, what))
+    }
+
     /// Waits until nothing is pending.
     fn deliver(&self) -> Result<(), Error> {
         let mut moved = false;
@@ -279,8 +302,8 @@ impl SharedConversation {
                 }
             };
             // Who receives reads ahead better than this one, and must not find its bytes gone.
-            let is_alone = self.receivers.load(Ordering::Acquire) == 0;
-            let _receiving = is_alone.then(|| try_lock(&self.receiving)).flatten();
+            let is_alone = !self.receiving.is_wanted();
+            let _receiving = is_alone.then(|| self.receiving.try_take()).flatten();
             if _receiving.is_none() {
                 stall.interest = Interest::WRITE;
             }
@@ -420,37 +443,5 @@ impl fmt::Debug for Look<'_> {
         f.debug_struct("Look")
             .field("conversation", &self.state.conversation)
             .finish_non_exhaustive()
-    }
-}
-
-/// The one thread that reads.
-struct Receiving<'a> {
-    receivers: &'a AtomicUsize,
-    _one: MutexGuard<'a, ()>,
-}
-
-impl Receiving<'_> {
-    fn begin(shared: &SharedConversation) -> Receiving<'_> {
-        shared.receivers.fetch_add(1, Ordering::AcqRel);
-        Receiving { receivers: &shared.receivers, _one: lock(&shared.receiving) }
-    }
-}
-
-impl Drop for Receiving<'_> {
-    fn drop(&mut self) {
-        self.receivers.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// What a panic of another thread has left is as good as before: nothing panics half way.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn try_lock(mutex: &Mutex<()>) -> Option<MutexGuard<'_, ()>> {
-    match mutex.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(guard)) => Some(guard.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
     }
 }

@@ -109,6 +109,13 @@ pub(crate) fn write_vectored(socket: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) ->
     Ok(sendmsg(socket, buffers, &mut SendAncillaryBuffer::default(), SEND)?)
 }
 
+/// Ends reading on this side, of which the other side is told nothing: whoever waits to read wakes.
+/// What is no socket stays as it is.
+pub(crate) fn deafen(descriptor: BorrowedFd<'_>) {
+    // It fails where nobody waits: on what is no socket, or is broken already.
+    let _ = rustix::net::shutdown(descriptor, rustix::net::Shutdown::Read);
+}
+
 /// Whether a socket listens. Where the system does not say, the first `accept` does.
 pub(crate) fn listens(_socket: BorrowedFd<'_>) -> io::Result<bool> {
     #[cfg(not(target_vendor = "apple"))]

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 use switchboard::transport::{Interest, Interrupt, Wait, Woken, pair};
-use switchboard::{Conversation, Listener, Timeouts, Transport, deadline};
+use switchboard::{
+    ConnectOptions, Conversation, Endpoint, ListenOptions, Listener, Timeouts, Transport, deadline,
+};
 
 /// Runs `name` in a process of its own and sends it signals until it is done.
 fn check(name: &str) {
@@ -93,4 +95,24 @@ fn signals_make_no_deadline_of_a_conversation_early_or_endless() {
     assert!(deadline::now() >= begin + time);
     client.send(b"hello").unwrap();
     assert_eq!(&*server.recv().unwrap().unwrap(), b"hello");
+}
+
+#[test]
+fn a_hook_can_end_connecting() {
+    if !is_interrupted() {
+        return check("interrupt::a_hook_can_end_connecting");
+    }
+    // A Unix listener whose queue is full, so that connecting waits.
+    let path = std::env::temp_dir().join(format!("swb-interrupt-{}", std::process::id()));
+    let endpoint = Endpoint::unix(&path);
+    let _listener = Listener::bind(&endpoint, &ListenOptions::default().with_backlog(0)).unwrap();
+    let options = ConnectOptions::default().with_timeout(None).with_on_interrupt(|| Interrupt::End);
+    let mut connected = Vec::new();
+    let error = loop {
+        match endpoint.connect(&options) {
+            Ok(transport) => connected.push(transport),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.is_stopped(), "{error}");
 }

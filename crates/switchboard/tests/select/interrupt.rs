@@ -5,12 +5,14 @@
 
 use crate::help::*;
 use rustix::process::{Pid, Signal, kill_process};
+use std::cell::Cell;
 use std::io::Write;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use switchboard::select::select;
+use switchboard::select::{select, select_or_interrupted};
+use switchboard::transport::Interrupt;
 use switchboard::{Poller, deadline};
 
 /// Runs `name` in a process of its own and sends it signals until it is done.
@@ -53,4 +55,23 @@ fn a_signal_does_not_end_a_wait_and_the_time_goes_on() {
         assert!(deadline::now() - begun >= 2 * time);
         assert!(noted.load(Ordering::Relaxed), "no signal came");
     }
+}
+
+#[test]
+fn a_hook_sees_each_signal_and_can_end_a_wait() {
+    if !is_child() {
+        return check("interrupt::a_hook_sees_each_signal_and_can_end_a_wait");
+    }
+    let noted = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGUSR1, noted).unwrap();
+    writeln!(std::io::stdout(), "the handler is there").unwrap();
+    let (a, _b) = unix_pair();
+    let seen = Cell::new(0);
+    let hook = || match seen.replace(seen.get() + 1) {
+        0..3 => Interrupt::Continue,
+        _ => Interrupt::End,
+    };
+    let error = select_or_interrupted(&[&a], &[], &[], None, Some(&hook)).unwrap_err();
+    assert!(error.is_stopped(), "{error}");
+    assert_eq!(seen.get(), 4);
 }
