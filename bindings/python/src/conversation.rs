@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use switchboard::frame::{Protocol, Role};
 use switchboard::session::Message;
 use switchboard::{
-    ConnectOptions, Ending, Endpoint, Error, Look, Received, SharedConversation, Transport,
+    ConnectOptions, Ending, Endpoint, Error, Liveness, Look, Received, SharedConversation,
+    Transport,
 };
 
 /// A framed connection: sends and receives whole messages.
@@ -131,7 +132,12 @@ impl Conversation {
         call: impl FnOnce(&SharedConversation) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         let shared = &*self.shared;
-        py.detach(|| call(shared)).map_err(|error| self.failed(py, &error))
+        let done = py.detach(|| call(shared));
+        // A call may end well although it was interrupted: closing, when it gives up to linger.
+        match interrupt::raised() {
+            Some(raised) => Err(raised),
+            None => done.map_err(|error| self.failed(py, &error)),
+        }
     }
 
     /// Takes the next message that is buffered, if there is one: `take` makes something of it, or
@@ -371,6 +377,14 @@ impl Conversation {
     #[pyo3(text_signature = "($self, timeout)")]
     fn set_timeout(&self, py: Python<'_>, timeout: Timeout) -> PyResult<()> {
         let set = self.look(py).conversation().map(|open| open.set_timeouts(timeout.all()));
+        set.map_err(|error| errors::exception(py, &error))
+    }
+
+    /// Sets after how many seconds of silence a peer that has vanished counts as dead (at least 3,
+    /// by probes; over TCP); `None` probes nothing. Without this it is two minutes.
+    fn set_liveness(&self, py: Python<'_>, within: Option<f64>) -> PyResult<()> {
+        let liveness = arguments::seconds(within)?.map_or(Liveness::OFF, Liveness::within);
+        let set = self.look(py).conversation().and_then(|open| open.set_liveness(&liveness));
         set.map_err(|error| errors::exception(py, &error))
     }
 

@@ -17,6 +17,7 @@ mod interrupt;
 mod listener;
 mod select;
 mod server;
+mod tls;
 mod view;
 mod wrap;
 

@@ -14,8 +14,10 @@ use switchboard::transport::{Wait, Woken};
 use switchboard::{Dispatch, Endpoint, Error, ListenOptions, Server, SharedConversation, limits};
 
 /// A server in the background; made by `start`. As a context manager it is stopped at the end.
-#[pyclass(frozen, module = "switchboard")]
+#[pyclass(frozen, weakref, module = "switchboard")]
 pub(crate) struct Running {
+    /// Of which it is. A process that was forked off that one has no say in it.
+    process: u32,
     handle: Handle,
     serving: Mutex<Option<Serving>>,
 }
@@ -84,7 +86,7 @@ pub(crate) fn start_server(
     });
     let serving = started.map_err(|error| errors::exception(py, &error))?;
     let handle = serving.handle().clone();
-    Ok(Running { handle, serving: Mutex::new(Some(serving)) })
+    Ok(Running { process: std::process::id(), handle, serving: Mutex::new(Some(serving)) })
 }
 
 /// Answers one message under *events*.
@@ -192,7 +194,11 @@ impl Running {
     /// seconds, if that is said.
     #[pyo3(signature = (within=None))]
     fn stop(&self, py: Python<'_>, within: Option<f64>) -> PyResult<()> {
-        match arguments::seconds(within)? {
+        let within = arguments::seconds(within)?;
+        if self.process != std::process::id() {
+            return Err(errors::misused(py, "the server is of the process that started it"));
+        }
+        match within {
             Some(within) => self.handle.drain(within),
             None => self.handle.stop(),
         }
@@ -264,7 +270,10 @@ impl Drop for Running {
     /// Stops and waits; its handlers need the lock of the interpreter meanwhile.
     fn drop(&mut self) {
         let serving = self.serving.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(serving) = serving {
+        let Some(serving) = serving else { return };
+        if self.process != std::process::id() {
+            std::mem::forget(serving);
+        } else {
             Python::attach(|py| py.detach(|| drop(serving)));
         }
     }

@@ -3,13 +3,16 @@
 use crate::arguments::{self, Timeout};
 use crate::conversation::Conversation;
 use crate::errors;
+use crate::tls::{self, Tls};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
+use std::sync::Arc;
 use switchboard::Error;
 use switchboard::transport::Pipe;
 
 /// Takes over a connected socket, or anything else with a `fileno()` that is a stream: what was
-/// given is closed, and the conversation has the connection.
+/// given is closed, and the conversation has the connection. A socket of `ssl` goes on as it is,
+/// and is not to be used by anybody else any more.
 ///
 /// Without `timeout` the socket's own holds, if it has one.
 ///
@@ -42,6 +45,10 @@ pub(crate) fn wrap(
         Timeout::Default => own_timeout(sock)?,
         given => given,
     };
+    if tls::is_tls(sock)? {
+        let transport = Arc::new(Tls::over(sock, number)?);
+        return Ok(Conversation::over(transport, &protocol, role, &timeout));
+    }
     let transport = Pipe::duplicated(number)
         .map_err(|error| errors::exception(py, &Error::io("cannot wrap this", error)))?;
     sock.call_method0("close")?;

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
+
+import pytest
 
 import switchboard as sb
 
@@ -52,3 +56,10 @@ def in_thread(work: Callable[[], None]) -> Iterator[threading.Thread]:
     assert not thread.is_alive()
     if failed:
         raise failed[0]
+
+
+def cannot(why: str) -> NoReturn:
+    """Skips a test that this machine cannot run; where nothing may be skipped it fails."""
+    if os.environ.get("SWITCHBOARD_NO_SKIP"):
+        pytest.fail(why)
+    pytest.skip(why)

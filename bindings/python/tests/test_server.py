@@ -94,6 +94,12 @@ def test_what_a_handler_is_given_can_be_said() -> None:
     with pytest.raises(TypeError, match="a handler is a function"):
         sb.start("127.0.0.1:0", b"no", "lines")  # type: ignore[arg-type]
 
+    async def coroutine(message: bytes) -> bytes:
+        return message
+
+    with pytest.raises(TypeError, match="not an async def"):
+        sb.start("127.0.0.1:0", coroutine, "lines")  # type: ignore[arg-type]
+
 
 @pytest.mark.parametrize("dispatch", ["threads", "events"])
 def test_a_handler_that_raises_ends_its_own_conversation(
@@ -253,3 +259,41 @@ def test_ctrl_c_ends_serving(dispatch: Dispatch) -> None:
             assert c.recv() is None
         assert child.wait(PATIENCE) == 0
         assert sorted(child.stdout.read().split("\n")) == ["", "handled x", "interrupted"]
+
+
+def test_a_server_that_nobody_stops_ends_with_the_program() -> None:
+    program = """
+import switchboard as sb
+server = sb.start("127.0.0.1:0", bytes.upper, "lines")
+c = sb.connect(server.endpoints[0], "lines", timeout=20)
+print(c.request(b"x"))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert (ran.stdout, ran.stderr, ran.returncode) == ("b'X'\n", "", 0)
+
+
+def test_a_process_that_was_forked_off_does_not_stop_its_parents_server() -> None:
+    program = """
+import os, sys
+import switchboard as sb
+server = sb.start("127.0.0.1:0", bytes.upper, "lines")
+if os.fork() == 0:
+    try:
+        server.stop()
+    except ValueError as error:
+        print(error, flush=True)
+    sys.exit()
+os.wait()
+with server, sb.connect(server.endpoints[0], "lines", timeout=20) as c:
+    print(c.request(b"x"))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    expected = "the server is of the process that started it\nb'X'\n"
+    assert (ran.stdout, ran.stderr, ran.returncode) == (expected, "", 0)

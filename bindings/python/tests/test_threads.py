@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import switchboard as sb
-from helpers import PATIENCE, in_thread, two
+from helpers import PATIENCE, in_thread, two, with_socket
 
 
 def test_one_thread_waits_while_another_sends() -> None:
@@ -179,3 +179,15 @@ def test_closing_leaves_no_descriptor() -> None:
         a.close()
     assert len(os.listdir("/proc/self/fd")) == before
     assert isinstance(sb.Conversation, type)
+
+
+def test_closing_wakes_who_waits() -> None:
+    c, peer = with_socket()
+
+    def wait() -> None:
+        with pytest.raises(ValueError, match="closed"):
+            c.recv()
+
+    with in_thread(wait):
+        c.close()
+    peer.close()

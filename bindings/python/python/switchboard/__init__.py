@@ -38,6 +38,7 @@ from switchboard._native import (
 )
 from switchboard._select import Ready, select
 from switchboard._serve import serve, start
+from switchboard._spawn import Spawned
 
 __all__ = [
     "BadFrame",
@@ -59,6 +60,7 @@ __all__ = [
     "Refused",
     "Reset",
     "Running",
+    "Spawned",
     "SwitchboardError",
     "TimedOut",
     "Truncated",

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import atexit
 import inspect
+import os
+import weakref
 from collections.abc import Callable
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any
 
 from switchboard import _native
 from switchboard._native import Conversation, Running
+from switchboard._spawn import Spawned
 
 if TYPE_CHECKING:
-    from switchboard._native import _Dispatch, _Per
+    from switchboard._native import _Dispatch, _Per, _StartMethod
 
 _Handler = Callable[[bytes], bytes | None] | Callable[[Conversation], object]
+
+
+#: Servers that may still serve, and of which process they are.
+_running: weakref.WeakKeyDictionary[Running, int] = weakref.WeakKeyDictionary()
+
+
+@atexit.register
+def _stop_all() -> None:
+    """Once the interpreter goes, no handler can run any more."""
+    for running, process in list(_running.items()):
+        if process == os.getpid():
+            running.stop()
 
 
 def start(
@@ -23,9 +39,10 @@ def start(
     *,
     dispatch: _Dispatch = "threads",
     per: _Per | None = None,
+    start_method: _StartMethod = "fork",
     timeout: float | None | EllipsisType = ...,
     max: int | None = None,
-) -> Running:
+) -> Running | Spawned:
     """Starts a server in the background.
 
     A handler is a function of a message, whose answer is a message or ``None`` for none; or a
@@ -33,7 +50,9 @@ def start(
     says; else its parameter's annotation, or that it is called ``c``, ``conv`` or ``conversation``.
 
     ``dispatch`` is a thread for each conversation, a process for each, or one loop for all, whose
-    handlers must not wait: those are functions of a message.
+    handlers must not wait: those are functions of a message. Processes are forked off this one,
+    which must have no other threads; or, with ``start_method="spawn"``, off a fresh interpreter,
+    which then has to find the handler by its name.
 
     >>> import switchboard as sb
     >>> with sb.start("127.0.0.1:0", bytes.upper, framing="lines") as server:
@@ -43,9 +62,19 @@ def start(
     """
     if not callable(handler):
         raise TypeError(f"a handler is a function, not {type(handler).__name__}")
-    return _native.start_server(
-        endpoint, handler, framing, per or _per(handler), dispatch, timeout, max
-    )
+    if inspect.iscoroutinefunction(handler):
+        raise TypeError("a handler is a plain function here, and not an async def")
+    arguments = (endpoint, handler, framing, per or _per(handler), dispatch, timeout, max)
+    if start_method == "fork":
+        running = _native.start_server(*arguments)
+        _running[running] = os.getpid()
+        return running
+    if start_method != "spawn" or dispatch != "processes":
+        raise ValueError(
+            'start_method is "fork", or "spawn" where dispatch is "processes", '
+            f"not {start_method!r} with {dispatch!r}"
+        )
+    return Spawned(arguments)
 
 
 def serve(
@@ -55,6 +84,7 @@ def serve(
     *,
     dispatch: _Dispatch = "threads",
     per: _Per | None = None,
+    start_method: _StartMethod = "fork",
     timeout: float | None | EllipsisType = ...,
     max: int | None = None,
 ) -> None:
@@ -63,7 +93,14 @@ def serve(
     The arguments are those of ``start``.
     """
     with start(
-        endpoint, handler, framing, dispatch=dispatch, per=per, timeout=timeout, max=max
+        endpoint,
+        handler,
+        framing,
+        dispatch=dispatch,
+        per=per,
+        start_method=start_method,
+        timeout=timeout,
+        max=max,
     ) as running:
         running.join()
 

@@ -1,0 +1,257 @@
+//! Conversations over an `ssl.SSLSocket`: a transport that asks Python for every byte.
+//!
+//! It owns the socket, made non-blocking, and a duplicate of its descriptor to wait on.
+//!
+//! **Invariants:** as of every transport. A read or a write attaches to the interpreter for as long
+//! as it takes, and it never waits there; so nobody who is attached may wait for a conversation's
+//! lock.
+
+use pyo3::exceptions::PyOSError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyType};
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use switchboard::transport::{Facts, Interest, Pipe, Transport, Wait, Woken, wait_on};
+use switchboard::{Endpoint, Liveness};
+
+/// TLS that Python speaks.
+pub(crate) struct Tls {
+    socket: Py<PyAny>,
+    bare: Arc<dyn Transport>,
+    /// What the last read, and the last write, has to wait for instead.
+    read_waits_to_write: AtomicBool,
+    write_waits_to_read: AtomicBool,
+    /// This side is done sending, and has not said so yet.
+    finishing: AtomicBool,
+    finished: AtomicBool,
+    /// Both sides have said goodbye: what comes now is of no TLS.
+    over: AtomicBool,
+}
+
+/// The most bytes that one call of Python moves: a record of TLS, which is what it would move.
+const CALL_BYTES: usize = 16 * 1024;
+
+/// Whether this is a socket of TLS.
+pub(crate) fn is_tls(socket: &Bound<'_, PyAny>) -> PyResult<bool> {
+    socket.is_instance(SOCKET.import(socket.py(), "ssl", "SSLSocket")?)
+}
+
+static SOCKET: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static WANT_READ: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static WANT_WRITE: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static ENDED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static CUT_OFF: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+static FAILED: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+
+impl Tls {
+    /// Takes over a socket whose handshake is over, or comes with the first read or write.
+    pub(crate) fn over(socket: &Bound<'_, PyAny>, number: i32) -> PyResult<Tls> {
+        let bare = Pipe::duplicated(number)?;
+        socket.call_method1("setblocking", (false,))?;
+        // A stream that is cut off is not one that has ended.
+        socket.setattr("suppress_ragged_eofs", false)?;
+        Ok(Tls {
+            socket: socket.clone().unbind(),
+            bare,
+            read_waits_to_write: AtomicBool::new(false),
+            write_waits_to_read: AtomicBool::new(false),
+            finishing: AtomicBool::new(false),
+            finished: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+        })
+    }
+
+    /// Says `close_notify`. Python then wants to hear the peer's too; that one is left to the reads.
+    fn say_goodbye(&self) -> io::Result<()> {
+        Python::attach(|py| match self.socket.bind(py).call_method0("unwrap") {
+            Ok(_) => {
+                self.over.store(true, Ordering::Release);
+                Ok(())
+            }
+            Err(error) if is(py, &error, &WANT_WRITE, "SSLWantWriteError") => {
+                Err(ErrorKind::WouldBlock.into())
+            }
+            // Ours is out: the peer has more to say before its own, or has said it all.
+            Err(error) if is(py, &error, &FAILED, "SSLError") => Ok(()),
+            Err(error) => Err(of_python(py, &error)),
+        })
+    }
+}
+
+/// Whether an exception is of a class of the module `ssl`.
+fn is(py: Python<'_>, error: &PyErr, cell: &PyOnceLock<Py<PyType>>, name: &str) -> bool {
+    cell.import(py, "ssl", name).is_ok_and(|class| error.is_instance(py, class))
+}
+
+/// What a call of Python came to, as the system says it.
+fn of_python(py: Python<'_>, error: &PyErr) -> io::Error {
+    if is(py, error, &CUT_OFF, "SSLEOFError") {
+        return ErrorKind::UnexpectedEof.into();
+    }
+    let is_tls = is(py, error, &FAILED, "SSLError");
+    if error.is_instance_of::<PyOSError>(py) && !is_tls {
+        let number = error.value(py).getattr("errno").and_then(|number| number.extract());
+        if let Ok(number) = number {
+            return io::Error::from_raw_os_error(number);
+        }
+    }
+    io::Error::new(ErrorKind::InvalidData, error.value(py).to_string())
+}
+
+impl Transport for Tls {
+    fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.over.load(Ordering::Acquire) || buffer.is_empty() {
+            return Ok(0);
+        }
+        self.read_waits_to_write.store(false, Ordering::Relaxed);
+        Python::attach(|py| {
+            let size = buffer.len().min(CALL_BYTES);
+            match self.socket.bind(py).call_method1("recv", (size,)) {
+                Ok(read) => {
+                    let read = read.cast::<PyBytes>().map_err(|_| ErrorKind::InvalidData)?;
+                    let read = read.as_bytes();
+                    buffer[..read.len()].copy_from_slice(read);
+                    Ok(read.len())
+                }
+                Err(error) if is(py, &error, &WANT_READ, "SSLWantReadError") => {
+                    Err(ErrorKind::WouldBlock.into())
+                }
+                Err(error) if is(py, &error, &WANT_WRITE, "SSLWantWriteError") => {
+                    self.read_waits_to_write.store(true, Ordering::Relaxed);
+                    Err(ErrorKind::WouldBlock.into())
+                }
+                Err(error) if is(py, &error, &ENDED, "SSLZeroReturnError") => Ok(0),
+                Err(error) => Err(of_python(py, &error)),
+            }
+        })
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        if self.finished.load(Ordering::Acquire) || self.over.load(Ordering::Acquire) {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        self.write_waits_to_read.store(false, Ordering::Relaxed);
+        Python::attach(|py| {
+            // Should it be refused, the same bytes come again, as TLS wants it.
+            let given = PyBytes::new(py, &bytes[..bytes.len().min(CALL_BYTES)]);
+            match self.socket.bind(py).call_method1("send", (given,)) {
+                Ok(sent) => sent.extract().map_err(|_| ErrorKind::InvalidData.into()),
+                Err(error) if is(py, &error, &WANT_WRITE, "SSLWantWriteError") => {
+                    Err(ErrorKind::WouldBlock.into())
+                }
+                Err(error) if is(py, &error, &WANT_READ, "SSLWantReadError") => {
+                    self.write_waits_to_read.store(true, Ordering::Relaxed);
+                    Err(ErrorKind::WouldBlock.into())
+                }
+                Err(error) if is(py, &error, &ENDED, "SSLZeroReturnError") => {
+                    Err(ErrorKind::BrokenPipe.into())
+                }
+                Err(error) => Err(of_python(py, &error)),
+            }
+        })
+    }
+
+    fn finish(&self) -> io::Result<()> {
+        if self.finished.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.finishing.store(true, Ordering::Release);
+        self.flush().map(drop)
+    }
+
+    fn flush(&self) -> io::Result<bool> {
+        if !self.finishing.load(Ordering::Acquire) {
+            return Ok(true);
+        }
+        match self.say_goodbye() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            said => {
+                self.finishing.store(false, Ordering::Release);
+                said.map(|()| true)
+            }
+        }
+    }
+
+    fn reset(&self) -> io::Result<()> {
+        self.bare.reset()
+    }
+
+    fn wait(&self, interest: Interest, until: &Wait<'_>) -> io::Result<Woken> {
+        if interest.read && self.holds_input() {
+            return Ok(Woken::Ready(Interest::READ));
+        }
+        let asked = self.interest(interest);
+        let (read, write) = (self.bare.read_descriptor(), self.bare.write_descriptor());
+        Ok(match wait_on(read, write, asked, until)? {
+            // Whichever it was: what was wanted is to be tried.
+            Woken::Ready(_) => Woken::Ready(interest),
+            woken => woken,
+        })
+    }
+
+    fn interest(&self, wanted: Interest) -> Interest {
+        let reads_by_writing = self.read_waits_to_write.load(Ordering::Relaxed);
+        let writes_by_reading = self.write_waits_to_read.load(Ordering::Relaxed);
+        Interest {
+            read: wanted.read && !reads_by_writing || wanted.write && writes_by_reading,
+            write: wanted.write && !writes_by_reading
+                || wanted.read && reads_by_writing
+                || self.finishing.load(Ordering::Acquire),
+        }
+    }
+
+    fn holds_input(&self) -> bool {
+        !self.over.load(Ordering::Acquire)
+            && Python::attach(|py| {
+                let pending = self.socket.bind(py).call_method0("pending");
+                pending.and_then(|pending| pending.extract::<usize>()).is_ok_and(|held| held > 0)
+            })
+    }
+
+    fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.bare.read_descriptor()
+    }
+
+    fn write_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.bare.write_descriptor()
+    }
+
+    fn local(&self) -> Option<Endpoint> {
+        self.bare.local()
+    }
+
+    fn remote(&self) -> Option<Endpoint> {
+        self.bare.remote()
+    }
+
+    fn set_liveness(&self, liveness: &Liveness) -> io::Result<()> {
+        self.bare.set_liveness(liveness)
+    }
+
+    fn silence(&self) -> Option<Duration> {
+        self.bare.silence()
+    }
+
+    fn facts(&self) -> Facts {
+        self.bare.facts()
+    }
+}
+
+impl Drop for Tls {
+    fn drop(&mut self) {
+        // At the very end of the program there is no interpreter to close it with, nor need of it.
+        let closed = Python::try_attach(|py| self.socket.bind(py).call_method0("close").map(drop));
+        let _ = closed;
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("over", &self.bare).finish_non_exhaustive()
+    }
+}

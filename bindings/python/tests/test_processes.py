@@ -1,0 +1,110 @@
+"""Forks of all kinds: a server off a fresh interpreter, and a program that forks by itself."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+from collections.abc import Callable
+
+import pytest
+
+import handlers
+import switchboard as sb
+from helpers import PATIENCE, in_thread, two
+
+
+def test_a_fresh_interpreter_forks_for_a_program_with_threads() -> None:
+    go = threading.Event()
+    with in_thread(lambda: bool(go.wait(PATIENCE)) and None):
+        server = sb.start(
+            "127.0.0.1:0", handlers.who, "lines", dispatch="processes", start_method="spawn"
+        )
+        with server:
+            endpoint = server.endpoints[0]
+            with (
+                sb.connect(endpoint, "lines", timeout=PATIENCE) as a,
+                sb.connect(endpoint, "lines", timeout=PATIENCE) as b,
+            ):
+                first, second = a.request(b"x").split(), b.request(b"y").split()
+                assert (first[1], second[1]) == (b"x", b"y")
+                assert len({first[0], second[0], b"%d" % os.getpid()}) == 3
+            assert server.stats["accepted"] == 2
+        server.stop()
+        with pytest.raises(ConnectionRefusedError):
+            sb.connect(endpoint, "lines", timeout=PATIENCE)
+        go.set()
+
+
+def test_conversations_are_spawned_too() -> None:
+    with sb.start(
+        "127.0.0.1:0", handlers.converse, "lines", dispatch="processes", start_method="spawn"
+    ) as server:
+        with sb.connect(server.endpoints[0], "lines", timeout=PATIENCE) as c:
+            assert c.request(b"ab") == b"abab"
+
+
+def test_what_cannot_be_spawned() -> None:
+    with pytest.raises(ValueError, match="start_method is"):
+        sb.start("127.0.0.1:0", handlers.who, "lines", start_method="spawn")
+    with pytest.raises((pickle.PicklingError, AttributeError)):
+        sb.start(
+            "127.0.0.1:0", lambda m: m, "lines", dispatch="processes", start_method="spawn"
+        )
+    with sb.start("127.0.0.1:0", handlers.who, "lines") as server:
+        with pytest.raises(OSError, match="in use"):
+            sb.start(
+                server.endpoints[0],
+                handlers.who,
+                "lines",
+                dispatch="processes",
+                start_method="spawn",
+            )
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Runs something in a process that is forked off this one; its exit code."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_program_may_fork_between_calls() -> None:
+    a, b = two()
+
+    def child() -> None:
+        # Its own conversations are its own, and the parent's can be used by either.
+        c, d = two()
+        c.send(b"in the child")
+        assert d.recv() == b"in the child"
+        a.send(b"from the child")
+
+    assert in_child(child) == 0
+    assert b.recv() == b"from the child"
+    a.send(b"from the parent")
+    assert b.recv() == b"from the parent"
+    b.send(b"x")
+    assert a.recv() == b"x"
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_fork_beside_a_thread_that_waits() -> None:
+    a, b = two()
+    received: list[bytes | None] = []
+
+    def child() -> None:
+        c, d = two()
+        c.send(b"x")
+        assert d.recv() == b"x"
+
+    with in_thread(lambda: received.append(a.recv())):
+        for _ in range(20):
+            assert in_child(child) == 0
+        b.send(b"at last")
+    assert received == [b"at last"]
