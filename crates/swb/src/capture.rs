@@ -2,12 +2,14 @@
 //!
 //! Of a conversation there is one TCP connection, between the client and the place it connected to,
 //! each read of `tap` a segment. They are packets as they might have been, not those that there
-//! were: nothing here was ever on a wire. It needs no privilege, and shows what TLS had hidden.
+//! were: nothing here was ever on a wire. It needs no privilege, and shows what TLS had hidden. Who
+//! has no address, as behind a Unix socket, has one of those that are for documentation, and a
+//! client a port by the number of its conversation.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -23,9 +25,18 @@ const LINK_RAW: u16 = 101;
 /// The most bytes in a segment: with its headers it is within what IPv4 can say.
 const SEGMENT_BYTES: usize = 65_000;
 
-const HEADER_BYTES: usize = 40;
+/// The header of TCP, without options.
+const HEADER_BYTES: usize = 20;
 
-/// The addresses of sides that have no IPv4 address of their own.
+/// What both sides say of themselves in their first segment: segments of at most 65,000 bytes, and
+/// a window that is counted in units of 2^14 bytes (RFC 9293, 3.7.1; RFC 7323, 2.2).
+const OPTIONS: [u8; 8] = [2, 4, 0xfd, 0xe8, 1, 3, 3, 14];
+
+/// Bytes after which what came is acknowledged though nothing is answered: it stays well within the
+/// window.
+const UNACKNOWLEDGED_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// The addresses (RFC 5737) of sides that have none.
 const UNKNOWN: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 2, 1), Ipv4Addr::new(192, 0, 2, 2)];
 
 /// Flags of TCP (RFC 9293, 3.1).
@@ -50,9 +61,11 @@ struct State {
 /// The TCP connection of a conversation.
 struct Stream {
     /// Of the client and of where it connected to.
-    addresses: [(Ipv4Addr, u16); 2],
+    addresses: [(IpAddr, u16); 2],
     /// The next byte of each.
     sequence: [u32; 2],
+    /// Bytes of each that the other has not acknowledged.
+    unacknowledged: [u64; 2],
     ended: [bool; 2],
 }
 
@@ -80,22 +93,15 @@ impl Capture {
         let ephemeral = 49_152 + u16::try_from(n % 16_384).unwrap_or(0);
         let at = |endpoint: Option<Endpoint>, unknown: (Ipv4Addr, u16)| match endpoint {
             Some(Endpoint::Tcp { host, port } | Endpoint::Tls { host, port }) => {
-                (host.parse().unwrap_or(unknown.0), port)
+                let address = host.split('%').next().and_then(|it| it.parse::<IpAddr>().ok());
+                (address.map_or(unknown.0.into(), |it| it.to_canonical()), port)
             }
-            _ => unknown,
+            _ => (unknown.0.into(), unknown.1),
         };
         let mut state = self.lock();
-        state.streams.insert(
-            n,
-            Stream {
-                addresses: [
-                    at(client.remote(), (UNKNOWN[0], ephemeral)),
-                    at(client.local(), (UNKNOWN[1], 1)),
-                ],
-                sequence: [0, 0],
-                ended: [false, false],
-            },
-        );
+        let addresses =
+            [at(client.remote(), (UNKNOWN[0], ephemeral)), at(client.local(), (UNKNOWN[1], 1))];
+        state.streams.insert(n, Stream::new(addresses));
         let handshake = [(Role::Client, SYN), (Role::Server, SYN | ACK), (Role::Client, ACK)];
         let done =
             handshake.iter().try_for_each(|(writer, flags)| state.packet(n, *writer, *flags, &[]));
@@ -153,50 +159,86 @@ impl State {
     fn packet(&mut self, n: u64, writer: Role, flags: u8, bytes: &[u8]) -> io::Result<()> {
         let Some(stream) = self.streams.get_mut(&n) else { return Ok(()) };
         let packet = stream.packet(index(writer), flags, bytes);
-        block(&mut self.file, &packet)
+        block(&mut self.file, &packet)?;
+        if stream.unacknowledged[index(writer)] > UNACKNOWLEDGED_BYTES_MAX {
+            let packet = stream.packet(index(writer.other()), ACK, &[]);
+            block(&mut self.file, &packet)?;
+        }
+        Ok(())
     }
 }
 
 impl Stream {
-    /// A whole IPv4 packet, with its checksums.
+    fn new(addresses: [(IpAddr, u16); 2]) -> Stream {
+        Stream { addresses, sequence: [0, 0], unacknowledged: [0, 0], ended: [false, false] }
+    }
+
+    /// A whole IP packet, with its checksums.
     ///
     /// ```text
-    /// +---------------------+--------------------+-------+
-    /// | IPv4 header, 20     | TCP header, 20     | bytes |
-    /// +---------------------+--------------------+-------+
+    /// +---------------------+---------------------------+-------+
+    /// | IP header, 20 or 40 | TCP header, 20, SYN's 28  | bytes |
+    /// +---------------------+---------------------------+-------+
     /// ```
     fn packet(&mut self, from: usize, flags: u8, bytes: &[u8]) -> Vec<u8> {
         let ((source, source_port), (target, target_port)) =
             (self.addresses[from], self.addresses[1 - from]);
+        let options: &[u8] = if flags & SYN == 0 { &[] } else { &OPTIONS };
         // A segment is of at most 65,000 bytes, and so it fits.
-        let length = u16::try_from(HEADER_BYTES + bytes.len()).unwrap_or(u16::MAX);
-        let mut packet = vec![0x45, 0];
-        packet.extend(length.to_be_bytes());
-        // Identification, "don't fragment", time to live, TCP; the checksum comes last.
-        packet.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
-        packet.extend(source.octets());
-        packet.extend(target.octets());
-        let sum = checksum(&packet, 0);
-        packet[10..12].copy_from_slice(&sum.to_be_bytes());
+        let length = u16::try_from(HEADER_BYTES + options.len() + bytes.len()).unwrap_or(u16::MAX);
+        let (mut packet, addresses) = ip_header(source, target, length);
 
+        let tcp = packet.len();
         packet.extend(source_port.to_be_bytes());
         packet.extend(target_port.to_be_bytes());
         packet.extend(self.sequence[from].to_be_bytes());
         let acknowledged = if flags & ACK == 0 { 0 } else { self.sequence[1 - from] };
         packet.extend(acknowledged.to_be_bytes());
-        // Five words of header, the flags, the window; checksum, no urgent bytes.
-        packet.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        // Words of header, the flags, the window; checksum, no urgent bytes.
+        let words = if options.is_empty() { 0x50 } else { 0x70 };
+        packet.extend([words, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        packet.extend(options);
         packet.extend(bytes);
         // Over a pseudo header too: addresses, protocol and length (RFC 9293, 3.1).
-        let pseudo = sum_of(&packet[12..20]) + 6 + u32::from(length) - 20;
-        let sum = checksum(&packet[20..], pseudo);
-        packet[36..38].copy_from_slice(&sum.to_be_bytes());
+        let pseudo = addresses + 6 + u32::from(length);
+        let sum = checksum(&packet[tcp..], pseudo);
+        packet[tcp + 16..tcp + 18].copy_from_slice(&sum.to_be_bytes());
 
         let taken = bytes.len() as u64 + u64::from(flags & (SYN | FIN) != 0);
         let taken = u32::try_from(taken).unwrap_or(u32::MAX);
         self.sequence[from] = self.sequence[from].wrapping_add(taken);
+        self.unacknowledged[from] += bytes.len() as u64;
+        self.unacknowledged[1 - from] = 0;
         packet
     }
+}
+
+/// The header in front of `length` bytes of TCP, and the sum of its addresses.
+fn ip_header(source: IpAddr, target: IpAddr, length: u16) -> (Vec<u8>, u32) {
+    let (IpAddr::V4(source), IpAddr::V4(target)) = (source, target) else {
+        let [source, target] = [source, target].map(|address| match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        });
+        let mut header = vec![0x60, 0, 0, 0];
+        header.extend(length.to_be_bytes());
+        // TCP, the hop limit.
+        header.extend([6, 64]);
+        header.extend(source.octets());
+        header.extend(target.octets());
+        let sum = sum_of(&header[8..]);
+        return (header, sum);
+    };
+    let mut header = vec![0x45, 0];
+    header.extend((length + 20).to_be_bytes());
+    // Identification, "don't fragment", time to live, TCP; the checksum comes last.
+    header.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+    header.extend(source.octets());
+    header.extend(target.octets());
+    let sum = checksum(&header, 0);
+    header[10..12].copy_from_slice(&sum.to_be_bytes());
+    let sum = sum_of(&header[12..]);
+    (header, sum)
 }
 
 fn index(writer: Role) -> usize {
@@ -261,6 +303,7 @@ fn checksum(bytes: &[u8], more: u32) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv6Addr;
 
     #[test]
     fn a_checksum_is_that_of_the_example() {
@@ -271,9 +314,9 @@ mod tests {
 
     #[test]
     fn a_packet_says_what_it_should() {
-        let address = |last| (Ipv4Addr::new(127, 0, 0, last), 80);
-        let mut stream =
-            Stream { addresses: [address(1), address(2)], sequence: [7, 9], ended: [false; 2] };
+        let address = |last| (Ipv4Addr::new(127, 0, 0, last).into(), 80);
+        let mut stream = Stream::new([address(1), address(2)]);
+        stream.sequence = [7, 9];
         let packet = stream.packet(0, PSH | ACK, b"odd");
         assert_eq!(packet.len(), 43);
         assert_eq!(
@@ -286,5 +329,16 @@ mod tests {
         assert_eq!(checksum(&packet[..20], 0), 0);
         assert_eq!(checksum(&packet[20..], sum_of(&packet[12..20]) + 6 + 23), 0);
         assert_eq!(stream.sequence, [10, 9]);
+    }
+
+    #[test]
+    fn addresses_of_the_other_kind_have_their_header() {
+        let address = |last| (Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, last).into(), 80);
+        let mut stream = Stream::new([address(1), address(2)]);
+        let packet = stream.packet(1, SYN | ACK, &[]);
+        assert_eq!((packet.len(), packet[0], &packet[4..8]), (68, 0x60, &[0, 28, 6, 64][..]));
+        assert_eq!((packet[23], packet[39], packet[52]), (2, 1, 0x70));
+        assert_eq!(packet[60..], OPTIONS);
+        assert_eq!(checksum(&packet[40..], sum_of(&packet[8..40]) + 6 + 28), 0);
     }
 }

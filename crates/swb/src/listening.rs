@@ -102,8 +102,14 @@ where
     let active = Arc::new(Active::default());
     notify("READY=1");
     let mut begun = 0;
-    let mut is_out = false;
+    let (mut is_out, mut is_full_told) = (false, false);
     while limits.in_all.is_none_or(|limit| begun < limit) {
+        // Who has said how many knows what becomes of further ones.
+        let is_full = active.lock().now >= CONVERSATIONS_MAX && limits.at_once == CONVERSATIONS_MAX;
+        if is_full && !std::mem::replace(&mut is_full_told, true) {
+            let text = "conversations are open, and that is the limit: further ones wait";
+            printer.talk(&format!("swb: {CONVERSATIONS_MAX} {text}"));
+        }
         active.wait_until(|state| state.now < limits.at_once)?;
         let transport = match listener.accept(&Wait::FOREVER.or_stopped(stopper)) {
             Ok(transport) => transport,

@@ -7,8 +7,10 @@
 //! 1 > 12600 finished           how a direction ended
 //! ```
 //!
-//! Text, so that it can be read, cut and compared with what there is on every machine. What is
-//! written down was shown to nobody else first: a recording has secrets in it if the traffic had.
+//! What passed is in the file before more is waited for, so that whoever ends the process ends a
+//! recording that can be read. Text, so that it can be read, cut and compared with what there is on
+//! every machine. What is written down was shown to nobody else first: a recording has secrets in
+//! it if the traffic had.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -98,6 +100,8 @@ pub(crate) struct Recording {
     pub(crate) framing: String,
     /// In the order of their first events.
     pub(crate) conversations: Vec<Recorded>,
+    /// The line in the middle of which it ends: what there is of it was left out.
+    pub(crate) cut: Option<usize>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -105,6 +109,14 @@ pub(crate) struct Recorded {
     pub(crate) n: u64,
     /// In the order in which they came.
     pub(crate) events: Vec<Event>,
+}
+
+impl Recorded {
+    /// Whether the recording ends before it does.
+    pub(crate) fn is_cut(&self) -> bool {
+        let ends = self.events.iter().filter(|event| !matches!(event.what, What::Bytes(_)));
+        ends.count() < 2
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,18 +148,42 @@ impl Recording {
             .map_err(|why| Failure::usage(format_args!("{shown}: {why}")))
     }
 
-    fn read(file: impl BufRead) -> Result<Recording, String> {
-        let mut lines = (1..).zip(file.lines());
-        let (_, first) = lines.next().ok_or("it is empty")?;
-        let first = first.map_err(|error| error.to_string())?;
-        let Some(framing) = first.strip_prefix(MAGIC) else {
-            return Err(format!("line 1: a recording begins with '{MAGIC}FRAMING'"));
+    /// Where it ends in the middle of something, for who is to know; `None` where it does not.
+    pub(crate) fn cut_text(&self) -> Option<String> {
+        let middle = "the recording ends in the middle of";
+        if let Some(line) = self.cut {
+            return Some(format!("{middle} line {line}"));
+        }
+        let mut cut = self.conversations.iter().filter(|recorded| recorded.is_cut());
+        let first = cut.next()?.n;
+        Some(match cut.count() {
+            0 => format!("{middle} conversation {first}"),
+            more => format!("{middle} conversation {first} and of {more} more"),
+        })
+    }
+
+    fn read(mut file: impl BufRead) -> Result<Recording, String> {
+        let mut line = String::new();
+        let mut next = |number: usize| {
+            line.clear();
+            file.read_line(&mut line).map_err(|error| format!("line {number}: {error}"))?;
+            Ok::<_, String>(line.clone())
         };
-        let mut recording = Recording { framing: framing.to_owned(), conversations: Vec::new() };
+        let first = next(1)?;
+        let Some(framing) = first.strip_prefix(MAGIC).and_then(|it| it.strip_suffix('\n')) else {
+            let told = format!("line 1: a recording begins with '{MAGIC}FRAMING'");
+            return Err(if first.is_empty() { "it is empty".to_owned() } else { told });
+        };
+        let mut recording =
+            Recording { framing: framing.to_owned(), conversations: Vec::new(), cut: None };
         let mut left = RECORDED_BYTES_MAX;
-        for (number, line) in lines {
-            let line = line.map_err(|error| format!("line {number}: {error}"))?;
-            let (n, event) = event(&line).map_err(|why| format!("line {number}: {why}"))?;
+        for number in 2.. {
+            let line = next(number)?;
+            let Some(line) = line.strip_suffix('\n') else {
+                recording.cut = (!line.is_empty()).then_some(number);
+                break;
+            };
+            let (n, event) = event(line).map_err(|why| format!("line {number}: {why}"))?;
             if let What::Bytes(bytes) = &event.what {
                 left = left.checked_sub(bytes.len()).ok_or_else(|| {
                     format!("line {number}: more than {RECORDED_BYTES_MAX} bytes are too many")
@@ -205,9 +241,25 @@ mod tests {
     }
 
     #[test]
+    fn where_it_is_cut_is_known() {
+        for (text, expected) in [
+            ("1 > 5 00\n1 > 6 finished\n1 < 7 finished\n", None),
+            ("1 > 5 00\n1 > 6 finished\n1 < 7 fini", Some("line 4")),
+            ("1 > 5 00\n1 > 6 finished\n", Some("conversation 1")),
+            ("1 > 5 00\n2 > 6 00\n3 > 7 00\n", Some("conversation 1 and of 2 more")),
+        ] {
+            let read = Recording::read(format!("swb recording 1 u8\n{text}").as_bytes()).unwrap();
+            let expected = expected.map(|it| format!("the recording ends in the middle of {it}"));
+            assert_eq!(read.cut_text(), expected);
+            assert_eq!(read.conversations[0].events[0].what, What::Bytes(vec![0]));
+        }
+    }
+
+    #[test]
     fn what_is_no_recording_names_its_line() {
         for (text, expected) in [
             ("", "it is empty"),
+            ("swb recording 1 u8", "line 1: a recording begins with"),
             ("swb recording 2 u8\n", "line 1: a recording begins with"),
             ("swb recording 1 u8\n1 > 5\n", "line 2: a line is CONVERSATION"),
             ("swb recording 1 u8\n1 > 5 00\n1 = 5 00\n", "line 3: a line is CONVERSATION"),

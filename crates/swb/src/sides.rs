@@ -27,6 +27,8 @@ pub(crate) struct Ready {
     pub(crate) read: bool,
     /// It was reset.
     pub(crate) broken: bool,
+    /// It neither says nor takes anything more; told once, and only where nothing was wanted of it.
+    pub(crate) gone: bool,
 }
 
 /// What a poll is asked for and found.
@@ -84,7 +86,7 @@ impl<'a> Sides<'a> {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(Failure::usage(format_args!("cannot poll: {error}"))),
         }
-        let mut ready = [Ready { read: always, broken: false }; 2];
+        let mut ready = [Ready { read: always, broken: false, gone: false }; 2];
         for (asked, polled) in asked.iter().zip(&polled) {
             let found = polled.revents();
             if asked.want == PollFlags::IN && !found.is_empty() {
@@ -92,6 +94,7 @@ impl<'a> Sides<'a> {
             }
             if asked.want.is_empty() && !found.is_empty() {
                 self.hung_up[asked.side] = true;
+                ready[asked.side].gone = true;
                 // Only a socket that knows resets says with an error that it was reset.
                 ready[asked.side].broken =
                     found.contains(PollFlags::ERR) && self.both[asked.side].facts().reset;

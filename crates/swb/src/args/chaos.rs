@@ -1,6 +1,7 @@
 //! The verb that does harm: `chaos`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use switchboard_frame::Protocol;
@@ -46,7 +47,7 @@ use crate::units;
 ///
 /// It holds 256 KiB of each direction, and the message under way, before a side is not read
 /// further; 64 faults, 1,024 conversations; a conversation that a fault has silenced is reset after
-/// 10 minutes.
+/// 10 minutes, or --silence.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   swb chaos :7001 localhost:7000 --frame u32be --fault 'split(every=1)'
@@ -76,6 +77,13 @@ pub(crate) struct ChaosArgs {
     /// What decides chance; without it one is chosen, and told
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+
+    /// How long a silenced conversation is kept; then both sides are reset
+    ///
+    /// Until then it is one of the 1,024, unless the side that hears nothing has left: that is
+    /// found out at once of a Unix socket, and within two minutes of tcp.
+    #[arg(long, value_name = "TIME", value_parser = units::patience, default_value = "10m")]
+    pub(crate) silence: Duration,
 
     /// Leave the times out of the lines, so that two logs compare
     #[arg(long)]

@@ -16,10 +16,14 @@ use crate::units;
 /// and a write waits only until as many messages were answered as had been before it.
 ///
 /// With --diff the answers are compared with those of the recording, message by message, and the
-/// first difference in each conversation is shown; exit 1 if there is one. Without, what was
-/// answered is counted.
+/// first difference in each conversation is shown; exit 1 if there is one, and 2 if the recording
+/// has no answers. Without, what was answered is counted.
 ///
-/// It holds the recording, of at most 256 MiB, and as much of answers.
+/// A recording that ends in the middle of something, because tap was killed, is told and played as
+/// far as it goes. If that is in the middle of a line, it is exit 5 when nothing else is wrong.
+///
+/// It holds the recording, of at most 256 MiB, and as much of answers. Without --fast there may be
+/// at most 1,024 conversations in it.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   swb tap :7001 localhost:7000 --frame u32be --record session.swb
@@ -40,6 +44,14 @@ pub(crate) struct ReplayArgs {
     /// Compare the answers with those of the recording
     #[arg(long)]
     pub(crate) diff: bool,
+
+    /// The largest message body; replaces the limit of the framing that was recorded
+    #[arg(long, value_name = "SIZE", value_parser = units::body)]
+    pub(crate) max: Option<u64>,
+
+    /// Print JSON, one object a line: conversations, differences and a summary
+    #[arg(long)]
+    pub(crate) json: bool,
 
     /// How long an answer is waited for
     #[arg(long, value_name = "TIME", value_parser = units::patience, default_value = "30s")]

@@ -112,8 +112,9 @@ pub(crate) struct SendArgs {
 /// Goes on until SIGINT or SIGTERM: the first waits for the conversations under way, the second
 /// aborts. With --record all that passes is written to a new file too, read by read, with its
 /// times, for 'swb replay'; with --pcap as packets that it could have been, one TCP connection for
-/// each conversation, without TLS. Only this user may read these files. With --print-endpoint the
-/// first line of stdout is the endpoint, before any message.
+/// each conversation, without TLS; who has no address, as at a Unix socket, is 192.0.2.1 or
+/// 192.0.2.2. What is shown is in these files already, which only this user may read. With
+/// --print-endpoint the first line of stdout is the endpoint, before any message.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   swb tap :5433 localhost:5432 --frame postgres

@@ -2,10 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::chaos::{start, told};
-use crate::support::{read_to_end, reset, server};
+use crate::chaos::{start, start_at, told};
+use crate::support::{Dir, read_to_end, reset, server};
 
 type Read1 = Result<Vec<u8>, io::ErrorKind>;
 
@@ -113,12 +114,30 @@ fn an_end_that_is_swallowed_is_not_seen() {
         stream.write_all(b"still here").unwrap();
         kept
     });
-    let chaos = start(&upstream, &["--count", "1", "--fault", "swallow-fin@c2s"]);
+    let args = ["--count", "1", "--silence", "1s", "--fault", "swallow-fin@c2s"];
+    let chaos = start(&upstream, &args);
     let client = chaos.connect();
     client.shutdown(Shutdown::Write).unwrap();
     assert_eq!(read_to_end(&client).unwrap(), b"still here");
     assert_eq!(server.join().unwrap(), io::ErrorKind::WouldBlock);
     assert_eq!(told(chaos.end().text()), ["c2s - @0: the end is swallowed"]);
+}
+
+#[test]
+fn what_a_socket_without_resets_shows_is_told() {
+    let (upstream, server) = server(|stream| read_to_end(&stream).unwrap_err().kind());
+    let dir = Dir::new("no-resets");
+    let listen = format!("unix:{}", dir.path.join("front").display());
+    let args = ["--count", "2", "--fault", "refuse conn:2", "--fault", "reset@c2s byte:1"];
+    let chaos = start_at(&listen, &upstream, &args);
+    let mut client = UnixStream::connect(&chaos.endpoint).unwrap();
+    client.write_all(b"xy").unwrap();
+    assert_eq!(read_to_end(&client).unwrap(), b"");
+    assert_eq!(server.join().unwrap(), io::ErrorKind::ConnectionReset);
+    assert_eq!(read_to_end(UnixStream::connect(&chaos.endpoint).unwrap()).unwrap(), b"");
+    let seen = "the client sees an end: its socket has no resets";
+    let first = format!("c2s - @1: resets both sides; {seen}");
+    assert_eq!(told(chaos.end().text()), [first, format!("both - @0: reset; {seen}")]);
 }
 
 #[test]

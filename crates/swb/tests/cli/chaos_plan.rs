@@ -32,8 +32,8 @@ fn a_fault_that_cannot_be_read_is_refused_with_its_column() {
 #[test]
 fn a_fault_that_cannot_be_done_is_refused_with_the_reason() {
     let told = refused(&["--fault", "delay(1s)", "--fault", "drop"]);
-    let why = "swb: fault 2, drop: drop is about whole messages, and without a framing there are \
-               none: give one\n";
+    let why = "swb: fault 2, drop: column 1: drop is about whole messages, and without a framing \
+               there are none: give one\n";
     assert_eq!(told, why);
     let args = ["chaos", "unix:@swb-chaos-none", "127.0.0.1:1", "--fault", "dead@c2s"];
     let told = run(&args, b"").stderr;

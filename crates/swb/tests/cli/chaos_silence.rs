@@ -1,12 +1,13 @@
 //! Sides that `swb chaos` silences, seen from both ends.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::chaos::{start, told};
-use crate::support::{Running, server};
+use crate::chaos::{start, start_at, told};
+use crate::support::{Dir, Running, read_to_end, server};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -42,6 +43,40 @@ fn a_blackhole_takes_all_and_says_nothing() {
     assert_eq!(server.join().unwrap(), (*b"a\n", true));
     drop(client);
     assert_eq!(abort(chaos), ["c2s 2 @2: drops what comes"]);
+}
+
+#[test]
+fn the_end_does_not_come_out_of_a_blackhole() {
+    let (upstream, server) = server(|mut stream| {
+        let got = read_to_end(&stream).unwrap();
+        stream.write_all(b"answer\n").unwrap();
+        got
+    });
+    let dir = Dir::new("blackhole");
+    let listen = format!("unix:{}", dir.path.join("front").display());
+    let args = ["-f", "lines", "--count", "1", "--fault", "blackhole@s2c msg:1"];
+    let chaos = start_at(&listen, &upstream, &args);
+    let mut client = UnixStream::connect(&chaos.endpoint).unwrap();
+    client.write_all(b"a\n").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(server.join().unwrap(), b"a\n");
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(client.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    // Once nobody is left who could hear it, its place is free.
+    drop(client);
+    assert_eq!(told(chaos.end().text()), ["s2c 1 @0: drops what comes"]);
+}
+
+#[test]
+fn a_silence_is_given_up() {
+    let (upstream, server) = server(drop);
+    let args = ["--count", "1", "--silence", "500ms", "--fault", "blackhole@s2c"];
+    let chaos = start(&upstream, &args);
+    let client = chaos.connect();
+    server.join().unwrap();
+    let error = read_to_end(&client).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(told(chaos.end().text()), ["s2c - @0: drops what comes"]);
 }
 
 #[test]

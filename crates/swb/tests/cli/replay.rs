@@ -98,7 +98,7 @@ fn packets_can_be_read_by_whoever_reads_pcapng() {
         let number = |at: usize| u32::from_be_bytes(packet[at..at + 4].try_into().unwrap());
         let from = ports.iter().position(|own| *own == port(20)).unwrap();
         assert_eq!((port(22), packet.len()), (ports[1 - from], usize::from(port(2))));
-        let text = packet[40..].escape_ascii().to_string();
+        let text = packet[20 + usize::from(packet[32] >> 4) * 4..].escape_ascii().to_string();
         format!("{from} {:02x} {}/{} {text}", packet[33], number(24), number(28))
     };
     let packets: Vec<String> = packets.iter().map(shown).collect();
@@ -252,6 +252,104 @@ fn a_server_that_answers_nothing_is_given_up() {
     let ran = run(&["replay", &path, &mute, "--fast", "--timeout", "200ms", "--diff"], b"");
     let shown = "conversation 1: answer 1 differs\n  recorded: one\n  now:      nothing more\n";
     assert!(ran.exit == 1 && ran.text().starts_with(shown), "{} {}", ran.text(), ran.stderr);
+}
+
+#[test]
+fn who_is_killed_has_kept_what_passed() {
+    let dir = Dir::new("record-killed");
+    let path = dir.path.join("session").display().to_string();
+    let pcap = dir.path.join("pcap").display().to_string();
+    let args = ["tap", "127.0.0.1:0", &server(echo), "-f", "lines", "--pcap", &pcap];
+    let mut tap = Running::start(&[&args[..], &["--record", &path]].concat());
+    let mut client = tap.connect();
+    for word in ["one\n", "two\n"] {
+        client.write_all(word.as_bytes()).unwrap();
+        client.read_exact(&mut [0; 4]).unwrap();
+        // What was kept is shown, and is in the file by then.
+        assert!(tap.line().contains("> #") && tap.line().contains("< #"));
+    }
+    tap.child.kill().unwrap();
+    tap.child.wait().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<String> = text.lines().skip(1).map(without_time).collect();
+    assert_eq!(lines, ["1 > 6f6e650a", "1 < 6f6e650a", "1 > 74776f0a", "1 < 74776f0a"]);
+    assert_eq!(packets(&std::fs::read(&pcap).unwrap()).len(), 7);
+
+    let cut = format!("swb: {path}: the recording ends in the middle of conversation 1\n");
+    let ran = run(&["replay", &path, &server(echo), "--fast", "--diff"], b"");
+    let told = format!("{cut}1 conversation: 8 bytes answered, as in the recording\n");
+    assert_eq!((ran.exit, ran.stderr), (0, told));
+    // A line that is not all there is left out, and all before it is played.
+    std::fs::write(&path, text.trim_end()).unwrap();
+    let ran = run(&["replay", &path, &server(echo), "--fast", "--diff"], b"");
+    assert_eq!(ran.exit, 5);
+    assert!(
+        ran.stderr.contains(": the recording ends in the middle of line 5\n"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn nothing_to_compare_is_not_the_same() {
+    let dir = Dir::new("replay-nothing");
+    let path = dir.path.join("none").display().to_string();
+    let mute = server(|_| Vec::new());
+    for text in ["swb recording 1 lines\n", "swb recording 1 lines\n1 > 5 610a\n"] {
+        std::fs::write(&path, text).unwrap();
+        let ran = run(&["replay", &path, &mute, "--fast", "--diff"], b"");
+        assert_eq!(ran.exit, 2, "{}", ran.stderr);
+        let told = "swb: nothing to compare: the recording has no answers\n";
+        assert!(ran.stderr.ends_with(told), "{}", ran.stderr);
+        // Without --diff nothing is compared.
+        assert_eq!(run(&["replay", &path, &mute, "--fast"], b"").exit, 0);
+    }
+}
+
+#[test]
+fn programs_are_told_in_json() {
+    let dir = Dir::new("replay-json");
+    let path = record(&dir, Duration::from_millis(1));
+    let other = server(|line| if line == b"two\n" { b"twa\n".to_vec() } else { line.to_vec() });
+    let ran = run(&["replay", &path, &other, "--fast", "--diff", "--json"], b"");
+    let expected = [
+        r#"{"type":"conversation","conversation":1,"answers":3,"bytes":8}"#,
+        &[
+            r#"{"type":"difference","conversation":1,"answer":2,"#,
+            r#""recorded":{"type":"message","hex":"74776f"},"#,
+            r#""now":{"type":"message","hex":"747761"}}"#,
+        ]
+        .concat(),
+        r#"{"type":"conversation","conversation":2,"answers":3,"bytes":11}"#,
+        r#"{"type":"summary","conversations":2,"bytes":19,"differ":1}"#,
+    ];
+    assert_eq!((ran.exit, ran.lines()), (1, expected.to_vec()), "{}", ran.stderr);
+}
+
+#[test]
+fn another_limit_than_that_of_the_framing() {
+    let dir = Dir::new("replay-max");
+    let path = record(&dir, Duration::from_millis(1));
+    let args = ["replay", &path, &server(echo), "--fast", "--diff"];
+    let ran = run(&[&args[..], &["--max", "4"]].concat(), b"");
+    // Both are cut in the same way, and so they are the same.
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+    let other = server(|line| [line, line].concat());
+    let ran = run(&["replay", &path, &other, "--fast", "--diff", "--max", "4"], b"");
+    assert_eq!(ran.exit, 1, "{}", ran.stderr);
+    let told = "three\\nfour\\n (message 1: oversize: ";
+    assert!(ran.text().contains(told), "{}", ran.text());
+}
+
+#[test]
+fn too_many_at_once_are_refused() {
+    let dir = Dir::new("replay-many");
+    let path = dir.path.join("many").display().to_string();
+    let lines: String = (1..=1025).map(|n| format!("{n} > 5 finished\n")).collect();
+    std::fs::write(&path, format!("swb recording 1 lines\n{lines}")).unwrap();
+    let ran = run(&["replay", &path, "127.0.0.1:1"], b"");
+    assert_eq!(ran.exit, 2);
+    assert!(ran.stderr.contains("with their pauses at most 1024: use --fast"), "{}", ran.stderr);
 }
 
 #[test]

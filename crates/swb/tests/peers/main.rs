@@ -19,3 +19,4 @@ mod redis;
 mod swb;
 mod tls;
 mod twisted;
+mod wireshark;

@@ -106,9 +106,11 @@ fn swallow_fin_never_tells_it() {
     let mut world = World::new("", &["swallow-fin@c2s"]);
     world.client("a").end(CLIENT).at(60_000).server("b").takes(&["0 c2s a", "60000 s2c b"]);
     assert_eq!(world.link.over(), None);
-    // The server's end shows that it has ended by itself.
+    // To close is to tell the end: it is kept from the server until that is gone.
     world.end(SERVER).takes(&["60000 s2c fin"]);
-    assert_eq!(world.link.over(), Some(Over::Closed));
+    assert_eq!(world.link.over(), None);
+    world.link.gone(SERVER);
+    assert_eq!(world.link.over(), Some(Over::Reset));
 }
 
 #[test]

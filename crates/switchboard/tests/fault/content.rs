@@ -68,7 +68,8 @@ fn length_lies() {
         check("u16be", &fault, "\0\x02ab", &[&format!("0 c2s {lie}"), "0 c2s fin"], &[&told]);
     }
     let told = ["c2s 1 @0: nothing: it announces no length"];
-    check("lines", "length(+1)", "a\n", &["0 c2s a\\n", "0 c2s fin"], &told);
+    let framing = r#"type{"A": 1, *: u8}"#;
+    check(framing, "length(+1)", "Ax", &["0 c2s Ax", "0 c2s fin"], &told);
 }
 
 #[test]
@@ -100,7 +101,8 @@ fn a_delimiter_in_the_middle() {
     let told = ["c2s 1 @0: 2 bytes more behind 2"];
     check("crlf", "delimiter-inject", "abcd\r\n", &["0 c2s ab\\r\\ncd\\r\\n", "0 c2s fin"], &told);
     let told = ["c2s 1 @0: nothing: no delimiter ends it"];
-    check("u8", "delimiter-inject", "\x01a", &["0 c2s \\x01a", "0 c2s fin"], &told);
+    let framing = r#"type{"A": 1, *: lines}"#;
+    check(framing, "delimiter-inject", "Ax", &["0 c2s Ax", "0 c2s fin"], &told);
 }
 
 #[test]

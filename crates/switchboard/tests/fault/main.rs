@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod catalogue;
 mod closing;
 mod content;
 mod help;
@@ -9,5 +10,6 @@ mod injected;
 mod pieces;
 mod plans;
 mod property;
+mod same_again;
 mod silence;
 mod triggers;

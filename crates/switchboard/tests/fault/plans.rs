@@ -55,6 +55,60 @@ fn what_contradicts_itself_is_refused() {
 }
 
 #[test]
+fn what_could_never_happen_is_refused_with_its_column() {
+    for (framing, fault, column, why) in [
+        ("raw", "reset msg:2", 7, "msg:2 is about messages, and without a framing"),
+        ("raw", "drop@c2s match:/a/", 1, "drop is about whole messages"),
+        ("", "split(every=1)@s2c byte:9 first:2", 27, "first:2 is about messages"),
+        ("lines", "length(+1)", 1, "no message announces a length"),
+        ("u32be", "delimiter-inject", 1, "no delimiter ends a message"),
+        ("fixed:1", "split(field)", 1, "no field has two bytes"),
+        ("lines", "drop@c2s msg:7 every:2", 16, "msg:7 happens once, so every:2 never does"),
+        ("lines", "drop every:2 byte:7", 6, "byte:7 happens once, so every:2 never does"),
+        ("lines", "refuse conn:3 every:2", 15, "conn:3 happens once, so every:2 never does"),
+        ("lines", "heal(1s)@c2s", 1, "there is no silence in its direction"),
+        ("lines", "refuse@c2s", 7, "a connection, which has no direction"),
+        ("lines", "reset msg:1 byte:1", 7, "two places"),
+        ("lines", "drop@s2c msg:3+2B", 10, "a place in it"),
+        ("lines", "rst-for-fin@s2c after:1s msg:1", 26, "msg:1 does not go with it"),
+    ] {
+        let fault = fault.parse::<Fault>().unwrap();
+        let told = Plan::new([fault.clone()], protocol(framing).as_ref()).unwrap_err();
+        assert_eq!(told.column(), column, "{fault}: {told}");
+        let told = told.to_string();
+        let begin = format!("fault 1, {fault}: column {column}: ");
+        assert!(told.starts_with(&begin) && told.contains(why), "{told}");
+    }
+}
+
+#[test]
+fn what_another_fault_leaves_nothing_to_is_refused() {
+    let plan = |faults: [&str; 2]| {
+        let faults = faults.map(|fault| fault.parse::<Fault>().unwrap());
+        Plan::new(faults, protocol("lines").as_ref()).map(drop).map_err(|it| it.to_string())
+    };
+    for faults in [
+        ["split(every=1)", "split(at=2)@c2s msg:7"],
+        ["coalesce(n=2)@c2s", "glue(1.5)@c2s"],
+        ["delay(1s)", "delay(2s) p:0.5"],
+        ["drip(1)", "rate(64000)"],
+        ["swallow-fin", "rst-for-fin@s2c"],
+        ["flap(up=1s, down=1s)", "flap(up=2s, down=1s)"],
+    ] {
+        let told = plan(faults).unwrap_err();
+        let begin = format!("fault 2, {}: column 1: {}, which is before it", faults[1], faults[0]);
+        assert!(told.starts_with(&begin), "{told}");
+        // The other way round both have something to do, if the first leaves that.
+        if faults[1].contains(" p:") || faults[1].contains(" msg:") {
+            plan([faults[1], faults[0]]).unwrap();
+        }
+    }
+    plan(["split(every=1)@s2c", "split(at=2)@c2s"]).unwrap();
+    plan(["heal(1s)@c2s", "deaf@s2c"]).unwrap_err();
+    plan(["heal(1s)@c2s", "deaf"]).unwrap();
+}
+
+#[test]
 fn what_does_not_go_together_is_refused() {
     let faults = ["blackhole", "heal(1s)"].map(|fault| fault.parse::<Fault>().unwrap());
     let told = Plan::new(faults.clone(), None).unwrap_err();
@@ -76,7 +130,7 @@ fn a_file_has_to_be_a_message_of_the_framing() {
 fn there_are_not_too_many() {
     let faults = || std::iter::repeat_n("reset".parse::<Fault>().unwrap(), 65);
     let told = Plan::new(faults(), None).unwrap_err().to_string();
-    assert!(told.starts_with("fault 65, reset: there may be 64 faults"), "{told}");
+    assert!(told.starts_with("fault 65, reset: column 1: there may be 64 faults"), "{told}");
     Plan::new(faults().take(64), None).unwrap();
 }
 

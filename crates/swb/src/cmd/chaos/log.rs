@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use switchboard::transport::fault::{Direction, Fault, Plan, Record};
+use switchboard::transport::fault::{Direction, Fault, Injection, Plan, Record};
 use switchboard_frame::Role;
 
 use crate::exit::Failure;
@@ -28,7 +28,13 @@ impl Log {
         self.printer.data(line.as_bytes())
     }
 
-    pub(super) fn records(&self, conversation: u64, records: &[Record]) -> Result<(), Failure> {
+    /// What happened in a conversation, between sides of which so and so know resets.
+    pub(super) fn records(
+        &self,
+        conversation: u64,
+        records: &[Record],
+        know_resets: [bool; 2],
+    ) -> Result<(), Failure> {
         for record in records {
             let line = match record {
                 Record::Injection(it) => {
@@ -37,7 +43,7 @@ impl Log {
                         .string("fault", &it.fault)
                         .number_or_null("message", it.message)
                         .number("offset", it.offset)
-                        .string("done", &it.done)
+                        .string("done", &done(it, know_resets))
                         .line()
                 }
                 Record::Unframed { writer, offset, why, time } => self
@@ -73,4 +79,15 @@ impl Log {
             .string("direction", direction.name());
         if self.has_times { object.decimal("seconds", time.as_secs_f64()) } else { object }
     }
+}
+
+/// What was done, as it is seen.
+fn done(it: &Injection, know_resets: [bool; 2]) -> String {
+    let mut done = it.done.clone();
+    for (writer, knows) in [Role::Client, Role::Server].into_iter().zip(know_resets) {
+        if it.resets.contains(&writer) && !knows {
+            done.push_str(&format!("; the {writer} sees an end: its socket has no resets"));
+        }
+    }
+    done
 }

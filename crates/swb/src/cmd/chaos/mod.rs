@@ -45,6 +45,7 @@ pub(crate) fn run(args: &ChaosArgs, printer: &Printer) -> Outcome {
         protocol,
         upstream,
         seed,
+        silence_max: args.silence,
         log,
         door,
         editions,
@@ -61,7 +62,7 @@ pub(crate) fn run(args: &ChaosArgs, printer: &Printer) -> Outcome {
     let stopper = interrupts.stopper();
     let begun = listening::converse(listener, stopper, limits, printer, |n, client| {
         // Here, where connections have their order: what becomes of one may depend on it.
-        let admitted = chaos.admit(n);
+        let admitted = chaos.admit(n, &*client);
         let chaos = Arc::clone(&chaos);
         move || chaos.conversation(n, &*client, admitted?)
     })?;
@@ -86,6 +87,7 @@ struct Chaos {
     protocol: Option<Protocol>,
     upstream: Upstream,
     seed: u64,
+    silence_max: Duration,
     log: Log,
     door: Mutex<Door>,
     editions: Editions,
@@ -105,14 +107,15 @@ impl Drop for Place {
 
 impl Chaos {
     /// What becomes of a connection, and its place, as long as it has one.
-    fn admit(&self, n: u64) -> Result<(Admission, Place), Failure> {
+    fn admit(&self, n: u64, client: &dyn Transport) -> Result<(Admission, Place), Failure> {
         let mut records = Vec::new();
         let open = self.open.fetch_add(1, Ordering::SeqCst);
         let place = Place(Arc::clone(&self.open));
         let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
         let admission = door.admit(n, open, deadline::now(), &mut records);
         drop(door);
-        self.log.records(n, &records)?;
+        // Of the server, which there is not yet, nothing is told.
+        self.log.records(n, &records, [client.facts().reset, true])?;
         self.log.flush()?;
         Ok((admission, place))
     }
@@ -152,6 +155,7 @@ impl Chaos {
             protocol: self.protocol.as_ref(),
             sides: [client, &*server],
             editions: &self.editions,
+            silence_max: self.silence_max,
             began,
             log: &self.log,
         })

@@ -6,7 +6,7 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use switchboard::limits::LINGER_TIMEOUT;
 use switchboard::transport::Interest;
@@ -32,6 +32,8 @@ pub(super) struct Conversation<'a> {
     pub(super) protocol: Option<&'a Protocol>,
     pub(super) sides: [&'a dyn Transport; 2],
     pub(super) editions: &'a Editions,
+    /// How long a silence may last.
+    pub(super) silence_max: Duration,
     /// When all began.
     pub(super) began: Instant,
     pub(super) log: &'a Log,
@@ -45,7 +47,9 @@ pub(super) fn relay(conversation: Conversation<'_>) -> Result<(), Failure> {
     let now = deadline::now();
     let edition = conversation.editions.current();
     let Conversation { n, seed, protocol, began, .. } = conversation;
-    let link = Link::new(&edition.plan, protocol, seed, n, now).flapping_since(began, now);
+    let link = Link::new(&edition.plan, protocol, seed, n, now)
+        .flapping_since(began, now)
+        .with_silence_max(conversation.silence_max);
     let [client, server] = conversation.sides;
     let relay = Relay {
         conversation,
@@ -85,7 +89,8 @@ impl Relay<'_> {
             }
             self.bury();
             let records = self.link.take_records();
-            self.conversation.log.records(self.conversation.n, &records)?;
+            let know_resets = self.sides.both.map(|side| side.facts().reset);
+            self.conversation.log.records(self.conversation.n, &records, know_resets)?;
             self.conversation.log.flush()?;
             let mut until = self.link.deadline(now);
             match self.link.over() {
@@ -112,7 +117,9 @@ impl Relay<'_> {
             let ready = self.sides.wait(wanted, until, Some(news))?;
             self.renew();
             for (side, ready) in ready.into_iter().enumerate() {
-                if ready.broken {
+                if ready.gone && self.ended[side] {
+                    self.link.gone(ROLES[side]);
+                } else if ready.broken {
                     self.broken(side);
                 } else if ready.read {
                     self.read(side);

@@ -4,6 +4,7 @@ use std::fmt;
 
 use switchboard_frame::{Coupler, Protocol, Role};
 
+use crate::json::Object;
 use crate::payload;
 use crate::pump::{self, Event as Found, Pump};
 use crate::recording::{Event, What};
@@ -147,19 +148,39 @@ pub(super) struct Difference {
 }
 
 impl Difference {
-    /// Where the answers part; `None` when they are the same.
-    pub(super) fn first(recorded: &[Answer], now: &[Answer]) -> Option<Difference> {
+    /// Where the answers part; `None` when they are the same. Of a recording that `is_cut` nobody
+    /// knows what came next.
+    pub(super) fn first(recorded: &[Answer], now: &[Answer], is_cut: bool) -> Option<Difference> {
         let all = recorded.len().max(now.len());
         (0..all).find_map(|at| {
             let (was, is) = (recorded.get(at), now.get(at));
             // A recording may have ended before the server did; that it does then is no answer.
-            let unended = was.is_none() && matches!(is, Some(Answer::Finished | Answer::Broke));
+            let is_end = matches!(is, Some(Answer::Finished | Answer::Broke));
+            let unended = was.is_none() && (is_cut || is_end);
             (was != is && !unended).then(|| Difference {
                 n: at + 1,
                 recorded: was.cloned(),
                 now: is.cloned(),
             })
         })
+    }
+}
+
+impl Difference {
+    /// As it is told to programs.
+    pub(super) fn object(&self, conversation: u64) -> Object {
+        let answer = |answer: &Option<Answer>| match answer {
+            None => Object::new("nothing"),
+            Some(Answer::Message(bytes)) => Object::new("message").bytes(bytes, true),
+            Some(Answer::Raw(why, raw)) => Object::new("raw").string("why", why).bytes(raw, true),
+            Some(Answer::Finished) => Object::new("finished"),
+            Some(Answer::Broke) => Object::new("reset"),
+        };
+        Object::new("difference")
+            .number("conversation", conversation)
+            .number("answer", self.n as u64)
+            .object("recorded", answer(&self.recorded))
+            .object("now", answer(&self.now))
     }
 }
 

@@ -12,6 +12,8 @@ use crate::args::{ReplayArgs, not_connected};
 use crate::cmd::replay::compare::{Difference, Talk};
 use crate::cmd::replay::play::{Pace, Played, play};
 use crate::exit::{Exit, Failure, Outcome};
+use crate::json::Object;
+use crate::listening::CONVERSATIONS_MAX;
 use crate::printer::Printer;
 use crate::recording::{Recorded, Recording};
 use crate::signals::Interrupts;
@@ -19,7 +21,21 @@ use crate::units;
 
 pub(crate) fn run(args: &ReplayArgs, printer: &Printer) -> Outcome {
     let recording = Recording::open(&args.file)?;
-    let protocol: Protocol = recording.framing.parse().map_err(Failure::usage)?;
+    let mut protocol: Protocol = recording.framing.parse().map_err(Failure::usage)?;
+    if let Some(max) = args.max {
+        protocol = protocol.with_max(max);
+    }
+    let count = recording.conversations.len();
+    if !args.fast && count > CONVERSATIONS_MAX {
+        return Err(Failure::usage(format_args!(
+            "there are {count} conversations in {}, and with their pauses at most \
+             {CONVERSATIONS_MAX}: use --fast",
+            args.file.display()
+        )));
+    }
+    if let Some(cut) = recording.cut_text() {
+        printer.talk(&format!("swb: {}: {cut}", args.file.display()));
+    }
     let interrupts = Interrupts::watch_to_end(printer)?;
     let tls = args.connection.tls(printer)?;
     let options = args.connection.options(tls, interrupts.stopper())?;
@@ -45,6 +61,18 @@ pub(crate) fn run(args: &ReplayArgs, printer: &Printer) -> Outcome {
     interrupts.outcome(tell(args, &protocol, &recording, played, printer))
 }
 
+/// What came of all.
+#[derive(Default)]
+struct Totals {
+    /// Bytes of answers.
+    answered: u64,
+    /// Answers in the recording.
+    compared: usize,
+    differ: u64,
+    /// The first that did not come to its end.
+    stuck: Option<Failure>,
+}
+
 /// Says what came of each.
 fn tell(
     args: &ReplayArgs,
@@ -53,27 +81,61 @@ fn tell(
     played: Vec<Result<Played, Failure>>,
     printer: &Printer,
 ) -> Outcome {
-    let (mut differ, mut answered, mut stuck) = (0_u64, 0_u64, None);
+    let mut totals = Totals::default();
     for (recorded, played) in recording.conversations.iter().zip(played) {
         let played = played?;
-        answered += played.answered;
-        stuck = stuck.or(played.stuck);
+        let n = recorded.n;
+        if args.json {
+            let line = Object::new("conversation").number("conversation", n);
+            let line = line.number("answers", played.answers.len() as u64);
+            printer.data(line.number("bytes", played.answered).line().as_bytes())?;
+        }
+        totals.answered += played.answered;
+        totals.stuck = totals.stuck.or(played.stuck);
         if !args.diff {
             continue;
         }
         let mut before = Talk::new(protocol);
         recorded.events.iter().for_each(|event| before.event(event));
-        if let Some(difference) = Difference::first(&before.answers(), &played.answers) {
-            differ += 1;
-            printer.data(format!("conversation {}: {difference}\n", recorded.n).as_bytes())?;
+        let before = before.answers();
+        totals.compared += before.len();
+        if let Some(found) = Difference::first(&before, &played.answers, recorded.is_cut()) {
+            totals.differ += 1;
+            let text = if args.json {
+                found.object(n).line()
+            } else {
+                format!("conversation {n}: {found}\n")
+            };
+            printer.data(text.as_bytes())?;
         }
+    }
+    conclude(args, recording, totals, printer)
+}
+
+/// Says what came of all.
+fn conclude(
+    args: &ReplayArgs,
+    recording: &Recording,
+    totals: Totals,
+    printer: &Printer,
+) -> Outcome {
+    let Totals { answered, compared, differ, stuck } = totals;
+    let conversations = recording.conversations.len() as u64;
+    if args.json {
+        let line = Object::new("summary").number("conversations", conversations);
+        let line = line.number("bytes", answered);
+        let line = if args.diff { line.number("differ", differ) } else { line };
+        printer.data(line.line().as_bytes())?;
     }
     printer.flush()?;
     // Where a server fell silent it differs, if that was asked; what it differs in is the news.
     if let (0, Some(stuck)) = (differ, stuck) {
         return Err(stuck);
     }
-    let count = units::count(recording.conversations.len() as u64, "conversation");
+    if args.diff && compared == 0 && differ == 0 {
+        return Err(Failure::usage("nothing to compare: the recording has no answers"));
+    }
+    let count = units::count(conversations, "conversation");
     let mut text = format!("{count}: {} answered", units::bytes(answered));
     if args.diff {
         text.push_str(&match differ {
@@ -83,5 +145,9 @@ fn tell(
         });
     }
     printer.talk(&text);
-    Ok(if differ > 0 { Exit::No } else { Exit::Done })
+    Ok(match (differ, recording.cut) {
+        (0, None) => Exit::Done,
+        (0, Some(_)) => Exit::BadFrame,
+        _ => Exit::No,
+    })
 }

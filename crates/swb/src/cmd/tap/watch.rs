@@ -196,6 +196,8 @@ impl Watcher for Watch<'_> {
     }
 
     fn pause(&mut self) -> Result<(), Failure> {
+        // What is shown is kept by then, whatever becomes of this process.
+        self.keep.flush()?;
         self.show.flush()
     }
 }

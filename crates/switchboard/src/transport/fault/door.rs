@@ -5,6 +5,7 @@ use super::plan::{Class, Plan};
 use super::record::{Injection, Record};
 use super::what::Kind;
 use std::time::{Duration, Instant};
+use switchboard_frame::Role;
 
 /// The faults of connections under a [`Plan`], for all connections there are, in their order.
 ///
@@ -101,6 +102,7 @@ impl Door {
                 message: None,
                 offset: 0,
                 done,
+                resets: if admission == Some(Admission::Refuse) { &[Role::Client] } else { &[] },
                 time: Duration::ZERO,
             }));
             if let Some(admission) = admission {

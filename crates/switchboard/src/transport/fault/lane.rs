@@ -56,6 +56,8 @@ pub(super) struct Lane {
     /// that are done to a span began.
     start: u64,
     end: Option<u64>,
+    /// It does not end there but breaks: why, and where it began.
+    breaks: Option<(String, u64)>,
     /// Framings from the end of that message on.
     switches: Vec<Switch>,
     points: Vec<Point>,
@@ -138,6 +140,7 @@ impl Lane {
             in_message: false,
             start: 0,
             end: None,
+            breaks: None,
             switches: Vec::new(),
             points: Vec::new(),
             flips: Vec::new(),
@@ -155,9 +158,7 @@ impl Lane {
     /// Whether what its writer writes is to be read now.
     pub(super) fn reads(&self) -> bool {
         match self.input {
-            Input::Open => {
-                !self.is(Hush::Deaf) && self.backlog.is_empty() && !self.outlet.is_full()
-            }
+            Input::Open => !self.is_deaf() && self.backlog.is_empty() && !self.outlet.is_full(),
             Input::Cut => true,
             Input::Ending | Input::Over => false,
         }
@@ -179,6 +180,16 @@ impl Lane {
 
     pub(super) fn is_swallowed(&self) -> bool {
         self.swallowed.is_some()
+    }
+
+    /// Whether nothing is read, nor looked at of what was.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.is(Hush::Deaf) || self.is(Hush::Dead)
+    }
+
+    /// Whether nothing that the writer does, or that happens to it, is seen on the other side.
+    pub(super) fn hides_its_writer(&self) -> bool {
+        self.is_swallowed() || self.is(Hush::Blackhole) || self.is(Hush::Dead)
     }
 
     /// The plan from the next message on.
@@ -215,8 +226,7 @@ impl Lane {
 
     /// The writer's side broke: the other one is told with a reset, behind what came before.
     pub(super) fn broke(&mut self, cx: &mut Context<'_>) {
-        let silent = self.silence.is_some_and(|silence| silence.what != Hush::Deaf);
-        if silent {
+        if self.hides_its_writer() {
             self.swallowed.get_or_insert(cx.now);
         } else {
             self.release(None, cx);
@@ -296,7 +306,7 @@ impl Lane {
         self.fire(cx);
         while matches!(self.input, Input::Open | Input::Ending) {
             self.adopt(cx);
-            if self.outlet.is_full() {
+            if self.outlet.is_full() || self.is_deaf() {
                 return;
             }
             let went_on = if self.keeps() { self.take_whole(cx) } else { self.take_part(cx) };

@@ -58,6 +58,8 @@ pub struct Link {
     /// When the server can be reached no longer, and the fault that says so.
     flap: Option<(Instant, usize)>,
     plan: Plan,
+    /// How long a silence may last.
+    silence_max: Duration,
     /// One direction has done something to the other, whose turn may have been before.
     again: bool,
 }
@@ -109,6 +111,7 @@ impl Link {
             closing: None,
             flap: None,
             plan: plan.clone(),
+            silence_max: limits::FAULT_SILENCE_MAX,
             again: false,
         };
         link.tick(now);
@@ -119,6 +122,13 @@ impl Link {
     #[must_use]
     pub fn flapping_since(mut self, began: Instant, now: Instant) -> Link {
         self.flap = self.plan.down_at(began, now);
+        self
+    }
+
+    /// For a silence that is given up sooner, or later, than after [`limits::FAULT_SILENCE_MAX`].
+    #[must_use]
+    pub fn with_silence_max(mut self, time: Duration) -> Link {
+        self.silence_max = time;
         self
     }
 
@@ -162,9 +172,22 @@ impl Link {
         self.settle(now);
     }
 
+    /// The side of `writer`, which had ended, is gone altogether: nobody is left there whom a
+    /// silence keeps from anything.
+    pub fn gone(&mut self, writer: Role) {
+        if self.over.is_none() && self.lanes[index(writer.other())].silent_since().is_some() {
+            self.over = Some(Over::Reset);
+        }
+    }
+
     /// The other side takes nothing more of what `writer` wrote.
     pub fn untaken(&mut self, writer: Role, now: Instant) {
-        self.lanes[index(writer)].untaken();
+        if self.lanes[index(writer.other())].hides_its_writer() {
+            // That its bytes find a closed socket would be a word of the other side.
+            self.lanes[index(writer)].abandon();
+        } else {
+            self.lanes[index(writer)].untaken();
+        }
         self.settle(now);
     }
 
@@ -185,6 +208,7 @@ impl Link {
                 message: None,
                 offset: 0,
                 done: "down: resets both sides".to_owned(),
+                resets: &[Role::Client, Role::Server],
                 time: now.saturating_duration_since(self.identity.started),
             }));
             self.over = Some(Over::Reset);
@@ -291,15 +315,13 @@ impl Link {
         if self.over.is_some() {
             return;
         }
-        let told = |lane: &Lane| lane.closed;
-        let both_over = client.is_over() && server.is_over();
-        // Who was not told the end has ended by itself, if the other direction shows that.
-        let kept = |a: &Lane, b: &Lane| a.is_swallowed() && b.closed;
-        if both_over
-            && (told(client) && told(server) || kept(client, server) || kept(server, client))
-        {
+        // To close is to tell the end: whom a silence keeps from it waits for it.
+        if !(client.closed && server.closed) {
+            return;
+        }
+        if client.is_over() && server.is_over() {
             self.over = Some(Over::Closed);
-        } else if told(client) && told(server) && self.silence_ends().is_none() {
+        } else if self.silence_ends().is_none() {
             let until = now.checked_add(limits::LINGER_TIMEOUT).unwrap_or(now);
             self.closing.get_or_insert((until, Over::Closed));
         }
@@ -308,7 +330,7 @@ impl Link {
     /// When a silence has lasted for as long as it may.
     fn silence_ends(&self) -> Option<Instant> {
         let since = self.lanes.iter().map(Lane::silent_since);
-        soonest(since)?.checked_add(limits::FAULT_SILENCE_MAX)
+        soonest(since)?.checked_add(self.silence_max)
     }
 }
 

@@ -26,6 +26,7 @@ mod plan;
 mod queue;
 mod random;
 mod record;
+mod refuse;
 mod shown;
 mod values;
 mod what;

@@ -1,9 +1,9 @@
 //! Several faults that go together, over a framing or without one: [`Plan`].
 //!
-//! Invariant: a plan that exists can be carried out. What would lose or reorder single bytes of a
-//! stream, and what asks for messages where there are none, is refused here, with the reason.
+//! Invariant: a plan that exists can be carried out. What cannot be, `refuse` says.
 
-use super::what::{Cut, Direction, Fault, Kind, Trigger};
+use super::refuse::{self, Refusal};
+use super::what::{Cut, Fault, Kind, Trigger};
 use crate::limits;
 use std::fmt;
 use std::fs;
@@ -22,7 +22,7 @@ use switchboard_frame::{Encoder, Protocol, Role};
 /// assert_eq!(plan.faults().count(), 2);
 /// // A stream loses no single bytes.
 /// let why = Plan::new(["drop@c2s".parse()?], None).unwrap_err().to_string();
-/// assert!(why.starts_with("fault 1, drop@c2s: drop is about whole messages"));
+/// assert!(why.starts_with("fault 1, drop@c2s: column 1: drop is about whole messages"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -69,16 +69,21 @@ impl Plan {
         faults: impl IntoIterator<Item = Fault>,
         protocol: Option<&Protocol>,
     ) -> Result<Plan, PlanError> {
+        let protocol = protocol.filter(|protocol| has_messages(protocol));
         let mut list = Vec::new();
         for (index, fault) in faults.into_iter().enumerate() {
-            let wrong =
-                |why: String| PlanError { number: index + 1, fault: fault.to_string(), why };
+            let wrong = |refusal| PlanError::new(index, &fault, refusal);
             if index == limits::FAULTS_MAX {
-                return Err(wrong(format!("there may be {} faults", limits::FAULTS_MAX)));
+                let why = format!("there may be {} faults", limits::FAULTS_MAX);
+                return Err(wrong(Refusal::of_name(why)));
             }
             list.push(planned(&fault, protocol).map_err(wrong)?);
         }
-        Plan { list: list.into(), is_framed: protocol.is_some() }.together()
+        for (index, planned) in list.iter().enumerate() {
+            refuse::together(index, &list, protocol.is_some())
+                .map_err(|refusal| PlanError::new(index, &planned.fault, refusal))?;
+        }
+        Ok(Plan { list: list.into(), is_framed: protocol.is_some() })
     }
 
     /// The faults, in their order.
@@ -110,21 +115,6 @@ impl Plan {
             _ => None,
         })
     }
-
-    /// Refuses what does not go together.
-    fn together(self) -> Result<Plan, PlanError> {
-        let drops = |kind: &Kind| *kind == Kind::Blackhole;
-        let drops_bytes = !self.is_framed && self.faults().any(|fault| drops(&fault.kind));
-        for (index, planned) in self.list.iter().enumerate() {
-            if drops_bytes && planned.class == Class::Heal {
-                let why = "behind a blackhole the stream would go on with bytes missing: give a \
-                    framing, and it goes on with the next message";
-                let fault = planned.text.to_string();
-                return Err(PlanError { number: index + 1, fault, why: why.to_owned() });
-            }
-        }
-        Ok(self)
-    }
 }
 
 impl Fault {
@@ -155,40 +145,52 @@ impl Fault {
 pub struct PlanError {
     number: usize,
     fault: String,
+    column: usize,
     why: String,
 }
 
 impl PlanError {
+    fn new(index: usize, fault: &Fault, refusal: Refusal) -> PlanError {
+        let column = fault.column(refusal.at);
+        PlanError { number: index + 1, fault: fault.to_string(), column, why: refusal.why }
+    }
+
     /// Which of the faults, from 1 on.
     #[must_use]
     pub fn number(&self) -> usize {
         self.number
     }
+
+    /// Where in it, as it displays itself: in characters, from 1 on.
+    #[must_use]
+    pub fn column(&self) -> usize {
+        self.column
+    }
 }
 
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "fault {}, {}: {}", self.number, self.fault, self.why)
+        let PlanError { number, fault, column, why } = self;
+        write!(f, "fault {number}, {fault}: column {column}: {why}")
     }
 }
 
 impl std::error::Error for PlanError {}
 
-fn planned(fault: &Fault, protocol: Option<&Protocol>) -> Result<Planned, String> {
+/// Whether this says at all where messages end, and does not leave all to the reads.
+fn has_messages(protocol: &Protocol) -> bool {
+    let has = |writer| protocol.framing(writer).parts().message;
+    protocol.is_coupled() || has(Role::Client) || has(Role::Server)
+}
+
+fn planned(fault: &Fault, protocol: Option<&Protocol>) -> Result<Planned, Refusal> {
     let class = class(&fault.kind, protocol.is_some());
-    if protocol.is_none() {
-        without_framing(fault, class)?;
-    }
-    triggers(fault, class)?;
-    let name = fault.kind.name();
-    if class == Class::Connection && fault.direction != Direction::Both {
-        return Err(format!("{name} is about a connection, which has no direction: leave it out"));
-    }
+    refuse::alone(fault, class, protocol)?;
     let frame = |writer: Role| match (&fault.kind, protocol) {
         (Kind::Inject { file } | Kind::Replace { file }, Some(protocol))
             if fault.direction.is_of(writer) =>
         {
-            framed(file, protocol, writer)
+            framed(file, protocol, writer).map_err(Refusal::of_name)
         }
         _ => Ok(Vec::new()),
     };
@@ -196,7 +198,7 @@ fn planned(fault: &Fault, protocol: Option<&Protocol>) -> Result<Planned, String
     Ok(Planned { fault: fault.clone(), text: fault.to_string().into(), class, frames })
 }
 
-fn class(kind: &Kind, is_framed: bool) -> Class {
+pub(super) fn class(kind: &Kind, is_framed: bool) -> Class {
     match kind {
         Kind::SlowAccept { .. }
         | Kind::Refuse
@@ -230,94 +232,6 @@ fn class(kind: &Kind, is_framed: bool) -> Class {
         | Kind::Reorder { .. }
         | Kind::Replace { .. }
         | Kind::Inject { .. } => Class::Message,
-    }
-}
-
-/// What there is without messages.
-fn without_framing(fault: &Fault, class: Class) -> Result<(), String> {
-    let name = fault.kind.name();
-    let about_messages = class == Class::Message
-        || matches!(
-            fault.kind,
-            Kind::Glue { .. }
-                | Kind::Coalesce { messages: Some(_), .. }
-                | Kind::Split { cut: Cut::Field, .. }
-        );
-    if about_messages {
-        return Err(format!(
-            "{name} is about whole messages, and without a framing there are none: give one"
-        ));
-    }
-    let is_place = |trigger: &Trigger| !matches!(trigger, Trigger::Conversation(_));
-    let bytes = matches!(fault.kind, Kind::Flip { .. } | Kind::Garbage { .. });
-    if bytes && !fault.triggers.iter().any(is_place) {
-        return Err(format!(
-            "without a framing {name} needs a place: byte:1024, after:5s or p:0.01"
-        ));
-    }
-    let counts = fault.triggers.iter().find(|trigger| {
-        matches!(
-            trigger,
-            Trigger::Message { .. } | Trigger::Match(_) | Trigger::First(_) | Trigger::Every(_)
-        )
-    });
-    match counts {
-        Some(trigger) if class != Class::Connection => Err(format!(
-            "{trigger} is about messages, and without a framing there are none: give one, or use \
-             byte:, after:, p: or conn:"
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// What a fault is about, where that is no place and no message, and the triggers that it takes.
-fn triggers(fault: &Fault, class: Class) -> Result<(), String> {
-    let by_conversation = |trigger: &Trigger| matches!(trigger, Trigger::Conversation(_));
-    let about = match (&fault.kind, class) {
-        (Kind::Flap { .. } | Kind::LimitConns { .. }, _) => "every connection",
-        (Kind::LimitBytes { .. }, _) => "a conversation as a whole",
-        (_, Class::Heal) => "a silence, whenever it began",
-        (_, Class::Connection) => "a connection",
-        (_, Class::End) => "the end of a direction, which comes once",
-        _ => return places(fault),
-    };
-    let takes = |trigger: &&Trigger| match (&fault.kind, class) {
-        (Kind::Flap { .. } | Kind::LimitConns { .. }, _) => false,
-        (Kind::LimitBytes { .. }, _) | (_, Class::Heal) => by_conversation(trigger),
-        (_, Class::Connection) => {
-            !matches!(trigger, Trigger::Message { .. } | Trigger::Byte(_) | Trigger::Match(_))
-        }
-        _ => {
-            by_conversation(trigger)
-                || matches!(trigger, Trigger::After(_) | Trigger::Byte(_) | Trigger::Chance(_))
-        }
-    };
-    match fault.triggers.iter().find(|trigger| !takes(trigger)) {
-        Some(trigger) => {
-            let name = fault.kind.name();
-            Err(format!("{name} is about {about}: {trigger} does not go with it"))
-        }
-        None => Ok(()),
-    }
-}
-
-/// A place is a byte or a message.
-fn places(fault: &Fault) -> Result<(), String> {
-    let has = |wanted: fn(&Trigger) -> bool| fault.triggers.iter().any(wanted);
-    if has(|trigger| matches!(trigger, Trigger::Byte(_))) {
-        let message = fault.triggers.iter().find(|t| matches!(t, Trigger::Message { .. }));
-        if let Some(message) = message {
-            return Err(format!("{message} and a byte are two places: write one of them"));
-        }
-    }
-    let inside = |trigger: &&Trigger| matches!(trigger, Trigger::Message { plus: 1.., .. });
-    match fault.triggers.iter().find(inside) {
-        Some(trigger) if class(&fault.kind, true) != Class::Point => Err(format!(
-            "{} is about the whole of a message, and {trigger} is a place in it: leave out the + \
-             and what is behind it",
-            fault.kind.name()
-        )),
-        _ => Ok(()),
     }
 }
 

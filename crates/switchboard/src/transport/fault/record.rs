@@ -39,6 +39,9 @@ pub struct Injection {
     pub offset: u64,
     /// What was done.
     pub done: String,
+    /// Whose sides are reset by it. A transport that has no resets ends instead
+    /// ([`Facts::reset`](crate::transport::Facts::reset)), of which `done` knows nothing.
+    pub resets: &'static [Role],
     /// Since the conversation began.
     pub time: Duration,
 }

@@ -8,6 +8,7 @@ use super::super::record::{Injection, Record};
 use super::super::what::{Fault, Kind, Trigger};
 use super::{Context, Hush, Input, Lane, Point, Silence};
 use std::time::Instant;
+use switchboard_frame::Role;
 
 impl Lane {
     pub(super) fn is(&self, what: Hush) -> bool {
@@ -151,11 +152,13 @@ impl Lane {
             }
             Kind::Blackhole => self.hush(Hush::Blackhole, cx.now, "drops what comes"),
             Kind::Deaf => {
-                self.outlet.flush(cx.now);
-                self.outlet.queue.hold();
+                self.hold_back(cx);
                 self.hush(Hush::Deaf, cx.now, "stops reading")
             }
-            Kind::Dead => self.hush(Hush::Dead, cx.now, "acknowledges nothing"),
+            Kind::Dead => {
+                self.hold_back(cx);
+                self.hush(Hush::Dead, cx.now, "acknowledges nothing")
+            }
             // It is told with the byte that it is done to.
             Kind::Flip { bits } => return self.flips.push((fault, bits)),
             Kind::Garbage { bytes } => {
@@ -174,6 +177,12 @@ impl Lane {
         self.outlet.flush(cx.now);
         self.outlet.queue.act(act);
         self.cut();
+    }
+
+    /// What was read already and is behind this place goes no further.
+    fn hold_back(&mut self, cx: &mut Context<'_>) {
+        self.outlet.flush(cx.now);
+        self.outlet.queue.hold();
     }
 
     fn hush(&mut self, what: Hush, now: Instant, done: &str) -> String {
@@ -196,19 +205,24 @@ impl Lane {
     }
 
     pub(super) fn note(&self, fault: usize, offset: u64, done: String, cx: &mut Context<'_>) {
+        let kind = &self.plan.list[fault].fault.kind;
+        let resets = matches!(kind, Kind::Reset | Kind::RstForFin);
         cx.records.push(Record::Injection(Injection {
             writer: Some(self.writer),
             fault: self.plan.list[fault].text.clone(),
             message: self.in_message.then_some(self.message),
             offset,
             done,
+            resets: if resets { &[Role::Client, Role::Server] } else { &[] },
             time: cx.now.saturating_duration_since(self.identity.started),
         }));
     }
 
     /// When a silence ends, and the fault that ends it.
     pub(super) fn heals_at(&self) -> Option<(usize, Instant)> {
-        let silence = self.silence.filter(|silence| !silence.healed)?;
+        // Without messages what a blackhole has dropped is missing for good.
+        let can = |it: &Silence| !it.healed && (self.is_framed || it.what != Hush::Blackhole);
+        let silence = self.silence.filter(can)?;
         let (fault, after) = self.plan.heals(self.writer, self.identity.conversation)?;
         Some((fault, silence.since.checked_add(after)?))
     }
@@ -261,7 +275,7 @@ impl Lane {
         self.outlet.flush(cx.now);
         self.input = Input::Over;
         self.in_message = false;
-        if self.is(Hush::Blackhole) || self.is(Hush::Dead) {
+        if self.is(Hush::Blackhole) {
             self.swallowed = Some(cx.now);
             return;
         }

@@ -8,7 +8,7 @@ use super::super::plan::Class;
 use super::super::what::{Kind, Trigger};
 use super::{Context, Framer, Hush, Input, Lane, Point};
 use crate::limits;
-use switchboard_frame::{Coupler, Switch};
+use switchboard_frame::{Coupler, ErrorKind, Switch};
 
 /// How bytes of the stream are fed.
 #[derive(Clone, Copy)]
@@ -50,7 +50,7 @@ impl Lane {
             Found::Broken(error) => {
                 // What is held passes as it is; at the end it is what was cut off.
                 self.set_backlog(framer.rest());
-                if at_end {
+                if error.kind() == ErrorKind::Truncated {
                     self.is_framed = false;
                     self.outlet.clear_effects();
                     self.start = self.offset;
@@ -81,15 +81,20 @@ impl Lane {
         let left = left.and_then(|left| usize::try_from(left).ok()).unwrap_or(usize::MAX);
         let end = backlog.len().min(taken.saturating_add(left));
         let part = &backlog[taken..end];
-        let is_last = self.end == Some(self.offset + part.len() as u64);
-        self.feed(part, self.part_of(part, is_last), cx);
+        let (before, is_last) = (self.offset, self.end == Some(self.offset + part.len() as u64));
+        self.feed(part, self.part_of(part, is_last && self.breaks.is_none()), cx);
+        // Fewer, where something on the way stopped it.
+        let fed = usize::try_from(self.offset - before).unwrap_or(part.len());
+        let (end, is_last) = (taken + fed, is_last && fed == part.len());
         if matches!(self.input, Input::Open | Input::Ending) && end < backlog.len() {
             self.backlog = backlog;
             self.taken = end;
         } else {
             self.taken = 0;
         }
-        if is_last {
+        if is_last && let Some((why, offset)) = self.breaks.take() {
+            self.unframe(&why, offset, cx);
+        } else if is_last {
             self.end_message();
             for switch in std::mem::take(&mut self.switches) {
                 self.switch(&switch, cx);
@@ -120,8 +125,9 @@ impl Lane {
                 }
             }
             Found::Broken(error) => {
-                let (why, offset) = (error.to_string(), error.offset());
-                self.unframe(&why, offset, cx);
+                // What is before the wrong byte is of the message still, however it came.
+                self.end = Some(error.at().max(self.offset));
+                self.breaks = Some((error.to_string(), error.offset()));
             }
         }
     }
@@ -184,7 +190,8 @@ impl Lane {
     fn whole_message(&mut self, whole: &Whole<'_>, cx: &mut Context<'_>) {
         self.begin(Some(whole), cx);
         if self.is(Hush::Blackhole) {
-            self.offset = whole.end;
+            // Nothing of it passes, and what waits for a place in it happens there.
+            self.feed(whole.wire, Feed { ends: true, is_whole: true, until: whole.end }, cx);
             return self.end_message();
         }
         let mut change = Change::new(whole);
@@ -246,7 +253,8 @@ impl Lane {
     fn feed(&mut self, mut bytes: &[u8], feed: Feed, cx: &mut Context<'_>) {
         let whole = feed.is_whole.then_some(bytes.len());
         self.fire(cx);
-        while !bytes.is_empty() {
+        // Of what is whole all was looked at.
+        while !bytes.is_empty() && (feed.is_whole || !self.is_deaf()) {
             let next = self.points.iter().map(|point| point.offset);
             let next = next.filter(|offset| *offset > self.offset).min();
             let next = next.and_then(|offset| usize::try_from(offset - self.offset).ok());
