@@ -151,3 +151,33 @@ fn manual_pages_into_a_directory() {
     }
     assert_eq!(run(&["man", "--dir", "/nowhere/at/all"], b"").exit, 2);
 }
+
+/// What stands between, and what says again: each number has a least and a most.
+#[test]
+fn numbers_have_bounds() {
+    let tap = ["tap", "127.0.0.1:0", "unix:/nobody", "--frame", "lines"];
+    let chaos = ["chaos", "127.0.0.1:0", "unix:/nobody", "--frame", "lines"];
+    let replay = ["replay", "/dev/null", "unix:/nobody"];
+    for verb in [&tap[..], &chaos, &replay] {
+        let time = if verb == replay { "--timeout" } else { "--connect-timeout" };
+        refuses(verb, &[time, "9999999h"], "it may be at most 8760h");
+        refuses(verb, &[time, "5"], "a unit is missing: 5ms, 5s");
+        refuses(verb, &["--liveness", "19h"], "it may be at most 18h");
+        refuses(verb, &["--liveness", "2s"], "it must be at least 3s");
+    }
+    for verb in [&tap, &chaos] {
+        refuses(verb, &["--count", "0"], "it must be at least 1");
+        refuses(verb, &["--count", "99999999999999999999"], "a number is written in digits");
+        refuses(verb, &["--max", "0"], "it must be at least 1");
+        refuses(verb, &["--max", "1MB"], "a size is written");
+    }
+    refuses(&chaos, &["--seed", "99999999999999999999"], "number too large");
+    refuses(&chaos, &["--fault", "delay(9999999h)"], "column 7: it may be at most 8760h");
+    refuses(&chaos, &["--fault", "dup(99999)"], "column 5: it must be from 1 to 64");
+}
+
+fn refuses(verb: &[&str], args: &[&str], expected: &str) {
+    let ran = run(&[verb, args].concat(), b"");
+    assert_eq!((ran.exit, ran.text()), (2, ""), "{verb:?} {args:?}: {}", ran.stderr);
+    assert!(ran.stderr.contains(expected), "{verb:?} {args:?}: {}", ran.stderr);
+}

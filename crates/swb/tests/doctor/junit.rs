@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::exec::{end_astray, under_way};
 use crate::right::{Next, next, send, serving};
 use crate::scratch::Scratch;
-use crate::servers::{FRAGILE, is_there, own};
+use crate::servers::{FRAGILE, Server, is_there, own};
 use crate::{Told, doctor};
 
 /// What the schema of Jenkins (junit-10.xsd) says of the elements that there are here, and that the
@@ -143,4 +143,17 @@ fn a_run_that_cannot_begin_is_not_green() {
     assert_eq!(told.exit, 2, "{}", told.stderr);
     let Some(lines) = read(&file) else { return };
     begins(&lines, &["swb doctor 1 0 1 0", "the run|error|the server does not answer as expected"]);
+}
+
+#[test]
+fn a_run_of_which_all_is_skipped_is_not_green() {
+    let scratch = Scratch::new();
+    let server = Server::swb(&["127.0.0.1:0", "--frame", "u32be", "echo"]);
+    let file = scratch.path("doctor.xml");
+    let args = ["--frame", "u32be", "--echo", "--only", "T1", "--junit", &file];
+    let told = doctor(&server.said, &args);
+    assert_eq!(told.exit, 2, "{}", told.stdout);
+    let Some(lines) = read(&file) else { return };
+    let skipped = "T1 mute|skipped|skipped: how long";
+    begins(&lines, &["swb doctor 2 0 1 1", skipped, "the run|error|nothing was asked: each probe"]);
 }

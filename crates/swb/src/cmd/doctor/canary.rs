@@ -63,7 +63,7 @@ impl<'a> Canary<'a> {
     }
 
     /// Exchanges for as long as something takes, and once more behind it.
-    pub(super) fn beside<T>(mut self, something: impl FnOnce() -> T) -> (T, Seen) {
+    pub(super) fn beside<T>(&mut self, something: impl FnOnce() -> T) -> (T, Seen) {
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
             let watch = scope.spawn(|| self.exchange_until(&is_over));

@@ -18,8 +18,8 @@ use rustix::process::{kill_process, kill_process_group, waitpid};
 use switchboard::{ConnectOptions, Endpoint, Stopper, deadline};
 
 use super::link::{pause, told};
-use super::patient::without_tls;
 use super::usage::{self, Process, Usage};
+use super::whereabouts::without_tls;
 use super::words;
 use crate::args::DoctorArgs;
 use crate::exit::{Exit, Failure};

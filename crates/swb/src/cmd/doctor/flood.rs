@@ -26,6 +26,8 @@ const SEND_BYTES_MAX: u64 = 1 << 20;
 const DUE_BYTES: u64 = 8 << 20;
 /// A server that has taken nothing for so long waits for its replies to be read.
 const STUCK: Duration = Duration::from_millis(300);
+/// And so often it may go on after that, before it is only slow.
+const TRIES_MAX: usize = 8;
 /// How long requests are sent, and replies awaited, at the most.
 const SEND_MAX: Duration = Duration::from_secs(30);
 const DRAIN_MAX: Duration = Duration::from_secs(20);
@@ -123,7 +125,42 @@ impl<'a> Flood<'a> {
 
     /// Sends until so many bytes of replies are due, or the server takes nothing for so long.
     pub(super) fn send(&mut self, bytes: u64, patience: Duration) -> Result<Stopped, Finding> {
-        let all = self.begun + usize::try_from(bytes / self.reply_bytes()).unwrap_or(0);
+        let stopped = self.send_to(self.number_of(bytes), patience)?;
+        self.link.note(format!("{self}, no reply read"));
+        Ok(stopped)
+    }
+
+    /// The same, where one that is late is not taken for one that has stopped: it takes nothing
+    /// more, and meanwhile it has served somebody else.
+    pub(super) fn send_surely(
+        &mut self,
+        bytes: u64,
+        patience: Duration,
+    ) -> Result<Stopped, Finding> {
+        let all = self.number_of(bytes);
+        let mut stopped = self.send_to(all, patience)?;
+        for _ in 0..TRIES_MAX {
+            if stopped != Stopped::Stuck {
+                break;
+            }
+            let taken = self.taken;
+            // What comes of it is asked of it elsewhere.
+            let _ = self.patient.is_alive();
+            stopped = self.send_to(all, patience)?;
+            if self.taken == taken {
+                break;
+            }
+        }
+        self.link.note(format!("{self}, no reply read"));
+        Ok(stopped)
+    }
+
+    /// How many requests there are once so many bytes of replies are due.
+    fn number_of(&self, bytes: u64) -> usize {
+        self.begun + usize::try_from(bytes / self.reply_bytes()).unwrap_or(0)
+    }
+
+    fn send_to(&mut self, all: usize, patience: Duration) -> Result<Stopped, Finding> {
         let until = deadline::after(SEND_MAX);
         let mut stopped = Stopped::Taken;
         while stopped == Stopped::Taken && (self.begun < all || self.batch.is_under_way()) {
@@ -133,7 +170,6 @@ impl<'a> Flood<'a> {
                 stopped => stopped,
             };
         }
-        self.link.note(format!("{self}, no reply read"));
         Ok(stopped)
     }
 
@@ -280,7 +316,7 @@ impl<'a> Flood<'a> {
 
     /// Bytes of a reply, at the least.
     fn reply_bytes(&self) -> u64 {
-        self.like.reply_bytes_min().max(1) as u64
+        self.patient.reply_bytes(&self.like).max(1) as u64
     }
 }
 

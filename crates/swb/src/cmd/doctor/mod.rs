@@ -22,6 +22,7 @@ mod sent;
 mod silence;
 mod unheard;
 mod usage;
+mod whereabouts;
 mod words;
 mod wrong;
 
@@ -33,12 +34,12 @@ use crate::printer::Printer;
 use crate::signals::Interrupts;
 
 use patient::Patient;
-use probe::{Finding, Probe};
+use probe::{Asked, Finding, Probe};
 use report::Report;
 use schedule::Schedule;
 
 /// A server that dies ends its conversations a moment before it is gone.
-const DEATH: Duration = Duration::from_millis(200);
+const DEATH: Duration = Duration::from_secs(1);
 
 pub(crate) fn run(args: &DoctorArgs, printer: &Printer) -> Outcome {
     let probes = chosen(&args.only)?;
@@ -82,7 +83,13 @@ fn ask(
     }
     report.preparing("waiting for the server");
     let mut patient = Patient::new(args, interrupts.stopper(), printer)?;
-    match patient.calibrate()? {
+    let calibrated = patient.calibrate();
+    if calibrated.as_ref().map_or(true, Asked::is_err)
+        && let Some(ended) = patient.child().and_then(|child| child.ended_within(DEATH))
+    {
+        return Err(no_survivor(&ended, calibrated.ok().and_then(Asked::err)));
+    }
+    match calibrated? {
         Ok(()) => {
             if let Some(how) = patient.judges_answers_by() {
                 printer.talk(&format!("note: {how}"));
@@ -108,27 +115,42 @@ fn chosen(only: &[String]) -> Result<Vec<&'static Probe>, Failure> {
     Ok(probes::ALL.iter().copied().filter(wanted).collect())
 }
 
+/// One that was started here, and has ended before anything could be asked.
+fn no_survivor(ended: &str, found: Option<Finding>) -> Failure {
+    match found {
+        Some(found) => Failure::usage(format_args!(
+            "the server did not survive the first messages, so nothing was asked: {ended}{}",
+            exchanged(&found)
+        )),
+        None => Failure::usage(format_args!(
+            "the server did not survive a connection that sent nothing, so nothing was asked: \
+             {ended}"
+        )),
+    }
+}
+
 /// Nothing can be asked of a server that does not answer as it was said to.
 fn no_baseline(patient: &Patient, finding: &Finding) -> Failure {
-    let Finding { sent, came, .. } = finding;
-    if let Some(ended) = patient.child().and_then(|child| child.ended_within(DEATH)) {
-        return Failure::usage(format_args!(
-            "the server did not survive the first messages, so nothing was asked: {ended}\n  \
-             sent   {sent}\n  came   {came}"
-        ));
-    }
     if patient.answers_at_the_end() {
         return Failure::new(
             Exit::No,
             format_args!(
                 "a reply came only after the end of input: it waits for more than the message, or \
-                 for the end of the stream, before it answers\n  sent   {sent}"
+                 for the end of the stream, before it answers\n  sent   {}",
+                finding.sent
             ),
         );
     }
     Failure::usage(format_args!(
-        "the server does not answer as expected, so nothing was asked\n  sent   {sent}\n  \
-         came   {came}\n  check --frame and --send, --expect or --echo; a server that speaks \
-         first: --greeting N"
+        "the server does not answer as expected, so nothing was asked{}\n  check --frame and \
+         --send, --expect or --echo; a server that speaks first: --greeting N",
+        exchanged(finding)
     ))
+}
+
+/// What was sent, if anything was, and what came, each in a line of its own.
+fn exchanged(finding: &Finding) -> String {
+    let lines = [("sent", &finding.sent), ("came", &finding.came)];
+    let told = lines.iter().filter(|(_, what)| !what.is_empty());
+    told.map(|(name, what)| format!("\n  {name:<6} {what}")).collect()
 }

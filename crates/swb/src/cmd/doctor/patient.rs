@@ -1,6 +1,5 @@
 //! The server that is asked: how it is reached, what it answers, how long that takes.
 
-use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use super::deaths::Death;
 use super::exchange::{Exchange, Request, Requests, SIZED_BYTES_MAX};
 use super::link::{self, Heard, Link};
 use super::probe::{Asked, Finding, Verdict};
+use super::whereabouts::{is_local, without_tls};
 use crate::args::DoctorArgs;
 use crate::exit::Failure;
 use crate::payload;
@@ -77,6 +77,8 @@ pub(super) struct Patient {
     /// Nobody else suffers with it.
     pub(super) may_be_harmed: bool,
     serves_side_by_side: OnceLock<bool>,
+    /// The shortest answer to a request that is the same each time.
+    reply_bytes: usize,
     /// It has answered nothing while it was calibrated.
     is_silent: bool,
     stopper: Stopper,
@@ -114,6 +116,7 @@ impl Patient {
                 || args.exec.is_some()
                 || is_local(&args.connection.endpoint),
             serves_side_by_side: OnceLock::new(),
+            reply_bytes: 0,
             is_silent: false,
             stopper: stopper.clone(),
         };
@@ -169,6 +172,10 @@ impl Patient {
                 }
             };
             took.push(deadline::now().saturating_duration_since(began));
+            self.reply_bytes = match number {
+                0 => reply.len(),
+                _ => self.reply_bytes.min(reply.len()),
+            };
             tells_time |= reply.iter().any(u8::is_ascii_digit);
         }
         if tells_time && self.exchange.is_exact() {
@@ -318,6 +325,11 @@ impl Patient {
         empty.map_err(|_| Finding::skipped("there is no empty message in this framing"))
     }
 
+    /// How many bytes of message the answer to a request has, at the least, as far as is known.
+    pub(super) fn reply_bytes(&self, request: &Request) -> usize {
+        if self.is_echo() { request.reply_bytes_min() } else { self.reply_bytes }
+    }
+
     /// Whether it sends every message back.
     pub(super) fn is_echo(&self) -> bool {
         matches!(self.exchange, Exchange::Echo)
@@ -452,40 +464,4 @@ impl Patient {
 
 fn failed(failure: &Failure) -> Finding {
     Finding::skipped(failure.to_string())
-}
-
-/// What TLS is spoken over there, if it is.
-pub(super) fn without_tls(endpoint: Endpoint) -> Endpoint {
-    match endpoint {
-        Endpoint::Tls { host, port } => Endpoint::Tcp { host, port },
-        other => other,
-    }
-}
-
-/// Whether it can be reached from this machine alone, as far as its name says.
-fn is_local(endpoint: &Endpoint) -> bool {
-    match endpoint {
-        Endpoint::Tcp { host, .. } | Endpoint::Tls { host, .. } => {
-            let is_loopback = |address: IpAddr| address.is_loopback();
-            host == "localhost" || host.is_empty() || host.parse().is_ok_and(is_loopback)
-        }
-        _ => true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_is_of_this_machine_alone() {
-        let is_local = |endpoint: &str| is_local(&endpoint.parse().expect("an endpoint"));
-        for local in [":7000", "localhost:7", "127.0.0.1:7", "127.9.9.9:7", "tls://[::1]:7"] {
-            assert!(is_local(local), "{local}");
-        }
-        assert!(is_local("unix:/run/it") && is_local("exec:cat"));
-        for other in ["10.0.0.1:7", "[::2]:7", "example.org:7", "localhost.example.org:7"] {
-            assert!(!is_local(other), "{other}");
-        }
-    }
 }

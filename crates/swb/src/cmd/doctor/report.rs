@@ -17,6 +17,8 @@ use crate::json::Object;
 use crate::printer::Printer;
 use crate::units;
 
+/// What a run is that comes to no answer at all.
+const NOTHING: &str = "nothing was asked: each probe was skipped, or is inconclusive";
 /// A terminal that is narrower has its lines wrapped by itself.
 const COLUMNS_MIN: usize = 40;
 /// Where what is told of a failure begins in a line.
@@ -170,8 +172,9 @@ impl<'a> Report<'a> {
             let all = units::count(self.results.len() as u64, "probe");
             format!("interrupted: {count} of {all} not asked")
         });
+        let nothing = (self.exit() == Exit::Usage).then_some(NOTHING);
         // First, so that it is there whatever becomes of stdout.
-        self.write_junit(not_asked.as_deref())?;
+        self.write_junit(not_asked.as_deref().or(nothing))?;
         for result in self.results[self.told..].iter().flatten() {
             // To a person those are told in one line.
             if self.json || result.runs > 0 {
@@ -262,11 +265,10 @@ fn as_json(result: &Result) -> String {
 pub(super) fn as_text(result: &Result, columns: Option<usize>) -> String {
     let Result { probe, runs, bad, worst, .. } = result;
     let head = format!("{:<4}{:<24}{}", probe.id, probe.name, result.verdict().word());
-    let line = |text: &str| wrapped(text, columns) + "\n";
     match worst {
-        None => line(&head),
+        None => as_lines(head, &[], columns),
         Some(Finding { verdict: Verdict::Skipped | Verdict::Inconclusive, came, .. }) => {
-            line(&format!("{head}: {came}"))
+            as_lines(format!("{head}: {came}"), &[], columns)
         }
         Some(Finding { sent, came, .. }) => {
             let count = units::count(*runs as u64, "run");
@@ -278,12 +280,17 @@ pub(super) fn as_text(result: &Result, columns: Option<usize>) -> String {
                 ("bug", result.cause().bug),
                 ("cure", result.cause().cure),
             ];
-            let told = told.iter().filter(|(_, what)| !what.is_empty());
-            told.fold(line(&head), |text, (name, what)| {
-                text + &line(&format!("      {name:<6} {what}"))
-            })
+            as_lines(head, &told, columns)
         }
     }
+}
+
+/// A line, and one below it for each thing that there is to say.
+fn as_lines(head: String, told: &[(&str, &str)], columns: Option<usize>) -> String {
+    let told = told.iter().filter(|(_, what)| !what.is_empty());
+    let lines = told.map(|(name, what)| format!("      {name:<6} {what}"));
+    let all = std::iter::once(head).chain(lines);
+    all.map(|line| wrapped(&line, columns) + "\n").collect()
 }
 
 /// With a line end in place of blanks, so that each line has so many columns; what goes on begins
@@ -336,11 +343,13 @@ pub(super) fn list(
                 .boolean("intrusive", probe.intrusive)
                 .line(),
             false => {
-                let Probe { id, name, sends, right, bug, cure, .. } = probe;
-                format!(
-                    "{id:<4}{name}\n      sends  {sends}\n      right  {right}\n      bug    \
-                     {bug}\n      cure   {cure}\n"
-                )
+                let told = [
+                    ("sends", probe.sends),
+                    ("right", probe.right),
+                    ("bug", probe.bug),
+                    ("cure", probe.cure),
+                ];
+                as_lines(format!("{:<4}{}", probe.id, probe.name), &told, columns())
             }
         };
         printer.data(text.as_bytes())?;

@@ -25,7 +25,7 @@ fn ask(patient: &Patient) -> Asked {
     let before = patient.memory_bytes();
     let mut flood = Flood::open(patient)?;
     let due = flood.due_bytes(HELD_BYTES);
-    let stopped = flood.send(due, patient.times.patience)?;
+    let stopped = flood.send_surely(due, patient.times.patience)?;
     // What its processes take is more than what they hold, and with some it is garbage for a while.
     let grown =
         patient.memory_bytes().zip(before).map_or(0, |(now, then)| now.saturating_sub(then));

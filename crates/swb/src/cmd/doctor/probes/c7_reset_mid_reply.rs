@@ -31,7 +31,7 @@ fn ask(patient: &Patient) -> Asked {
     let requests = patient.some_requests((REQUESTS_BYTES / request_bytes).clamp(1, REQUESTS))?;
     let bytes: Vec<u8> = requests.iter().flat_map(|request| request.bytes.clone()).collect();
     // More or less: what they are framed with is not counted.
-    let due = requests.iter().map(|request| request.reply_bytes_min() as u64).sum();
+    let due = requests.iter().map(|request| patient.reply_bytes(request) as u64).sum();
     for ends in [false, true] {
         let mut resets = 0;
         for _ in 0..RESETS_MAX {

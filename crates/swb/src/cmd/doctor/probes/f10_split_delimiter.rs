@@ -6,6 +6,10 @@ use super::super::exchange::Request;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
 
+/// Pauses between two pieces, in so many times the usual one: here one place is all there is, and a
+/// busy server reads both pieces at once.
+const PAUSES: [u32; 3] = [1, 2, 4];
+
 pub(super) static PROBE: Probe = Probe {
     id: "F10",
     name: "split delimiter",
@@ -22,15 +26,19 @@ fn ask(patient: &Patient) -> Asked {
     let requests = patient.some_requests(2)?;
     let long_end = |request| with_long_end(patient, request);
     let whole = requests.iter().map(long_end).collect::<Result<Vec<_>, _>>()?;
-    for back in 1..whole[0].len() - requests[0].body.end {
+    let places = 1..whole[0].len() - requests[0].body.end;
+    for (back, times) in places.flat_map(|back| PAUSES.map(|times| (back, times))) {
+        let gap = patient.times.gap * times;
         let mut link = patient.link()?;
         // A line that is not there would be answered before the second one.
         for (request, bytes) in requests.iter().zip(&whole) {
             let (head, rest) = bytes.split_at(bytes.len() - back);
-            link.give_pieces(&[head, rest])?;
+            link.give(head)?;
+            link.pause(gap)?;
+            link.give(rest)?;
             link.hear_answer(request)?;
             // What ended the line is not to be there by itself when the next one comes.
-            link.pause(patient.times.gap)?;
+            link.pause(gap)?;
         }
     }
     Ok(())

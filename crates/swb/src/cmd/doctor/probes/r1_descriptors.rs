@@ -13,6 +13,9 @@ use super::super::usage::Process;
 /// Descriptors that the server is left beyond those it has now, and connections that want one.
 const SPARE: u64 = 64;
 const CONNECTIONS: usize = 96;
+/// It is full when its descriptors have been as many for so long, or it has had time enough.
+const FULL: Duration = Duration::from_millis(500);
+const FULL_MAX: Duration = Duration::from_secs(5);
 /// For so long it is watched.
 const WATCH: Duration = Duration::from_secs(1);
 /// How long it may take until it serves again.
@@ -62,7 +65,7 @@ fn ask_limited(patient: &Patient, child: &Child) -> Asked {
         let Ok(link) = patient.bare_connection() else { break };
         crowd.push(link);
     }
-    before.pause(patient.times.gap)?;
+    await_fullness(child);
     let used = child.spins(WATCH);
     let served = before.exchange(&patient.some_requests(2)?[1]);
     let connections = crowd.len();
@@ -77,6 +80,20 @@ fn ask_limited(patient: &Patient, child: &Child) -> Asked {
     recovers(patient).map_err(|found| {
         found.and(&format!("that was a new client, {RECOVERY:?} after all others had gone"))
     })
+}
+
+/// Waits until it accepts no more, as its descriptors tell: on a busy machine that takes a while.
+fn await_fullness(child: &Child) {
+    let (mut descriptors, mut since) = (0, deadline::now());
+    child.usage_when(
+        |now| {
+            if now.descriptors != descriptors {
+                (descriptors, since) = (now.descriptors, deadline::now());
+            }
+            deadline::now().saturating_duration_since(since) >= FULL
+        },
+        FULL_MAX,
+    );
 }
 
 fn recovers(patient: &Patient) -> Asked {
