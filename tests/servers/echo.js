@@ -4,7 +4,7 @@ const readline = require('node:readline');
 
 const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     socket.on('error', () => socket.destroy());
-    const lines = readline.createInterface({ input: socket });
+    const lines = readline.createInterface({ input: socket, crlfDelay: Infinity });
     // The interface tells the errors of its input once more; without this the process dies of one.
     lines.on('error', () => {});
     lines.on('line', (line) => socket.write(`${line}\n`));

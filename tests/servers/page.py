@@ -19,13 +19,14 @@ def write(rows, kept):
     sections = []
     table = ["| server | version | asked with | ok | weak | failed | inconclusive | skipped |",
              "|---|---|---|--:|--:|--:|--:|--:|"]
-    dates = []
+    dates, left_out = [], []
     for row in rows:
         doubts = kept.unsteady(row)
         if not doubts:
             doubts = ask.unlike(row, kept.rows[row.name]["probes"])
         wrong += doubts
         if doubts:
+            left_out.append(row.title)
             continue
         found = kept.rows[row.name]
         dates += [run["date"] for run in found["runs"]]
@@ -35,6 +36,7 @@ def write(rows, kept):
         return wrong
     text = HEAD.read_text().replace("{table}", "\n".join(table))
     text = text.replace("{conditions}", conditions(dates))
+    text = text.replace("{left_out}", "; ".join(left_out) or "none")
     PAGE.write_text(text.rstrip() + "\n\n" + "\n".join(sections))
     return wrong
 

@@ -44,7 +44,7 @@ const FAULTS: [&str; 40] = [
     "delimiter-inject",
     "drop",
     "dup(2)",
-    "reorder(3, within=99999h)",
+    "reorder(3, within=8760h)",
     "inject(\"FILE\")",
     "replace(\"FILE\")",
     "refuse",

@@ -63,15 +63,16 @@ pub(super) fn of_queued_replies(came: &Heard) -> Cause {
             bug: "the conversation is ended while replies are queued, and they are dropped",
             cure: "write what is queued before you close, within a deadline",
         },
-        Heard::Silence(..) => Cause {
+        Heard::Silence(_, 0) => Cause {
             bug: "once a write has been refused (EAGAIN) the rest of the queue is never written, \
                   or reading never begins again",
             cure: "wait until the socket is writable, write on; when the queue is short, read on: \
                    first what is in the buffer already",
         },
-        Heard::Message(_) | Heard::Unframed(..) => Cause {
+        // In the middle of a reply it stops, or goes on with another one.
+        Heard::Silence(..) | Heard::Message(_) | Heard::Unframed(..) => Cause {
             bug: "send takes only a part when the socket's buffer is full: the rest is lost, or \
-                  is sent behind something else",
+                  comes too late",
             cure: "keep what send has not taken, and send it first; in a blocking server sendall",
         },
     }

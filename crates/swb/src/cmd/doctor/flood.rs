@@ -310,6 +310,11 @@ impl<'a> Flood<'a> {
         unread * self.reply_bytes() + replies_bytes + held_bytes
     }
 
+    /// So many bytes of replies there are to what was taken.
+    pub(super) fn due_to_taken_bytes(&self) -> u64 {
+        self.taken / self.request_bytes() * self.reply_bytes()
+    }
+
     fn request_bytes(&self) -> u64 {
         self.like.bytes.len().max(1) as u64
     }

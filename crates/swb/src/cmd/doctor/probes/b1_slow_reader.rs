@@ -26,11 +26,14 @@ fn ask(patient: &Patient) -> Asked {
     let mut flood = Flood::open(patient)?;
     let due = flood.due_bytes(HELD_BYTES);
     let stopped = flood.send_surely(due, patient.times.patience)?;
-    // What its processes take is more than what they hold, and with some it is garbage for a while.
+    // What its processes take is more than what they hold, and with some it is garbage for a while:
+    // replies are no more of it than there are to what was taken.
     let grown =
         patient.memory_bytes().zip(before).map_or(0, |(now, then)| now.saturating_sub(then));
+    let due = flood.due_to_taken_bytes();
+    let grows = |bytes: u64| grown >= bytes && due >= bytes;
     if matches!(stopped, Stopped::Stuck | Stopped::Ended(_)) {
-        return match grown >= HELD_BYTES {
+        return match grows(HELD_BYTES) {
             true => Err(flood.link.failed(format_args!(
                 "it stopped, but not before its memory had grown by {}",
                 units::rounded(grown)
@@ -52,7 +55,7 @@ fn ask(patient: &Patient) -> Asked {
         });
     }
     match stopped {
-        Stopped::Slow if grown >= HELD_BYTES / 2 => Err(flood.link.failed(format_args!(
+        Stopped::Slow if grows(HELD_BYTES / 2) => Err(flood.link.failed(format_args!(
             "it took {flood}, slowly, and its memory grew by {} while nothing was read",
             units::rounded(grown)
         ))),

@@ -25,8 +25,9 @@ const PACE: Duration = Duration::from_micros(1);
 const RATIO_MAX: u32 = 8;
 /// A reply that comes this soon after the last byte is soon enough, and a hiccup is no finding.
 const SOON: Duration = Duration::from_millis(25);
-/// How often the longer one has to be slow.
-const LOOKS: usize = 2;
+/// How often the longer one has to be slow, beside a shorter one of the same moment: what else the
+/// machine does makes now this and now that one slower.
+const LOOKS: usize = 4;
 /// What is not seen within so long is not waited for.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -69,27 +70,23 @@ fn octets(patient: &Patient) -> Asked {
 
 fn grows(patient: &Patient, long: usize) -> Asked {
     let short = long / TIMES;
-    let Some(of_short) = paced(patient, short)? else {
-        return Err(Finding::inconclusive(format!(
-            "one byte a segment is right; a message of {short} bytes is refused, so times cannot \
-             be compared"
-        )));
-    };
-    // What else the machine does makes each of them slower, and none faster.
-    let of_short = of_short.or_less(paced(patient, short)?);
-    let mut of_long = None;
+    let mut seen = String::new();
     for _ in 0..LOOKS {
+        let Some(of_short) = paced(patient, short)? else {
+            return Err(Finding::inconclusive(format!(
+                "one byte a segment is right; a message of {short} bytes is refused, so times \
+                 cannot be compared"
+            )));
+        };
         // It may have a limit between the two.
-        let Some(again) = paced(patient, long)? else { return Ok(()) };
-        let least = again.or_less(of_long);
-        if !least.is_slow(&of_short) {
+        let Some(of_long) = paced(patient, long)? else { return Ok(()) };
+        if !of_long.is_slow(&of_short) {
             return Ok(());
         }
-        of_long = Some(least);
+        seen = format!("{of_short}; {of_long}");
     }
     let sent = format!("{short} bytes, and {long} bytes, {PIECE_BYTES} a segment");
-    let came = of_long.map_or_else(String::new, |of_long| format!("{of_short}; {of_long}"));
-    Err(Finding { sent, ..Finding::failed(came) })
+    Err(Finding { sent, ..Finding::failed(seen) })
 }
 
 /// How long a message took.
@@ -101,13 +98,6 @@ struct Took {
 }
 
 impl Took {
-    /// The lesser times of both.
-    fn or_less(self, other: Option<Took>) -> Took {
-        let Some(other) = other else { return self };
-        let (all, after) = (self.all.min(other.all), self.after.min(other.after));
-        Took { all, after, ..self }
-    }
-
     /// More than what is linear takes, beside a shorter one.
     fn is_slow(&self, short: &Took) -> bool {
         let is_slow = |long: Duration, short: Duration| long > short.max(SOON) * RATIO_MAX;
