@@ -10,11 +10,12 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use switchboard::transport::{Facts, Interest, Pipe, Transport, Wait, Woken, wait_on};
 use switchboard::{Endpoint, Liveness};
@@ -23,11 +24,13 @@ use switchboard::{Endpoint, Liveness};
 pub(crate) struct Tls {
     socket: Py<PyAny>,
     bare: Arc<dyn Transport>,
-    /// What the last read, and the last write, has to wait for instead.
+    /// What the last read, or the last write, has to wait for instead.
     read_waits_to_write: AtomicBool,
     write_waits_to_read: AtomicBool,
-    /// This side is done sending, and has not said so yet.
-    finishing: AtomicBool,
+    /// Decrypted before this side said goodbye, and not read yet.
+    held: Mutex<VecDeque<u8>>,
+    /// What is still to be sent of that.
+    goodbye: Mutex<Vec<u8>>,
     finished: AtomicBool,
     /// Both sides have said goodbye: what comes now is of no TLS.
     over: AtomicBool,
@@ -60,27 +63,31 @@ impl Tls {
             bare,
             read_waits_to_write: AtomicBool::new(false),
             write_waits_to_read: AtomicBool::new(false),
-            finishing: AtomicBool::new(false),
+            held: Mutex::default(),
+            goodbye: Mutex::default(),
             finished: AtomicBool::new(false),
             over: AtomicBool::new(false),
         })
     }
 
-    /// Says `close_notify`. Python then wants to hear the peer's too; that one is left to the reads.
+    /// Has `close_notify` written down, to be sent by [`flush`](Transport::flush).
     fn say_goodbye(&self) -> io::Result<()> {
-        Python::attach(|py| match self.socket.bind(py).call_method0("unwrap") {
-            Ok(_) => {
-                self.over.store(true, Ordering::Release);
-                Ok(())
-            }
-            Err(error) if is(py, &error, &WANT_WRITE, "SSLWantWriteError") => {
-                Err(ErrorKind::WouldBlock.into())
-            }
-            // Ours is out: the peer has more to say before its own, or has said it all.
-            Err(error) if is(py, &error, &FAILED, "SSLError") => Ok(()),
-            Err(error) => Err(of_python(py, &error)),
-        })
+        let said = Python::attach(|py| {
+            let module = py.import("switchboard._tls")?;
+            let said = module.call_method1("goodbye", (self.socket.bind(py),))?;
+            said.extract::<(Vec<u8>, Vec<u8>, bool)>()
+        });
+        let (held, goodbye, is_over) =
+            said.map_err(|error| Python::attach(|py| of_python(py, &error)))?;
+        lock(&self.held).extend(held);
+        *lock(&self.goodbye) = goodbye;
+        self.over.store(is_over, Ordering::Release);
+        Ok(())
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether an exception is of a class of the module `ssl`.
@@ -105,8 +112,9 @@ fn of_python(py: Python<'_>, error: &PyErr) -> io::Error {
 
 impl Transport for Tls {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.over.load(Ordering::Acquire) || buffer.is_empty() {
-            return Ok(0);
+        let held = io::Read::read(&mut *lock(&self.held), buffer)?;
+        if held > 0 || self.over.load(Ordering::Acquire) || buffer.is_empty() {
+            return Ok(held);
         }
         self.read_waits_to_write.store(false, Ordering::Relaxed);
         Python::attach(|py| {
@@ -157,24 +165,22 @@ impl Transport for Tls {
     }
 
     fn finish(&self) -> io::Result<()> {
-        if self.finished.swap(true, Ordering::AcqRel) {
-            return Ok(());
+        if !self.finished.swap(true, Ordering::AcqRel) {
+            self.say_goodbye()?;
         }
-        self.finishing.store(true, Ordering::Release);
         self.flush().map(drop)
     }
 
     fn flush(&self) -> io::Result<bool> {
-        if !self.finishing.load(Ordering::Acquire) {
-            return Ok(true);
-        }
-        match self.say_goodbye() {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
-            said => {
-                self.finishing.store(false, Ordering::Release);
-                said.map(|()| true)
+        let mut goodbye = lock(&self.goodbye);
+        while !goodbye.is_empty() {
+            match self.bare.write(&goodbye) {
+                Ok(sent) => drop(goodbye.drain(..sent)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
             }
         }
+        Ok(true)
     }
 
     fn reset(&self) -> io::Result<()> {
@@ -201,16 +207,19 @@ impl Transport for Tls {
             read: wanted.read && !reads_by_writing || wanted.write && writes_by_reading,
             write: wanted.write && !writes_by_reading
                 || wanted.read && reads_by_writing
-                || self.finishing.load(Ordering::Acquire),
+                || !lock(&self.goodbye).is_empty(),
         }
     }
 
     fn holds_input(&self) -> bool {
-        !self.over.load(Ordering::Acquire)
-            && Python::attach(|py| {
-                let pending = self.socket.bind(py).call_method0("pending");
-                pending.and_then(|pending| pending.extract::<usize>()).is_ok_and(|held| held > 0)
-            })
+        !lock(&self.held).is_empty()
+            || !self.over.load(Ordering::Acquire)
+                && Python::attach(|py| {
+                    let pending = self.socket.bind(py).call_method0("pending");
+                    pending
+                        .and_then(|pending| pending.extract::<usize>())
+                        .is_ok_and(|held| held > 0)
+                })
     }
 
     fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {

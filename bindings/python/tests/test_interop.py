@@ -13,6 +13,7 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import pytest
 
@@ -73,8 +74,11 @@ def test_asyncio_streams_serve() -> None:
         check(port, "u32be")
 
 
-@pytest.mark.parametrize("dispatch", ["threads", "events"])
-def test_asyncio_streams_ask(dispatch: str) -> None:
+DISPATCHES: list[Literal["threads", "events"]] = ["threads", "events"]
+
+
+@pytest.mark.parametrize("dispatch", DISPATCHES)
+def test_asyncio_streams_ask(dispatch: Literal["threads", "events"]) -> None:
     async def ask(port: int) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for message in (b"one", b"two", b""):
@@ -84,7 +88,7 @@ def test_asyncio_streams_ask(dispatch: str) -> None:
         writer.close()
         await writer.wait_closed()
 
-    with sb.start("127.0.0.1:0", bytes.upper, "lines", dispatch=dispatch) as server:  # type: ignore[arg-type]
+    with sb.start("127.0.0.1:0", bytes.upper, "lines", dispatch=dispatch) as server:
         asyncio.run(ask(int(server.endpoints[0].rpartition(":")[2])))
 
 

@@ -16,7 +16,11 @@ from helpers import PATIENCE, in_thread, two
 
 def test_a_fresh_interpreter_forks_for_a_program_with_threads() -> None:
     go = threading.Event()
-    with in_thread(lambda: bool(go.wait(PATIENCE)) and None):
+
+    def wait() -> None:
+        assert go.wait(PATIENCE)
+
+    with in_thread(wait):
         server = sb.start(
             "127.0.0.1:0", handlers.who, "lines", dispatch="processes", start_method="spawn"
         )

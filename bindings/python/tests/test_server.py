@@ -20,7 +20,7 @@ EVERY: list[Dispatch] = ["threads", "processes", "events"]
 WAITING: list[Dispatch] = ["threads", "processes"]
 
 
-def connect(server: sb.Running, framing: str = "lines") -> sb.Conversation:
+def connect(server: sb.Running | sb.Spawned, framing: str = "lines") -> sb.Conversation:
     return sb.connect(server.endpoints[0], framing, timeout=PATIENCE)
 
 
@@ -82,7 +82,7 @@ def test_what_a_handler_is_given_can_be_said() -> None:
     def said(x: Any) -> None:
         x.send(b"hello")
 
-    def served(handler: Any, per: Any = None) -> sb.Running:
+    def served(handler: Any, per: Any = None) -> sb.Running | sb.Spawned:
         return sb.start("127.0.0.1:0", handler, "lines", per=per)
 
     for server in (served(annotated), served(said, "conversation")):

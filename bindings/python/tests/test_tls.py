@@ -124,3 +124,18 @@ def test_timeouts(pair: Pair) -> None:
         b.recv()
     a.send(b"late")
     assert b.recv() == b"late"
+
+
+@pytest.mark.parametrize("reads_first", [False, True])
+def test_a_half_close_loses_nothing_that_is_on_its_way(pair: Pair, reads_first: bool) -> None:
+    a, b = wrapped(pair)
+    sent = [b"x" * 20_000, b"y" * 5, b"z" * 30_000]
+    b.send_many(sent)
+    if reads_first:
+        # The rest of it is decrypted already.
+        assert a.recv() == sent.pop(0)
+    a.finish()
+    assert b.recv() is None
+    b.send(b"the last one")
+    b.finish()
+    assert list(a) == [*sent, b"the last one"]

@@ -25,8 +25,8 @@ use std::time::Duration;
 /// A conversation that several threads use at a time; all methods take `&self`.
 ///
 /// Of those that receive one waits for the peer, and the others for it; so with those that send.
-/// While they do that a [hook for interrupts](Conversation::set_on_interrupt) is asked now and then,
-/// whether a signal came or not.
+/// While they do that a [hook for interrupts](Conversation::set_on_interrupt) is asked now and
+/// then, whether a signal came or not.
 ///
 /// A message is received in two steps, of which only the first one waits:
 /// [`receive`](Self::receive) until there is one, then [`look`](Self::look) and
