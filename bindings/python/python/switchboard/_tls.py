@@ -1,4 +1,4 @@
-"""What a socket of ``ssl`` cannot do by itself: say that it is done sending, and go on receiving."""
+"""What a socket of ``ssl`` cannot do by itself: to be done sending, and go on receiving."""
 
 from __future__ import annotations
 
