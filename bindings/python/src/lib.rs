@@ -17,6 +17,7 @@ mod interrupt;
 mod listener;
 mod select;
 mod server;
+mod session;
 mod tls;
 mod view;
 mod wrap;
@@ -36,6 +37,8 @@ mod _native {
     use crate::select::select_indices;
     #[pymodule_export]
     use crate::server::{Running, start_server};
+    #[pymodule_export]
+    use crate::session::{Session, parse_endpoint};
     #[pymodule_export]
     use crate::wrap::wrap;
 

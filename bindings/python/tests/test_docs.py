@@ -11,12 +11,13 @@ import switchboard
 import switchboard._native
 import switchboard._select
 import switchboard._serve
+import switchboard.aio
 
 
 def examples() -> list[doctest.DocTest]:
     finder = doctest.DocTestFinder(exclude_empty=True)
     found: list[doctest.DocTest] = []
-    for module in (switchboard, switchboard._serve, switchboard._select):
+    for module in (switchboard, switchboard._serve, switchboard._select, switchboard.aio):
         found += finder.find(module)
     # What is not written in Python is not found from its module.
     parser = doctest.DocTestParser()
@@ -42,8 +43,9 @@ def test_the_readme() -> None:
 
 
 def test_everything_public_is_explained() -> None:
-    for name in switchboard.__all__:
-        value = getattr(switchboard, name)
+    named = [(switchboard, name) for name in switchboard.__all__]
+    for module, name in [*named, *((switchboard.aio, name) for name in switchboard.aio.__all__)]:
+        value = getattr(module, name)
         assert value.__doc__, name
         for member, inner in vars(value).items() if isinstance(value, type) else ():
             if callable(inner) and not member.startswith("_"):

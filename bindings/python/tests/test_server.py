@@ -97,7 +97,7 @@ def test_what_a_handler_is_given_can_be_said() -> None:
     async def coroutine(message: bytes) -> bytes:
         return message
 
-    with pytest.raises(TypeError, match="not an async def"):
+    with pytest.raises(TypeError, match="an async def"):
         sb.start("127.0.0.1:0", coroutine, "lines")  # type: ignore[arg-type]
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import inspect
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from switchboard import _native
+from switchboard._handlers import wants
 from switchboard._native import Conversation, Running
 from switchboard._spawn import Spawned
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from switchboard._native import _Dispatch, _Per, _StartMethod
 
 _Handler = Callable[[bytes], bytes | None] | Callable[[Conversation], object]
+_AsyncHandler = Callable[[Any], Coroutine[Any, Any, Any]]
 
 
 #: Servers that may still serve, and of which process they are.
@@ -63,8 +66,8 @@ def start(
     if not callable(handler):
         raise TypeError(f"a handler is a function, not {type(handler).__name__}")
     if inspect.iscoroutinefunction(handler):
-        raise TypeError("a handler is a plain function here, and not an async def")
-    arguments = (endpoint, handler, framing, per or _per(handler), dispatch, timeout, max)
+        raise TypeError("an async def is started by switchboard.aio.start, or served by serve")
+    arguments = (endpoint, handler, framing, per or wants(handler), dispatch, timeout, max)
     if start_method == "fork":
         running = _native.start_server(*arguments)
         _running[running] = os.getpid()
@@ -79,7 +82,7 @@ def start(
 
 def serve(
     endpoint: str,
-    handler: _Handler,
+    handler: _Handler | _AsyncHandler,
     framing: str,
     *,
     dispatch: _Dispatch = "threads",
@@ -90,11 +93,18 @@ def serve(
 ) -> None:
     """Serves until Ctrl-C: what is there is still answered then, and ``KeyboardInterrupt`` raised.
 
-    The arguments are those of ``start``.
+    The arguments are those of ``start``. A handler that is an ``async def`` is served on a loop of
+    asyncio, by ``switchboard.aio.serve``; there is nothing to dispatch then.
     """
+    if inspect.iscoroutinefunction(handler):
+        from switchboard import aio
+
+        served = aio.serve(endpoint, cast(Any, handler), framing, per=per, timeout=timeout, max=max)
+        asyncio.run(served)
+        return
     with start(
         endpoint,
-        handler,
+        cast(_Handler, handler),
         framing,
         dispatch=dispatch,
         per=per,
@@ -103,19 +113,3 @@ def serve(
         max=max,
     ) as running:
         running.join()
-
-
-def _per(handler: _Handler) -> _Per:
-    """What a handler wants, by what its first parameter says."""
-    try:
-        parameters: list[Any] = list(inspect.signature(handler).parameters.values())
-    except (TypeError, ValueError):
-        return "message"  # A function that Python cannot look into, as bytes.upper.
-    if not parameters:
-        return "message"
-    annotation = parameters[0].annotation
-    if annotation is not inspect.Parameter.empty:
-        name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
-        is_conversation = name.strip("'\"").rpartition(".")[2] == "Conversation"
-        return "conversation" if is_conversation else "message"
-    return "conversation" if parameters[0].name in ("c", "conv", "conversation") else "message"

@@ -412,7 +412,7 @@ impl Inbound {
     }
 
     /// After a deadline has been told: the clock of the message at hand begins anew.
-    pub(crate) fn restart_clock(&mut self) {
+    pub fn restart_clock(&mut self) {
         self.waiting = None;
     }
 

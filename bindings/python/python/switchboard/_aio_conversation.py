@@ -1,0 +1,175 @@
+"""A framed connection on a loop of asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from switchboard._aio_link import Link, endpoint
+from switchboard._errors import Misused, Reset
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+#: How long closing waits for the peer's end, in seconds.
+LINGER = 2.0
+
+
+class Conversation:
+    """Sends and receives whole messages; made by ``connect`` and by a server.
+
+    A call that is cancelled, or times out, loses nothing that came.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._session = link.session
+        self._finished = False
+        self._closed = False
+
+    async def send(self, message: Buffer) -> None:
+        """Sends a message, and waits while the peer has more than enough to take."""
+        self._may_send()
+        self._session.queue(message)
+        self._link.write()
+        await self._link.drained()
+
+    async def send_many(self, messages: Iterable[Buffer]) -> None:
+        """Sends several messages at once."""
+        self._may_send()
+        try:
+            for message in messages:
+                self._session.queue(message)
+        finally:
+            # What is right is sent; what is wrong is told.
+            self._link.write()
+        await self._link.drained()
+
+    async def recv(self) -> bytes | None:
+        """The next message, waiting for it. ``None`` is the end, between two messages."""
+        messages = await self.recv_many(1)
+        return messages[0] if messages else None
+
+    async def recv_many(self, max: int | None = None) -> list[bytes]:
+        """The messages that are there, at most ``max``, waiting for the first. None: the end."""
+        limit = sys.maxsize if max is None else max
+        while limit > 0:
+            self._is_open()
+            if messages := self._session.take(limit):
+                return messages
+            if self._session.ending == "finished":
+                break
+            await self._link.more()
+        return []
+
+    async def request(self, message: Buffer) -> bytes:
+        """Sends a message and receives the next one."""
+        await self.send(message)
+        reply = await self.recv()
+        if reply is None:
+            raise self._session.no_reply()
+        return reply
+
+    async def finish(self) -> None:
+        """Says that this side is done sending, and goes on receiving."""
+        self._is_open()
+        if not self._finished:
+            await self._link.drained()
+            self._finished = True
+            if self._link.transport.can_write_eof():
+                try:
+                    self._link.transport.write_eof()
+                except OSError as error:
+                    raise Reset(f"cannot finish sending: {error.strerror}") from error
+
+    async def close(self) -> None:
+        """Ends the conversation so that the peer loses nothing."""
+        if self._closed:
+            return
+        try:
+            await self.finish()
+            await self._linger()
+        finally:
+            self._closed = True
+            self._link.transport.close()
+        await self._link.gone()
+
+    async def _linger(self) -> None:
+        """Reads until the peer's end and throws it away, for a short time."""
+        try:
+            async with asyncio.timeout(LINGER):
+                # A connection that is closed with something unread is reset.
+                while self._link.transport.can_write_eof():
+                    if not self._session.take(sys.maxsize):
+                        if self._session.ending is not None:
+                            break
+                        await self._link.more()
+        except (TimeoutError, OSError, EOFError, ValueError):
+            pass  # Whoever closes has heard all that he wanted to.
+
+    def abort(self) -> None:
+        """Breaks the conversation off."""
+        self._closed = True
+        self._link.transport.abort()
+
+    def set_framing(self, framing: str, *, max: int | None = None) -> None:
+        """Switches to another framing, both ways, from the next message on."""
+        self._session.set_framing(framing, max)
+
+    @property
+    def remote(self) -> str | None:
+        """The peer's endpoint, when it has one that says something."""
+        return endpoint(self._link.transport.get_extra_info("peername"))
+
+    @property
+    def local(self) -> str | None:
+        """This side's endpoint."""
+        return endpoint(self._link.transport.get_extra_info("sockname"))
+
+    @property
+    def ending(self) -> str | None:
+        """How receiving has ended, once it has."""
+        return self._session.ending
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        messages = await self.recv_many(1)
+        if not messages:
+            raise StopAsyncIteration
+        return messages[0]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            await self.close()
+        else:
+            # Whoever leaves with an exception does not wait for the peer.
+            self._closed = True
+            self._link.transport.close()
+
+    def __repr__(self) -> str:
+        state = ", closed" if self._closed else f" with {self.remote or 'the peer'}"
+        return f"<switchboard.aio.Conversation{state}>"
+
+    def _is_open(self) -> None:
+        if self._closed:
+            raise Misused("the conversation is closed")
+
+    def _may_send(self) -> None:
+        self._is_open()
+        if self._finished:
+            raise Misused("sending is finished, nothing more can be sent")
+        if self._link.transport.is_closing():
+            raise Reset("cannot send: the connection is broken")

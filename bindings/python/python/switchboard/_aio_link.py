@@ -1,0 +1,140 @@
+"""A session on a loop of asyncio: the protocol that is called, and what waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+from typing import Any, cast
+
+from switchboard._native import Session
+
+#: Bytes that are read at a time, into one buffer that stays.
+READ_BYTES = 64 * 1024
+
+#: Bytes that are kept for who does not receive; then nothing more is read.
+UNREAD_BYTES_MAX = 256 * 1024
+
+
+class Link(asyncio.BufferedProtocol):
+    """Moves bytes between a transport and a session. It knows of no messages.
+
+    Invariant: what is there is told before what came of the stream; nothing is read for who has
+    more than enough to receive.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[str], Session],
+        connected: Callable[[Link], None] | None = None,
+    ) -> None:
+        self.transport: asyncio.Transport
+        self.session: Session
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._make = make
+        self._connected = connected
+        self._buffer = bytearray(READ_BYTES)
+        self._readers: set[asyncio.Future[None]] = set()
+        self._writers: set[asyncio.Future[None]] = set()
+        self._may_write = True
+        self._reads = True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Of loops other than asyncio's it is no instance of that class.
+        self.transport = cast(asyncio.Transport, transport)
+        self.session = self._make(endpoint(transport.get_extra_info("peername")) or "the peer")
+        if self._connected is not None:
+            self._connected(self)
+
+    def get_buffer(self, sizehint: int) -> bytearray:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.session.feed(self._buffer, nbytes)
+        if self.session.unread > UNREAD_BYTES_MAX and not self._readers:
+            self._reads = False
+            self.transport.pause_reading()
+        wake(self._readers)
+
+    def eof_received(self) -> bool:
+        self.session.end()
+        wake(self._readers)
+        # The other direction goes on, but where asyncio speaks TLS: it cannot.
+        return self.transport.get_extra_info("sslcontext") is None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # Without an end of its own: we have closed it, or it broke.
+        number = getattr(exc, "errno", None) or errno.ECONNRESET
+        self.session.lost(number)
+        self._may_write = True
+        wake(self._readers)
+        wake(self._writers)
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._may_write = False
+
+    def resume_writing(self) -> None:
+        self._may_write = True
+        wake(self._writers)
+
+    async def more(self) -> None:
+        """Waits until something has come, for as long as the session has patience."""
+        if not self._reads:
+            self._reads = True
+            self.transport.resume_reading()
+        await self._wait(
+            self._readers, self.session.patience(), "waiting for a message from"
+        )
+
+    def write(self) -> None:
+        """Hands on what the session has to send."""
+        if pending := self.session.transmit():
+            self.transport.write(pending)
+
+    async def drained(self) -> None:
+        """Waits until the peer takes more, if it has enough for now."""
+        while not self._may_write:
+            await self._wait(self._writers, self.session.stall, "waiting to send to")
+
+    async def gone(self) -> None:
+        """Waits until what was written is delivered and the connection closed."""
+        try:
+            async with asyncio.timeout(self.session.stall):
+                await asyncio.shield(self.closed)
+        except TimeoutError:
+            self.transport.abort()
+            raise self.session.timed_out("waiting to send to") from None
+
+    async def _wait(
+        self, waiting: set[asyncio.Future[None]], seconds: float | None, what: str
+    ) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting.add(future)
+        try:
+            async with asyncio.timeout(seconds):
+                await future
+        except TimeoutError:
+            raise self.session.timed_out(what) from None
+        finally:
+            waiting.discard(future)
+
+
+def wake(waiting: set[asyncio.Future[None]]) -> None:
+    """Wakes all who wait: each looks for itself."""
+    for future in waiting:
+        if not future.done():
+            future.set_result(None)
+
+
+def endpoint(address: Any) -> str | None:
+    """An address of asyncio as an endpoint."""
+    if isinstance(address, tuple):
+        host, port = address[:2]
+        return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+    if isinstance(address, bytes):
+        address = address.decode(errors="replace")
+    if not address:
+        return None
+    return f"unix:@{address[1:]}" if address.startswith("\0") else f"unix:{address}"

@@ -1,0 +1,173 @@
+"""Serving on a loop of asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from types import EllipsisType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from switchboard._aio_conversation import Conversation
+from switchboard._aio_link import Link, endpoint
+from switchboard._aio_opening import Opening
+from switchboard._errors import Misused, SwitchboardError
+from switchboard._handlers import wants
+from switchboard._native import Session, parse_endpoint
+
+if TYPE_CHECKING:
+    import ssl as tls
+
+    from switchboard._native import _Per
+
+Answer = bytes | None
+_Handler = Callable[[bytes], Answer | Awaitable[Answer]] | Callable[[Conversation], Awaitable[Any]]
+
+
+class Server:
+    """A server on a loop; as an async context manager it is stopped at the end."""
+
+    def __init__(self, handler: _Handler, per: _Per) -> None:
+        self._handler: Callable[[Any], Any] = handler
+        self._per = per
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server
+
+    @property
+    def endpoints(self) -> list[str]:
+        """Where it listens, with the port that was chosen for port 0."""
+        names = (endpoint(socket.getsockname()) for socket in self._server.sockets)
+        return [name for name in names if name]
+
+    async def stop(self, within: float | None = None) -> None:
+        """Accepts nothing more, and waits for the conversations that there are: for ``within``
+        seconds, then they are cancelled; without it they are at once."""
+        self._server.close()
+        if self._tasks and within:
+            await asyncio.wait(self._tasks, timeout=within)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._server.wait_closed()
+
+    async def serve_forever(self) -> None:
+        """Waits until it is cancelled."""
+        await self._server.serve_forever()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    def _connected(self, link: Link) -> None:
+        task = asyncio.get_running_loop().create_task(self._converse(Conversation(link)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _converse(self, conversation: Conversation) -> None:
+        try:
+            async with conversation:
+                if self._per == "conversation":
+                    await self._handler(conversation)
+                else:
+                    await self._answer(conversation)
+        except SwitchboardError as error:
+            # That the peer has gone is no mistake of the handler.
+            if error.ending is None:
+                self._told(error)
+        except Exception as error:
+            self._told(error)
+
+    async def _answer(self, conversation: Conversation) -> None:
+        while messages := await conversation.recv_many():
+            answers = []
+            try:
+                for message in messages:
+                    answer = self._handler(message)
+                    if inspect.isawaitable(answer):
+                        answer = await answer
+                    if answer is not None:
+                        answers.append(answer)
+            finally:
+                # What was answered before a fault is delivered.
+                await conversation.send_many(answers)
+
+    def _told(self, error: BaseException) -> None:
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": f"the handler {self._handler!r} raised", "exception": error}
+        )
+
+
+def start(
+    endpoint: str,
+    handler: _Handler,
+    framing: str,
+    *,
+    per: _Per | None = None,
+    timeout: float | None | EllipsisType = ...,
+    max: int | None = None,
+    ssl: tls.SSLContext | None = None,
+) -> Opening[Server]:
+    """Starts a server on the running loop: ``async with start(..) as server``, or ``await`` it.
+
+    A handler is a function of a message or an ``async def`` of one, whose answer is a message or
+    ``None`` for none; or an ``async def`` of a conversation. Which, is told as by
+    ``switchboard.start``. ``tls://`` endpoints need an ``ssl`` context.
+    """
+    return Opening(_start(endpoint, handler, framing, per, timeout, max, ssl))
+
+
+async def _start(
+    endpoint: str,
+    handler: _Handler,
+    framing: str,
+    per: _Per | None,
+    timeout: float | None | EllipsisType,
+    max: int | None,
+    ssl: tls.SSLContext | None,
+) -> Server:
+    if not callable(handler):
+        raise TypeError(f"a handler is a function, not {type(handler).__name__}")
+    kind, host, port = parse_endpoint(endpoint)
+    if kind == "tls" and ssl is None:
+        raise Misused(f"cannot listen on {endpoint}: give an ssl context with a certificate")
+    server = Server(handler, per or wants(handler))
+
+    def make(name: str) -> Session:
+        return Session(framing, "server", max, timeout, name)
+
+    make("")  # A framing that is none is told here.
+    loop = asyncio.get_running_loop()
+
+    def protocol() -> Link:
+        return Link(make, server._connected)
+
+    if kind == "unix":
+        server._server = await loop.create_unix_server(protocol, host, ssl=ssl)
+    else:
+        server._server = await loop.create_server(protocol, host or None, port, ssl=ssl)
+    return server
+
+
+async def serve(
+    endpoint: str,
+    handler: _Handler,
+    framing: str,
+    *,
+    per: _Per | None = None,
+    timeout: float | None | EllipsisType = ...,
+    max: int | None = None,
+    ssl: tls.SSLContext | None = None,
+) -> None:
+    """Serves until it is cancelled. The arguments are those of ``start``."""
+    async with start(
+        endpoint, handler, framing, per=per, timeout=timeout, max=max, ssl=ssl
+    ) as server:
+        await server.serve_forever()

@@ -1,0 +1,29 @@
+"""What a handler wants to be given, by what its first parameter says."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from switchboard._native import _Per
+
+#: What a conversation is called by who does not annotate.
+NAMES = ("c", "conv", "conversation")
+
+
+def wants(handler: Callable[[Any], Any]) -> _Per:
+    """A conversation for a parameter that is annotated as one or called so, else a message."""
+    try:
+        parameters: list[Any] = list(inspect.signature(handler).parameters.values())
+    except (TypeError, ValueError):
+        return "message"  # A function that Python cannot look into, as bytes.upper.
+    if not parameters:
+        return "message"
+    annotation = parameters[0].annotation
+    if annotation is not inspect.Parameter.empty:
+        name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+        is_conversation = name.strip("'\"").rpartition(".")[2] == "Conversation"
+        return "conversation" if is_conversation else "message"
+    return "conversation" if parameters[0].name in NAMES else "message"

@@ -1,0 +1,230 @@
+//! The class `Session`: one conversation without any input or output, for `switchboard.aio`.
+
+use crate::arguments::{self, Timeout};
+use crate::errors;
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use switchboard::frame::FrameError;
+use switchboard::session::{self, Event};
+use switchboard::{Ending, Error, Timeouts, deadline};
+
+/// The state of both directions of a conversation, which a loop drives: bytes in and out, messages
+/// in and out, and how long to wait.
+#[pyclass(frozen, module = "switchboard._native")]
+pub(crate) struct Session {
+    state: Mutex<State>,
+    timeouts: Timeouts,
+    /// Of the peer, for exceptions.
+    name: String,
+}
+
+struct State {
+    session: session::Session,
+    /// How many bytes more the message at hand needs, as far as is known.
+    need: usize,
+    /// The stream broke: told behind what came before it.
+    broken: Option<Error>,
+    ending: Option<Ending>,
+}
+
+#[pymethods]
+impl Session {
+    #[new]
+    #[pyo3(signature = (framing, role, max, timeout, name))]
+    fn new(
+        py: Python<'_>,
+        framing: &str,
+        role: &str,
+        max: Option<u64>,
+        timeout: Timeout,
+        name: String,
+    ) -> PyResult<Session> {
+        let protocol = arguments::protocol(py, framing, max)?;
+        let session = session::Session::new(&protocol, arguments::role(role)?);
+        let state = Mutex::new(State { session, need: 1, broken: None, ending: None });
+        Ok(Session { state, timeouts: timeout.all(), name })
+    }
+
+    /// The first so many bytes of a buffer have been received.
+    fn feed(&self, py: Python<'_>, buffer: &Bound<'_, PyAny>, bytes: usize) -> PyResult<()> {
+        let buffer: PyBuffer<u8> = PyBuffer::get(buffer)?;
+        let cells = buffer.as_slice(py).and_then(|cells| cells.get(..bytes));
+        let mut rest = cells.ok_or_else(|| PyTypeError::new_err("a buffer of bytes is needed"))?;
+        let mut state = self.state();
+        while !rest.is_empty() {
+            let need = state.need;
+            let space = state.session.receive_space(need);
+            let (now, later) = rest.split_at(rest.len().min(space.len()));
+            space.iter_mut().zip(now).for_each(|(byte, cell)| *byte = cell.get());
+            state.session.handle_received(now.len());
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// The peer has ended its stream.
+    fn end(&self) {
+        self.state().session.handle_end();
+    }
+
+    /// The stream broke, with a number of the system's: told behind the messages that are there.
+    fn lost(&self, number: i32) {
+        let error = Error::stream("cannot receive from", io::Error::from_raw_os_error(number));
+        self.state().broken.get_or_insert(error.at_endpoint(&self.name));
+    }
+
+    /// The messages that are there, at most `max`. An empty list: there are none yet, or
+    /// `finished`.
+    fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Bound<'py, PyList>> {
+        let messages = PyList::empty(py);
+        let mut appended = Ok(());
+        let mut state = self.state();
+        let polled = loop {
+            let polled = state.session.poll_messages(max, |message| {
+                if appended.is_ok() {
+                    appended = messages.append(PyBytes::new(py, message));
+                }
+            });
+            if !matches!(polled, Ok(Event::Discarded(_))) || !messages.is_empty() {
+                break polled;
+            }
+        };
+        appended?;
+        let failed = match polled {
+            _ if !messages.is_empty() => None,
+            Ok(Event::Finished) => {
+                state.ending.get_or_insert(Ending::Finished);
+                None
+            }
+            Ok(Event::Need(need)) => {
+                state.need = need.get();
+                state.broken.clone()
+            }
+            Ok(Event::Message | Event::Discarded(_)) => None,
+            Err(error) => Some(self.broken_frame(&state, error)),
+        };
+        if let Some(error) = &failed {
+            let ending = error.ending();
+            state.ending = state.ending.or(ending);
+        }
+        drop(state);
+        match failed {
+            Some(error) => Err(errors::exception(py, &error)),
+            None => Ok(messages),
+        }
+    }
+
+    /// Frames a message and puts it behind what is still to be sent.
+    fn queue(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        let message = arguments::message(message)?;
+        let queued = self.state().session.queue(message.as_bytes());
+        queued.map_err(|error| {
+            let error = Error::caller("cannot send to").with_source(error);
+            errors::exception(py, &error.at_endpoint(&self.name))
+        })
+    }
+
+    /// What is to be sent; it counts as sent from here on.
+    fn transmit<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let mut state = self.state();
+        let bytes = PyBytes::new(py, state.session.poll_transmit());
+        state.session.handle_sent(bytes.as_bytes().len());
+        bytes
+    }
+
+    /// Switches both directions to another framing, from the next message on.
+    #[pyo3(signature = (framing, max=None))]
+    fn set_framing(&self, py: Python<'_>, framing: &str, max: Option<u64>) -> PyResult<()> {
+        let protocol = arguments::protocol(py, framing, max)?;
+        self.state().session.set_protocol(&protocol);
+        Ok(())
+    }
+
+    /// How many seconds more the next message is waited for; `None` for ever.
+    fn patience(&self) -> Option<f64> {
+        let until = self.state().session.poll_deadline(&self.timeouts, deadline::now());
+        deadline::remaining(until).map(|left| left.as_secs_f64())
+    }
+
+    /// How many seconds a peer is waited for that takes nothing; `None` for ever.
+    #[getter]
+    fn stall(&self) -> Option<f64> {
+        self.timeouts.stall.map(|time| time.as_secs_f64())
+    }
+
+    /// The exception for a wait that took too long.
+    fn timed_out(&self, py: Python<'_>, what: &str) -> PyErr {
+        let mut state = self.state();
+        // Nothing is lost: the next call goes on with what is there, and with a new clock.
+        state.session.inbound.restart_clock();
+        let number = state.session.inbound.messages() + 1;
+        drop(state);
+        let error = Error::timed_out(what).at_endpoint(&self.name).at_message(number);
+        errors::exception(py, &error)
+    }
+
+    /// The exception for a request whose peer finished.
+    fn no_reply(&self, py: Python<'_>) -> PyErr {
+        let error = Error::finished("no reply from").at_endpoint(&self.name);
+        errors::exception(py, &error.with_advice("it finished without one"))
+    }
+
+    /// How many bytes are there that no message has been made of.
+    #[getter]
+    fn unread(&self) -> usize {
+        self.state().session.inbound.unread().len()
+    }
+
+    /// How receiving has ended, once it has.
+    #[getter]
+    fn ending(&self) -> Option<&'static str> {
+        self.state().ending.map(Ending::name)
+    }
+}
+
+impl Session {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn broken_frame(&self, state: &State, error: FrameError) -> Error {
+        let inbound = &state.session.inbound;
+        let error = Error::frame(error, &self.name, inbound.messages() + 1);
+        match error.is_truncated() {
+            true => error.with_partial(inbound.partial()),
+            false => error,
+        }
+    }
+}
+
+/// Where an endpoint is, for who connects or listens by himself: its kind, a host or a path, a
+/// port.
+#[pyfunction]
+pub(crate) fn parse_endpoint(
+    py: Python<'_>,
+    endpoint: &str,
+) -> PyResult<(&'static str, String, u16)> {
+    use switchboard::Endpoint;
+    let parsed: Result<Endpoint, _> = endpoint.parse();
+    let parsed = parsed.map_err(|error| errors::misused(py, &format!("no endpoint: {error}")))?;
+    let refused = || {
+        let text = format!("{endpoint} is no socket: connect to it without asyncio");
+        errors::misused(py, &text)
+    };
+    Ok(match parsed {
+        Endpoint::Tcp { host, port } => ("tcp", host, port),
+        Endpoint::Tls { host, port } => ("tls", host, port),
+        Endpoint::Unix(path) => {
+            ("unix", path.into_os_string().into_string().map_err(|_| refused())?, 0)
+        }
+        Endpoint::Abstract(name) => {
+            let name = String::from_utf8(name).map_err(|_| refused())?;
+            ("unix", format!("\0{name}"), 0)
+        }
+        _ => return Err(refused()),
+    })
+}
