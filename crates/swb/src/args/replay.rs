@@ -12,8 +12,9 @@ use crate::units;
 ///
 /// FILE is what 'swb tap --record' wrote. For each of its conversations one is begun with ENDPOINT,
 /// each read of the client is one write, with the pauses that there were, and its ends and resets
-/// come as they came; a reset waits for the answers that had come before it. With --fast there are no pauses: the conversations come one after the other,
-/// and a write waits only until as many messages were answered as had been before it.
+/// come as they came; a reset waits for the answers that had come before it. With --fast there are
+/// no pauses: the conversations come one after the other, and a write waits only until as many
+/// messages were answered as had been before it.
 ///
 /// With --diff the answers are compared with those of the recording, message by message, and the
 /// first difference in each conversation is shown; exit 1 if there is one, and 2 if the recording
