@@ -5,6 +5,8 @@ use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 
+use rustix::process::Signal;
+
 use crate::support::{Dir, Running, read_to_end, reset, run, server, unhex};
 
 /// A running tap.
@@ -410,7 +412,7 @@ fn a_second_interrupt_aborts() {
     client.write_all(b"x\n").unwrap();
     tap.line();
     tap.interrupt_told();
-    tap.interrupt();
+    tap.abort(Signal::INT);
     let ran = tap.end();
     assert_eq!(ran.exit, 130);
     let _ = server.join().unwrap();
