@@ -85,7 +85,7 @@ impl Reply {
                 payload::escape(&shared[..shared.len().min(SHARED_BYTES_MAX)])
             ),
         };
-        format!("it is not what was expected from its byte {} on; {advice}", at + 1)
+        format!("it is not what was expected from its byte {at} on; {advice}")
     }
 
     /// How many bytes it has at the least.
