@@ -145,6 +145,12 @@ impl Request {
     pub(super) fn is_answered_by(&self, reply: &[u8]) -> bool {
         self.reply.as_ref().is_none_or(|expected| expected.is(reply))
     }
+
+    /// Whether this is how the answer begins, as a message of its own: so much one read gave.
+    pub(super) fn is_answered_in_part_by(&self, reply: &[u8]) -> bool {
+        let expected = self.reply.as_ref().map_or(&[][..], |expected| &expected.bytes);
+        !reply.is_empty() && reply.len() < expected.len() && expected.starts_with(reply)
+    }
 }
 
 /// Frames requests, one behind the other, of one conversation.
