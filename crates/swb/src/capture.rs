@@ -126,13 +126,18 @@ impl Capture {
         let flags = if ending == Ending::Finished { FIN | ACK } else { RST | ACK };
         let mut state = self.lock();
         let done = state.packet(n, writer, flags, &[]);
-        if let Some(stream) = state.streams.get_mut(&n) {
-            stream.ended[index(writer)] = true;
-            if stream.ended == [true, true] {
-                state.streams.remove(&n);
-            }
-        }
+        state.end(n, writer);
         self.told(done.and_then(|()| state.file.flush()))
+    }
+
+    /// A direction that the other side ended: it has no packet for that.
+    ///
+    /// # Errors
+    /// As for [`begin`](Capture::begin).
+    pub(crate) fn over(&self, n: u64, writer: Role) -> Result<(), Failure> {
+        let mut state = self.lock();
+        state.end(n, writer);
+        self.told(state.file.flush())
     }
 
     /// Writes what was not yet.
@@ -165,6 +170,14 @@ impl State {
             block(&mut self.file, &packet)?;
         }
         Ok(())
+    }
+
+    fn end(&mut self, n: u64, writer: Role) {
+        let Some(stream) = self.streams.get_mut(&n) else { return };
+        stream.ended[index(writer)] = true;
+        if stream.ended == [true, true] {
+            self.streams.remove(&n);
+        }
     }
 }
 

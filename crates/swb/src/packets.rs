@@ -3,7 +3,7 @@
 //! It knows where things lie and nothing of connections. What is no TCP, or not whole, is no
 //! segment.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -34,6 +34,11 @@ pub(crate) struct Segment<'a> {
 pub(crate) struct Packets<R> {
     from: R,
     big: bool,
+    /// Bytes that were read, and how many before the block or packet at hand.
+    read: u64,
+    begun: u64,
+    /// Where the block or packet begins in the middle of which the capture ends.
+    cut: Option<u64>,
     /// pcapng: of each interface what packets begin with, and ticks a second.
     interfaces: Vec<(u32, u64)>,
     is_ng: bool,
@@ -45,13 +50,21 @@ impl<R: Read> Packets<R> {
     pub(crate) fn new(mut from: R) -> Result<Packets<R>, String> {
         let mut magic = [0; 4];
         from.read_exact(&mut magic).map_err(|_| no_capture())?;
-        let mut packets = Packets { from, big: false, interfaces: Vec::new(), is_ng: false };
+        let mut packets = Packets {
+            from,
+            big: false,
+            read: magic.len() as u64,
+            begun: 0,
+            cut: None,
+            interfaces: Vec::new(),
+            is_ng: false,
+        };
         let ticks = match magic {
             [0xd4, 0xc3, 0xb2, 0xa1] | [0xa1, 0xb2, 0xc3, 0xd4] => 1_000_000,
             [0x4d, 0x3c, 0xb2, 0xa1] | [0xa1, 0xb2, 0x3c, 0x4d] => 1_000_000_000,
             [0x0a, 0x0d, 0x0d, 0x0a] => {
                 packets.is_ng = true;
-                packets.section()?;
+                packets.section()?.ok_or_else(no_capture)?;
                 return Ok(packets);
             }
             _ => return Err(no_capture()),
@@ -63,12 +76,19 @@ impl<R: Read> Packets<R> {
         Ok(packets)
     }
 
+    /// The byte at which the block or packet begins in the middle of which the capture ended; it
+    /// is known at the end.
+    pub(crate) fn cut(&self) -> Option<u64> {
+        self.cut
+    }
+
     /// The next packet; `None` at the end, and where the capture was cut off.
     ///
     /// # Errors
     /// It goes on as no capture does; it cannot be read.
     pub(crate) fn next(&mut self) -> Result<Option<Packet>, String> {
         if !self.is_ng {
+            self.begun = self.read;
             let Some(head) = self.bytes(16)? else { return Ok(None) };
             let (link, ticks) = self.interfaces[0];
             let length = self.size(self.word(&head, 8))?;
@@ -79,11 +99,12 @@ impl<R: Read> Packets<R> {
             return Ok(Some(Packet { time, link, bytes }));
         }
         loop {
+            self.begun = self.read;
             let Some(head) = self.bytes(8)? else { return Ok(None) };
             if self.word(&head, 0) == 0x0a0d_0d0a {
                 self.interfaces.clear();
                 // Its length is in the order of bytes that it is yet to tell.
-                self.section_behind(&head[4..])?;
+                let Some(()) = self.section_behind(&head[4..])? else { return Ok(None) };
                 continue;
             }
             let length = self.size(self.word(&head, 4))?;
@@ -100,21 +121,21 @@ impl<R: Read> Packets<R> {
         }
     }
 
-    /// A section, of which the first four bytes were read.
-    fn section(&mut self) -> Result<(), String> {
-        let length = self.bytes(4)?.ok_or_else(no_capture)?;
+    /// A section, of which the first four bytes were read; `None` when it is cut off.
+    fn section(&mut self) -> Result<Option<()>, String> {
+        let Some(length) = self.bytes(4)? else { return Ok(None) };
         self.section_behind(&length)
     }
 
-    fn section_behind(&mut self, length: &[u8]) -> Result<(), String> {
-        let order = self.bytes(4)?.ok_or_else(no_capture)?;
+    fn section_behind(&mut self, length: &[u8]) -> Result<Option<()>, String> {
+        let Some(order) = self.bytes(4)? else { return Ok(None) };
         self.big = match order[..] {
             [0x1a, 0x2b, 0x3c, 0x4d] => true,
             [0x4d, 0x3c, 0x2b, 0x1a] => false,
             _ => return Err(no_capture()),
         };
         let length = self.size(self.word(length, 0))?;
-        self.bytes(length.saturating_sub(12))?.ok_or_else(no_capture).map(drop)
+        Ok(self.bytes(length.saturating_sub(12))?.map(drop))
     }
 
     fn interface(&mut self, body: &[u8]) {
@@ -157,12 +178,14 @@ impl<R: Read> Packets<R> {
 
     /// So many bytes; `None` when there are fewer.
     fn bytes(&mut self, count: usize) -> Result<Option<Vec<u8>>, String> {
-        let mut bytes = vec![0; count];
-        match self.from.read_exact(&mut bytes) {
-            Ok(()) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
-            Err(error) => Err(error.to_string()),
+        let mut bytes = Vec::with_capacity(count);
+        let read = self.from.by_ref().take(count as u64).read_to_end(&mut bytes);
+        self.read += read.map_err(|error| error.to_string())? as u64;
+        if bytes.len() == count {
+            return Ok(Some(bytes));
         }
+        self.cut = (self.read > self.begun).then_some(self.begun);
+        Ok(None)
     }
 
     fn size(&self, bytes: u32) -> Result<usize, String> {
@@ -284,6 +307,26 @@ mod tests {
             assert_eq!((segment.from.1, segment.to.1, segment.sequence), (80, 81, 9));
             assert_eq!((segment.flags, segment.bytes), (0x10, &b"abc"[..]));
         }
+    }
+
+    #[test]
+    fn where_a_capture_is_cut_off_is_known() {
+        // The blocks of a section and an interface, or the header of a file; and a packet.
+        for (is_ng, starts) in [(true, &[0, 28, 60, 136][..]), (false, &[24, 83])] {
+            let whole = capture(is_ng);
+            for end in starts[usize::from(is_ng)]..=whole.len() {
+                let mut packets = Packets::new(&whole[..end]).unwrap();
+                while packets.next().unwrap().is_some() {}
+                let begun = *starts.iter().rfind(|start| **start <= end).unwrap();
+                let expected = (begun < end).then_some(begun as u64);
+                assert_eq!(packets.cut(), expected, "{is_ng} {end}");
+            }
+        }
+        // A second section is no other capture.
+        let whole = [capture(true), capture(true)].concat();
+        let mut packets = Packets::new(&whole[..150]).unwrap();
+        while packets.next().unwrap().is_some() {}
+        assert_eq!(packets.cut(), Some(136));
     }
 
     #[test]

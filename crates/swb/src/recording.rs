@@ -4,7 +4,7 @@
 //! swb recording 1 u32be        the format, and the framing that was given
 //! 1 > 12031 0000000268         conversation, direction (> a client wrote it), microseconds since
 //! 1 < 12544 000000036f6b21     the recording began, the bytes of one read in hex
-//! 1 > 12600 finished           how a direction ended
+//! 1 > 12600 finished           how a direction ended; 'over' is one that the other side ended
 //! ```
 //!
 //! What passed is in the file before more is waited for, so that whoever ends the process ends a
@@ -26,6 +26,9 @@ use crate::payload;
 
 /// What the first line begins with.
 const MAGIC: &str = "swb recording 1 ";
+
+/// How a direction ends that the other side has ended.
+const OVER: &str = "over";
 
 /// The most bytes of all reads together that are read back: they are held in memory.
 pub(crate) const RECORDED_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -69,6 +72,15 @@ impl Recorder {
     /// As for [`read`](Recorder::read).
     pub(crate) fn ended(&self, n: u64, writer: Role, ending: Ending) -> Result<(), Failure> {
         self.line(n, writer, ending.name())?;
+        self.flush()
+    }
+
+    /// A direction that the other side ended.
+    ///
+    /// # Errors
+    /// As for [`read`](Recorder::read).
+    pub(crate) fn over(&self, n: u64, writer: Role) -> Result<(), Failure> {
+        self.line(n, writer, OVER)?;
         self.flush()
     }
 
@@ -117,6 +129,13 @@ impl Recorded {
         let ends = self.events.iter().filter(|event| !matches!(event.what, What::Bytes(_)));
         ends.count() < 2
     }
+
+    /// Whether what the server would have said next is not known: the recording ends before it
+    /// does, or the client had it end.
+    pub(crate) fn is_open(&self) -> bool {
+        let reset = |event: &Event| event.writer == Role::Client && event.what == What::Broke;
+        self.is_cut() || self.events.iter().any(reset)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +154,8 @@ pub(crate) enum What {
     Finished,
     /// It broke.
     Broke,
+    /// The other side ended it.
+    Over,
 }
 
 impl Recording {
@@ -213,6 +234,7 @@ fn event(line: &str) -> Result<(u64, Event), String> {
     let what = match what {
         "finished" => What::Finished,
         "reset" | "truncated" | "peer-dead" => What::Broke,
+        OVER => What::Over,
         hex => What::Bytes(payload::unhex(hex.as_bytes())?),
     };
     Ok((n, Event { writer, at, what }))
@@ -244,6 +266,7 @@ mod tests {
     fn where_it_is_cut_is_known() {
         for (text, expected) in [
             ("1 > 5 00\n1 > 6 finished\n1 < 7 finished\n", None),
+            ("1 > 5 00\n1 > 6 reset\n1 < 7 over\n", None),
             ("1 > 5 00\n1 > 6 finished\n1 < 7 fini", Some("line 4")),
             ("1 > 5 00\n1 > 6 finished\n", Some("conversation 1")),
             ("1 > 5 00\n2 > 6 00\n3 > 7 00\n", Some("conversation 1 and of 2 more")),

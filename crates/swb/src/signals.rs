@@ -1,18 +1,27 @@
 //! SIGINT and SIGTERM: once ends the work in hand in order, twice ends the command.
 //!
+//! Who runs a command often signals it more than once for one interrupt: `timeout` its process and
+//! then the group, a terminal the group and a wrapper what it has started. So what comes close
+//! behind the first is no second one. That holds for every verb.
+//!
 //! SIGHUP does what a verb has for it, and like every other signal what it does by default where
 //! one has nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use switchboard::Stopper;
+use switchboard::{Stopper, deadline};
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::printer::Printer;
+
+/// A signal within this time of the first is the same interrupt: nobody has read by then that once
+/// more aborts.
+const SAME_INTERRUPT: Duration = Duration::from_millis(300);
 
 /// No signal has come.
 const NONE: i32 = 0;
@@ -116,12 +125,18 @@ impl Kept {
         let Kept { stopper, mut signals } = self;
         let came = Arc::new(AtomicI32::new(NONE));
         let (stop, first, printer) = (stopper.clone(), Arc::clone(&came), printer.clone());
+        let mut since: Option<Instant> = None;
         let watching = move || {
             for signal in signals.forever() {
-                if first.swap(signal, Ordering::SeqCst) != NONE {
+                let since = *since.get_or_insert_with(deadline::now);
+                if first.load(Ordering::SeqCst) != NONE {
+                    if since.elapsed() < SAME_INTERRUPT {
+                        continue;
+                    }
                     // Nothing is awaited any more, a reader of stdout included.
                     std::process::exit(i32::from(exit(signal).number()));
                 }
+                first.store(signal, Ordering::SeqCst);
                 if let Some(what) = what {
                     let word = word(signal);
                     printer.talk(&format!("swb: {word}: {what}; once more aborts"));

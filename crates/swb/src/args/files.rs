@@ -23,7 +23,7 @@ use crate::units;
 /// twice is put together again. A connection that is open at its end has no ending.
 ///
 /// Exit: 0 when the stream is finished, 5 when it breaks its framing or ends inside a frame, or
-/// when a capture lacks bytes.
+/// when a capture lacks bytes or is cut off in the middle of a packet.
 #[derive(Args)]
 #[command(after_long_help = "Examples:
   printf '5:hello,0:,' | swb decode --frame netstring

@@ -12,12 +12,14 @@ use crate::units;
 ///
 /// FILE is what 'swb tap --record' wrote. For each of its conversations one is begun with ENDPOINT,
 /// each read of the client is one write, with the pauses that there were, and its ends and resets
-/// come as they came. With --fast there are no pauses: the conversations come one after the other,
-/// and a write waits only until as many messages were answered as had been before it.
+/// come as they came; a reset waits for the answers that had come before it. With --fast there are
+/// no pauses: the conversations come one after the other, and a write waits only until as many
+/// messages were answered as had been before it.
 ///
 /// With --diff the answers are compared with those of the recording, message by message, and the
 /// first difference in each conversation is shown; exit 1 if there is one, and 2 if the recording
-/// has no answers. Without, what was answered is counted.
+/// has no answers. What comes behind a reset of the client is not compared. Without, what was
+/// answered is counted. Where the server is gone, what was found until then is told, and exit 3.
 ///
 /// A recording that ends in the middle of something, because tap was killed, is told and played as
 /// far as it goes. If that is in the middle of a line, it is exit 5 when nothing else is wrong.

@@ -106,8 +106,8 @@ pub(crate) struct SendArgs {
 /// With --json each line is an object: "message" with "conversation", "n", "direction" ("client"
 /// or "server" wrote it), "time", "frame_bytes", "fields" and "hex" (and "text", unless --hex);
 /// "discarded"; "raw" with "why" when a direction is not framed any more; "end" with the
-/// stream's "ending", which after a "raw" says how the bytes ended. Opaque bytes in "fields" are in
-/// hex.
+/// stream's "ending", which after a "raw" says how the bytes ended, and "by" where that was the
+/// ending of the other side, and this one is over with it. Opaque bytes in "fields" are in hex.
 ///
 /// Goes on until SIGINT or SIGTERM: the first waits for the conversations under way, the second
 /// aborts. With --record all that passes is written to a new file too, read by read, with its

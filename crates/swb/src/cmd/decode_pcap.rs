@@ -52,12 +52,16 @@ pub(super) fn run(args: &DecodeArgs, protocol: &Protocol, printer: &Printer) -> 
         }
     }
     printer.flush()?;
+    if let Some(at) = packets.cut() {
+        printer.talk(&format!(
+            "swb: {shown}: the capture ends in the middle of a packet, at byte {at}"
+        ));
+    }
     let gaps = connections.values().flatten().filter(|connection| connection.has_gap()).count();
     if gaps > 0 {
         printer.talk(&format!("swb: bytes are missing in the capture, of {gaps} of {begun}"));
-        return Ok(Exit::BadFrame);
     }
-    Ok(Exit::Done)
+    Ok(if gaps > 0 || packets.cut().is_some() { Exit::BadFrame } else { Exit::Done })
 }
 
 /// A connection, and who looks at what it carries.
@@ -100,10 +104,12 @@ impl<'a> Connection<'a> {
         let writer = if segment.from == self.client { Role::Client } else { Role::Server };
         let half = &mut self.halves[usize::from(writer == Role::Server)];
         if segment.flags & RST != 0 {
-            for (half, role) in self.halves.iter_mut().zip([Role::Client, Role::Server]) {
-                if !std::mem::replace(&mut half.over, true) {
-                    self.watch.ended(role, Ending::Reset)?;
-                }
+            if !std::mem::replace(&mut half.over, true) {
+                self.watch.ended(writer, Ending::Reset)?;
+            }
+            let other = &mut self.halves[usize::from(writer == Role::Client)];
+            if !std::mem::replace(&mut other.over, true) {
+                self.watch.over(writer.other(), Ending::Reset)?;
             }
             return Ok(());
         }

@@ -6,6 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::chaos::{start, start_at, told};
 use crate::support::{Dir, Running, read_to_end, server};
 
@@ -22,7 +24,7 @@ fn is_silent(stream: &TcpStream) -> bool {
 /// Ends it though it has a conversation that nobody ends.
 fn abort(mut chaos: Running) -> Vec<String> {
     chaos.interrupt_told();
-    chaos.interrupt();
+    chaos.abort(Signal::INT);
     let ran = chaos.end();
     assert_eq!(ran.exit, 130);
     told(ran.text())

@@ -1,11 +1,11 @@
 //! `swb tap --record` and `swb replay`: what was said is said again, and compared.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Dir, Running, read_to_end, run};
+use crate::support::{Dir, Running, read_to_end, reset, run};
 
 /// A server that answers each line with itself, changed by `change`.
 fn server(change: impl Fn(&[u8]) -> Vec<u8> + Send + Clone + 'static) -> String {
@@ -25,6 +25,23 @@ fn server(change: impl Fn(&[u8]) -> Vec<u8> + Send + Clone + 'static) -> String 
                 }
             });
         }
+    });
+    address
+}
+
+/// A server that answers only what has waited for a while.
+fn late() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 4]).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        if stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
+            stream.write_all(b"one\n").unwrap();
+        }
+        stream.set_read_timeout(None).unwrap();
+        let _ = stream.read(&mut [0]);
     });
     address
 }
@@ -173,6 +190,12 @@ fn packets_are_decoded_to_the_messages_that_passed() {
     let ran = with(&gap);
     assert_eq!(ran.exit, 5);
     assert!(ran.stderr.contains("bytes are missing in the capture, of 1 of 2"), "{}", ran.stderr);
+    // Cut off in the middle of its last packet.
+    let whole = std::fs::read(&path).unwrap();
+    let ran = run(&["decode", "-f", "lines", "--pcap"], &whole[..whole.len() - 5]);
+    let start = whole.len() - word(&whole, whole.len() - 4);
+    let told = format!("swb: stdin: the capture ends in the middle of a packet, at byte {start}\n");
+    assert_eq!((ran.exit, ran.stderr, ran.stdout.is_empty()), (5, told, false));
     let ran = run(&["decode", "-f", "lines", "--pcap"], b"no capture");
     assert_eq!(ran.exit, 2);
     assert!(ran.stderr.starts_with("swb: stdin: it is no capture: "), "{}", ran.stderr);
@@ -217,6 +240,65 @@ fn the_same_server_answers_the_same() {
         // With the pauses that there were.
         assert!(args.len() == 2 || began.elapsed() >= Duration::from_millis(400));
     }
+}
+
+#[test]
+fn what_a_client_reset_is_no_answer_of_the_server() {
+    let dir = Dir::new("replay-reset");
+    let path = dir.path.join("session").display().to_string();
+    let pcap = dir.path.join("session.pcapng").display().to_string();
+    let args = ["tap", "127.0.0.1:0", &server(echo), "-f", "lines", "--count", "1"];
+    let tap = Running::start(&[&args[..], &["--record", &path, "--pcap", &pcap]].concat());
+    let mut client = tap.connect();
+    client.write_all(b"one\n").unwrap();
+    client.read_exact(&mut [0; 4]).unwrap();
+    reset(client);
+    let tapped = tap.end();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines: Vec<String> = text.lines().skip(1).map(without_time).collect();
+    assert_eq!(lines, ["1 > 6f6e650a", "1 < 6f6e650a", "1 > reset", "1 < over"]);
+    let shown = |text: &str| {
+        let untimed = |line: &str| line.split_once(['>', '<']).unwrap().1.to_owned();
+        text.lines().map(untimed).collect::<Vec<_>>()
+    };
+    let decoded = run(&["decode", "-f", "lines", "--pcap", &pcap], b"");
+    assert_eq!((decoded.exit, shown(decoded.text())), (0, shown(tapped.text())));
+    // As it was recorded once; and a client that did not wait for the second answer.
+    std::fs::write(&path, text.replace(" over\n", " reset\n")).unwrap();
+    for server in [server(echo), server(|line| [line, line].concat())] {
+        let ran = run(&["replay", &path, &server, "--fast", "--diff"], b"");
+        assert!(ran.stderr.ends_with(", as in the recording\n"), "{}{}", ran.text(), ran.stderr);
+    }
+    // A client that has had its answer had it before it reset.
+    std::fs::write(&path, text).unwrap();
+    let ran = run(&["replay", &path, &late(), "--diff"], b"");
+    assert_eq!((ran.exit, ran.text()), (0, ""), "{}", ran.stderr);
+}
+
+#[test]
+fn a_server_that_is_gone_hides_nothing_of_what_was_compared() {
+    let dir = Dir::new("replay-gone");
+    let path = record(&dir, Duration::from_millis(1));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        drop(listener);
+        let mut some = [0; 64];
+        while let Ok(bytes @ 1..) = stream.read(&mut some) {
+            stream.write_all(&some[..bytes]).unwrap();
+        }
+    });
+    let ran = run(&["replay", &path, &gone, "--fast", "--diff"], b"");
+    assert_eq!(ran.exit, 3, "{}", ran.stderr);
+    let told: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(told[0], "1 of 2 conversations: 8 bytes answered, as in the recording");
+    assert!(told[1].starts_with("swb: cannot connect to ") && told.len() == 2, "{told:?}");
+    let none = run(&["replay", &path, &gone, "--fast", "--diff", "--json"], b"");
+    let expected = r#"{"type":"summary","conversations":0,"bytes":0,"differ":0}"#;
+    assert_eq!((none.exit, none.lines()), (3, vec![expected]), "{}", none.stderr);
+    let told = "0 of 2 conversations: 0 bytes answered, nothing compared\n";
+    assert!(none.stderr.starts_with(told), "{}", none.stderr);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
+use rustix::process::Signal;
+
 use crate::serve::exchange;
 use crate::support::{Dir, Running, read_to_end, run};
 
@@ -181,7 +183,7 @@ fn a_second_interrupt_aborts() {
         client.write_all(&body).unwrap();
         client.read_exact(&mut [0]).unwrap();
         server.interrupt_told();
-        server.interrupt();
+        server.abort(Signal::INT);
         let ran = server.end();
         assert_eq!(ran.exit, 130);
         // A process that outlives the abort for a moment may tell of its own conversation.
@@ -281,7 +283,7 @@ fn child_of(pid: rustix::process::Pid) -> rustix::process::Pid {
 
 #[test]
 fn the_death_of_a_process_is_told_when_it_happens() {
-    use rustix::process::{Pid, Signal, kill_process};
+    use rustix::process::{Pid, kill_process};
     let args = ["serve", "127.0.0.1:0", "--dispatch", "processes", "-f", "lines", "echo"];
     let mut server = Running::start(&args);
     let mut client = server.connect();

@@ -66,7 +66,7 @@ fn a_second_sigterm_aborts() {
     client.read_exact(&mut [0]).unwrap();
     server.terminate();
     server.told("swb: terminated: ");
-    server.terminate();
+    server.abort(Signal::TERM);
     assert_eq!(server.child.wait().unwrap().code(), Some(143));
     // The program ends with its client, and lets go of stderr.
     drop(client);

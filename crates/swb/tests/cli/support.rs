@@ -127,6 +127,19 @@ impl Running {
         self.told("swb: interrupted: ")
     }
 
+    /// Sends a signal, which was sent before, until that has aborted it.
+    pub(crate) fn abort(&mut self, signal: Signal) {
+        let (_open, pause) = std::sync::mpsc::channel::<()>();
+        for _ in 0..200 {
+            if self.child.try_wait().unwrap().is_some() {
+                return;
+            }
+            kill_process(Pid::from_child(&self.child), signal).unwrap();
+            pause.recv_timeout(std::time::Duration::from_millis(50)).unwrap_err();
+        }
+        panic!("it goes on");
+    }
+
     /// Waits until something is told on stderr; that, and all before it.
     pub(crate) fn told(&mut self, part: &str) -> String {
         let mut told = String::new();

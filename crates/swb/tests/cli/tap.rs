@@ -5,6 +5,8 @@ use std::net::{Shutdown, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::thread;
 
+use rustix::process::Signal;
+
 use crate::support::{Dir, Running, read_to_end, reset, run, server, unhex};
 
 /// A running tap.
@@ -114,10 +116,14 @@ fn a_reset_of_the_client_reaches_the_server() {
     for _ in 0..2 {
         assert!(tap.line().contains(r#""type":"message""#));
     }
-    for direction in ["client", "server"] {
-        let expected = format!(r#""direction":"{direction}","ending":"reset""#);
+    // The server ended nothing.
+    let over = r#""ending":"reset","by":"client","messages":1,"bytes":2}"#;
+    for (direction, expected) in
+        [("client", r#""ending":"reset","messages":1,"bytes":3}"#), ("server", over)]
+    {
         let line = tap.line();
-        assert!(line.contains(&expected), "{line}");
+        let expected = format!(r#""direction":"{direction}",{expected}"#);
+        assert!(line.ends_with(&expected), "{line}");
     }
     assert_eq!(tap.end().exit, 0);
 }
@@ -129,13 +135,15 @@ fn a_reset_of_the_server_reaches_the_client() {
         stream.read_exact(&mut request).unwrap();
         reset(stream);
     });
-    let tap = start("127.0.0.1:0", &upstream, &["-f", "u8", "--json", "--count", "1"]);
+    let tap = start("127.0.0.1:0", &upstream, &["-f", "u8", "--count", "1"]);
     let mut client = tap.connect();
     client.write_all(b"\x02hi").unwrap();
     assert_eq!(read_to_end(&client).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     server.join().unwrap();
     let ran = tap.end();
-    assert_eq!(ran.text().matches(r#""ending":"reset""#).count(), 2, "{}", ran.text());
+    let lines = ran.lines();
+    assert!(lines[1].ends_with(" < end reset: 0 messages, 0 bytes"), "{lines:?}");
+    assert!(lines[2].ends_with(" > over (server reset): 1 message, 3 bytes"), "{lines:?}");
 }
 
 #[test]
@@ -404,7 +412,7 @@ fn a_second_interrupt_aborts() {
     client.write_all(b"x\n").unwrap();
     tap.line();
     tap.interrupt_told();
-    tap.interrupt();
+    tap.abort(Signal::INT);
     let ran = tap.end();
     assert_eq!(ran.exit, 130);
     let _ = server.join().unwrap();

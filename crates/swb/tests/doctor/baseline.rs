@@ -61,7 +61,7 @@ fn what_is_expected_may_be_how_it_begins() {
     let told = doctor(&address, &[&ask[..], &["--expect", "no 0"]].concat());
     assert_eq!((told.exit, told.stdout.as_str()), (2, ""), "{}", told.stderr);
     let came = "came   a message of 4 bytes: no 1; 1 reply before it had been as expected; it is \
-                not what was expected from its byte 4 on; if the rest is another one each time: \
+                not what was expected from its byte 3 on; if the rest is another one each time: \
                 --expect-start 'no '";
     assert!(told.stderr.contains(came), "{}", told.stderr);
 }

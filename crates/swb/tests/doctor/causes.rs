@@ -1,6 +1,6 @@
 //! What is told to be wrong is what was seen, and not what a probe is usually about.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::doctor;
 use crate::right::{Next, next, send, serving};
 use crate::scratch::Scratch;
-use crate::servers::{FRAGILE, is_there};
+use crate::servers::{FRAGILE, Mutant, is_there};
 
 const ECHO: &[&str] = &["--frame", "u32be", "--echo", "--json", "--runs", "1"];
 
@@ -124,4 +124,111 @@ fn a_server_that_lives_is_not_gone() {
     let objects = told.objects();
     let why = "not asked: the server lives, but serves no new client as it did before F1";
     assert_eq!((&objects[0]["verdict"], &objects[1]["why"]), (&"failed".into(), &why.into()));
+}
+
+/// In whichever probe: a leak, or a look at who has connected, is not what it died of.
+#[test]
+fn a_reset_that_nobody_catches_is_the_same_mistake_in_every_probe() {
+    for mutant in Mutant::all("C5_") {
+        let Some(exec) = mutant.command(&[]) else { return };
+        let told =
+            doctor("127.0.0.1:0", &[ECHO, &["--only", "C5,C6,C9,R2", "--exec", &exec]].concat());
+        let objects = told.objects();
+        assert_eq!(objects.len(), 5, "{}{}", told.stdout, told.stderr);
+        for probe in &objects[..4] {
+            let bug = probe["bug"].as_str().unwrap_or_default();
+            assert!(bug.starts_with("an error of one connection, which"), "{}", told.stdout);
+        }
+    }
+}
+
+#[test]
+fn a_limit_that_is_another_one_is_not_off_by_one() {
+    let address = serving(|mut stream| {
+        while let Next::Message(body) = next(&mut stream)? {
+            send(&mut stream, &body)?;
+        }
+        Ok(())
+    });
+    let told = doctor(&address, &[ECHO, &["--only", "F9", "--max", "1000"]].concat());
+    let probe = &told.objects()[0];
+    let came = "a reply, to 1 byte over the limit; and one to 65536 bytes over it";
+    assert_eq!(probe["came"], came, "{}", told.stderr);
+    let bug = probe["bug"].as_str().unwrap();
+    assert!(bug.starts_with("the limit is not the one that was declared"), "{bug}");
+    for mutant in Mutant::all("F9_") {
+        let Some(server) = mutant.start() else { return };
+        let address = format!("127.0.0.1:{}", server.said);
+        let told = doctor(&address, &[ECHO, &["--only", "F9", "--max", "1000"]].concat());
+        let probe = &told.objects()[0];
+        let bug = probe["bug"].as_str().unwrap();
+        assert!(bug.starts_with("the limit is off by one"), "{}", told.stdout);
+    }
+}
+
+#[test]
+fn an_empty_message_that_is_passed_over_is_not_taken_for_the_end() {
+    let address = serving(|mut stream| {
+        while let Next::Message(body) = next(&mut stream)? {
+            if !body.is_empty() {
+                send(&mut stream, &body)?;
+            }
+        }
+        Ok(())
+    });
+    let told = doctor(&address, &[ECHO, &["--only", "F7"]].concat());
+    let probe = &told.objects()[0];
+    assert_eq!(probe["verdict"], "weak", "{}", told.stderr);
+    assert!(probe["came"].as_str().unwrap().ends_with("; the next message was answered"));
+    assert!(probe["bug"].as_str().unwrap().starts_with("an empty message is passed over"));
+}
+
+/// As a loop over the lines of a file does, for which the end of input ends a line too.
+#[test]
+fn half_a_line_that_comes_back_as_it_was_sent_was_handled() {
+    let address = serving(|mut stream| {
+        let mut lines = BufReader::new(stream.try_clone()?);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 {
+            stream.write_all(&line)?;
+            line.clear();
+        }
+        Ok(())
+    });
+    let ask = ["--frame", "lines", "--echo", "--json", "--runs", "1", "--only", "C3"];
+    let told = doctor(&address, &ask);
+    let probe = &told.objects()[0];
+    assert_eq!(probe["verdict"], "weak", "{}{}", told.stdout, told.stderr);
+    let came = probe["came"].as_str().unwrap();
+    assert!(came.ends_with("; half a message was handled"), "{came}");
+}
+
+/// Binds a socket file without a look at whether there is one.
+const BOUND_ONCE: &str = r#"
+import socketserver, struct, sys
+
+class Echo(socketserver.StreamRequestHandler):
+    def handle(self):
+        while prefix := self.rfile.read(4):
+            self.wfile.write(prefix + self.rfile.read(struct.unpack(">I", prefix)[0]))
+
+socketserver.ThreadingUnixStreamServer.daemon_threads = True
+path = sys.argv[1].removeprefix("unix:")
+socketserver.ThreadingUnixStreamServer(path, Echo).serve_forever()
+"#;
+
+#[test]
+fn over_unix_it_is_the_old_file_that_is_in_the_way() {
+    if !is_there("python3") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let exec = format!("exec python3 '{}' '{{endpoint}}'", scratch.file("server.py", BOUND_ONCE));
+    let endpoint = format!("unix:{}", scratch.path("socket"));
+    let told = doctor(&endpoint, &[ECHO, &["--only", "R4", "--exec", &exec]].concat());
+    let probe = &told.objects()[0];
+    let shown = format!("{}{}", told.stdout, told.stderr);
+    assert_eq!(probe["verdict"], "failed", "{shown}");
+    assert!(probe["bug"].as_str().unwrap().starts_with("the old socket file"), "{shown}");
+    assert_eq!(probe["came"].as_str().unwrap().matches("in use").count(), 1, "{shown}");
 }

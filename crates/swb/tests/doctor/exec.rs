@@ -86,6 +86,21 @@ fn an_interrupt_tells_what_is_known_and_leaves_nothing() {
     are_gone(&scratch);
 }
 
+/// Whoever ends a run signals its process and then the group, as `timeout` does.
+#[test]
+fn two_signals_at_once_are_one() {
+    let scratch = Scratch::new();
+    let (child, _) = under_way(&scratch, 2, &[]);
+    // Two of the same may be one to the system.
+    for signal in [Signal::INT, Signal::TERM] {
+        kill_process(Pid::from_child(&child), signal).unwrap();
+    }
+    let told = Told::from(child.wait_with_output().unwrap());
+    assert!([130, 143].contains(&told.exit), "{}", told.stderr);
+    assert_eq!(told.objects().last().unwrap()["type"], "summary", "{}", told.stdout);
+    are_gone(&scratch);
+}
+
 /// The guard is for that: nobody else is there any more who could end it.
 #[test]
 fn a_doctor_that_is_killed_takes_its_server_with_it() {
@@ -179,6 +194,8 @@ fn a_server_that_never_listens_is_waited_for_no_longer_than_was_said() {
 #[test]
 fn a_command_has_to_say_where_to_listen() {
     is_refused("127.0.0.1:0", "server", 2, "write {port} where it goes");
+    let why = "a Unix endpoint has no port: write {endpoint}";
+    is_refused("unix:/tmp/swb-none", "server {port}", 2, why);
     is_refused("exec:cat", "server", 2, "exec:cat is neither");
 }
 

@@ -14,6 +14,7 @@ mod junit;
 mod manners;
 mod mutants;
 mod page;
+mod piecemeal;
 mod reference;
 mod refusals;
 mod report;

@@ -407,6 +407,11 @@ fn check(asked: &Endpoint, command: &str, options: &ConnectOptions) -> Result<()
             "--exec starts what listens on a port or a Unix socket, and {asked} is neither"
         )));
     }
+    if command.contains("{port}") && matches!(asked, Endpoint::Unix(_) | Endpoint::Abstract(_)) {
+        return Err(Failure::usage(
+            "--exec: a Unix endpoint has no port: write {endpoint} where the command says {port}",
+        ));
+    }
     // Else that one would be asked, and taken for the one that is started.
     match without_tls(asked.clone()).connect(options) {
         Err(_) => Ok(()),

@@ -39,7 +39,15 @@ pub(super) fn handled(
     end(&mut link);
     for _ in 0..COMPLAINTS_MAX {
         match link.hear()? {
-            Heard::End(..) => return Ok(None),
+            heard @ Heard::End(..) => {
+                let rest = link.rest();
+                let is_handled =
+                    patient.is_echo() && !rest.is_empty() && is_handled(request, cut, rest);
+                return match is_handled && !echoes_bytes(patient, request, cut)? {
+                    true => Ok(Some(link.failed(heard).and("half a message was handled"))),
+                    false => Ok(None),
+                };
+            }
             Heard::Message(reply) if is_handled(request, cut, &reply) => {
                 let finding = link.failed(Heard::Message(reply));
                 return Ok(Some(finding.and("half a message was handled")));
@@ -51,6 +59,13 @@ pub(super) fn handled(
         }
     }
     Err(link.failed("messages without end").because(ENDLESS))
+}
+
+/// Whether bytes come back before anything has ended: one that echoes bytes knows of no messages.
+fn echoes_bytes(patient: &Patient, request: &Request, cut: usize) -> Result<bool, Finding> {
+    let mut link = patient.link()?;
+    link.give(&request.bytes[..cut])?;
+    link.begins_to_come()
 }
 
 /// Whether this is what a handler answers, rather than a word about what is wrong.

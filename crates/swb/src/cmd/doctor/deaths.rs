@@ -19,6 +19,12 @@ pub(super) struct Death {
 }
 
 impl Death {
+    /// Whether it ended with an error that a client makes by going away, and that nobody caught.
+    fn is_of_one_connection(&self) -> bool {
+        let ended = self.ended.as_deref().unwrap_or_default().to_lowercase();
+        GONE.iter().any(|words| ended.contains(words))
+    }
+
     /// How it ended: what two deaths of one reason have in common.
     pub(super) fn kind(&self) -> Option<String> {
         let ended = self.ended.as_deref()?;
@@ -45,6 +51,10 @@ impl fmt::Display for Death {
 /// Those whose own bug is one that a server dies of.
 const DEADLY: &[&str] =
     &["F6", "L1", "L2", "L3", "C5", "C6", "C7", "C9", "B1", "R1", "R2", "R3", "R4", "S2"];
+
+/// What runtimes call it that a client is gone, in small letters.
+const GONE: &[&str] =
+    &["econnreset", "connection reset", "connectionreset", "epipe", "broken pipe", "brokenpipe"];
 
 /// All that there have been.
 #[derive(Default)]
@@ -73,14 +83,21 @@ impl Deaths {
         death: &Death,
     ) -> Finding {
         let kind = death.kind();
-        let told = match kind.as_deref().and_then(|kind| self.before(kind, probe.id)) {
-            Some(id) => format!("{death}; that is how it died in {id}: see there first"),
+        let before = kind.as_deref().and_then(|kind| self.before(kind, probe.id));
+        let before = before.map(|id| format!("that is how it died in {id}: see there first"));
+        let told = match &before {
+            Some(before) => format!("{death}; {before}"),
             None => death.to_string(),
         };
         // It may have come upon the same by itself.
-        let is_told = |found: &Finding| death.ended.is_none() && found.came.ends_with(&death.came);
+        let is_told = |found: &Finding| match &death.ended {
+            Some(ended) => found.came.contains(ended.as_str()),
+            None => found.came.ends_with(&death.came),
+        };
         let finding = match found {
-            Some(found) if found.verdict == Verdict::Failed && is_told(&found) => found,
+            Some(found) if found.verdict == Verdict::Failed && is_told(&found) => {
+                before.iter().fold(found, |found, before| found.and(before))
+            }
             Some(found) if found.verdict > Verdict::Ok => {
                 Finding { verdict: Verdict::Failed, ..found.and(&told) }
             }
@@ -89,7 +106,8 @@ impl Deaths {
         if kind.is_some_and(|kind| kind.contains("SIGPIPE")) {
             return Finding { cause: Some(BROKEN_PIPE), ..finding };
         }
-        match death.ended.is_some() && !DEADLY.contains(&probe.id) {
+        let is_known = DEADLY.contains(&probe.id) && !death.is_of_one_connection();
+        match death.ended.is_some() && !is_known {
             true => Finding { cause: Some(ALL_DIE), ..finding },
             false => finding,
         }

@@ -85,7 +85,7 @@ impl Reply {
                 payload::escape(&shared[..shared.len().min(SHARED_BYTES_MAX)])
             ),
         };
-        format!("it is not what was expected from its byte {} on; {advice}", at + 1)
+        format!("it is not what was expected from its byte {at} on; {advice}")
     }
 
     /// How many bytes it has at the least.
@@ -144,6 +144,12 @@ impl Request {
     /// Whether this is an answer to it.
     pub(super) fn is_answered_by(&self, reply: &[u8]) -> bool {
         self.reply.as_ref().is_none_or(|expected| expected.is(reply))
+    }
+
+    /// Whether this is how the answer begins, as a message of its own: so much one read gave.
+    pub(super) fn is_answered_in_part_by(&self, reply: &[u8]) -> bool {
+        let expected = self.reply.as_ref().map_or(&[][..], |expected| &expected.bytes);
+        !reply.is_empty() && reply.len() < expected.len() && expected.starts_with(reply)
     }
 }
 

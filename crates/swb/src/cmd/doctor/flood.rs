@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use switchboard::deadline;
 
-use super::causes::of_queued_replies;
+use super::causes::{ONE_READ, of_queued_replies};
 use super::exchange::{Request, Requests};
 use super::link::{Close, Heard, Link, Went};
 use super::patient::Patient;
@@ -260,7 +260,10 @@ impl<'a> Flood<'a> {
             ));
         }
         let (number, all) = (heard + 1, self.begun);
-        let cause = of_queued_replies(&came);
+        let cause = match &came {
+            Heard::Message(reply) if self.like.is_answered_in_part_by(reply) => ONE_READ,
+            _ => of_queued_replies(&came),
+        };
         let found = self.link.failed(came).and(&format!("that was reply {number} of {all}"));
         // Behind the end of input that is what the probe is about.
         if is_end && ends { found } else { found.because(cause) }
@@ -333,15 +336,15 @@ impl Batch {
 
 /// What the two systems may hold of what is on the way.
 #[derive(Clone, Copy, Debug)]
-struct Kernel {
+pub(super) struct Kernel {
     requests_bytes: u64,
-    replies_bytes: u64,
+    pub(super) replies_bytes: u64,
 }
 
 impl Kernel {
     /// As this system is set; the other one is taken to be no more generous, or to be as it is
     /// delivered.
-    fn of(link: &Link) -> Kernel {
+    pub(super) fn of(link: &Link) -> Kernel {
         let most = |name: &str, at_least: u64| {
             let text = fs::read_to_string(format!("/proc/sys/net/{name}")).unwrap_or_default();
             let last = text.split_whitespace().last().and_then(|number| number.parse().ok());

@@ -233,6 +233,11 @@ impl Link {
         bytes.map_or(0, |bytes| bytes as u64)
     }
 
+    /// What has come and is no whole message.
+    pub(super) fn rest(&self) -> &[u8] {
+        &self.received[self.given..]
+    }
+
     /// Whether the end of the stream was seen, of whichever kind.
     pub(super) fn has_ended(&self) -> bool {
         self.at_end.is_some()
@@ -461,11 +466,8 @@ impl fmt::Display for Heard {
                 write!(f, "1 byte that is no whole message, then nothing for {}", told(*time))
             }
             Heard::Silence(time, bytes) => {
-                write!(
-                    f,
-                    "{bytes} bytes that are no whole message, then nothing for {}",
-                    told(*time)
-                )
+                let time = told(*time);
+                write!(f, "{bytes} bytes that are no whole message, then nothing for {time}")
             }
             Heard::Unframed(error, bytes) => {
                 write!(f, "bytes that are not framed so: {error}: ")?;

@@ -175,7 +175,19 @@ impl<'a> Schedule<'a> {
                 break;
             }
             match self.patient.death() {
-                None => findings.push(found),
+                None => {
+                    let has_failed = found.as_ref().is_some_and(|it| it.verdict == Verdict::Failed);
+                    findings.push(found);
+                    if has_failed && self.patient.child().is_some() {
+                        // What it has kept of that, as the memory of a length, is not for others
+                        // to answer for, nor is it there already in the next run.
+                        self.deadly.fetch_min(turn, Ordering::SeqCst);
+                        deaths.gone = self.revive(probe);
+                        if deaths.gone.is_some() {
+                            break;
+                        }
+                    }
+                }
                 Some(death) => {
                     self.deadly.fetch_min(turn, Ordering::SeqCst);
                     findings.push(Some(deaths.blame(probe, found, &death)));
@@ -183,12 +195,6 @@ impl<'a> Schedule<'a> {
                     return Some(Result::of(probe, findings, began));
                 }
             }
-        }
-        let has_failed = findings.iter().flatten().any(|found| found.verdict == Verdict::Failed);
-        if has_failed && deaths.gone.is_none() && self.patient.child().is_some() {
-            // What it has kept of that, as the memory of a length, is not for others to answer for.
-            self.deadly.fetch_min(turn, Ordering::SeqCst);
-            deaths.gone = self.revive(probe);
         }
         (!findings.is_empty()).then(|| Result::of(probe, findings, began))
     }

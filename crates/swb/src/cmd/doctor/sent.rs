@@ -61,6 +61,7 @@ impl fmt::Display for Sent {
         }
         match self.left_out {
             0 => Ok(()),
+            1 => f.write_str(" | and 1 piece more"),
             left_out => write!(f, " | and {left_out} pieces more"),
         }
     }

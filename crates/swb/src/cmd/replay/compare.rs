@@ -27,6 +27,8 @@ pub(super) struct Talk {
     coupler: Coupler,
     client: Side,
     server: Side,
+    /// The client has reset it: what ends behind that is no answer.
+    reset: bool,
     answers: Vec<Answer>,
 }
 
@@ -49,6 +51,7 @@ impl Talk {
             coupler: protocol.coupler(),
             client: side(Role::Client),
             server: side(Role::Server),
+            reset: false,
             answers: Vec::new(),
         }
     }
@@ -80,12 +83,11 @@ impl Talk {
                 self.answers.push(Answer::Message(message));
             }
         }
-        if writer == Role::Server {
-            match event.what {
-                What::Bytes(_) => {}
-                What::Finished => self.end(Answer::Finished),
-                What::Broke => self.end(Answer::Broke),
-            }
+        match (writer, &event.what) {
+            (Role::Client, What::Broke) => self.reset = true,
+            (Role::Server, What::Finished) if !self.reset => self.end(Answer::Finished),
+            (Role::Server, What::Broke) if !self.reset => self.end(Answer::Broke),
+            _ => {}
         }
     }
 
@@ -148,15 +150,15 @@ pub(super) struct Difference {
 }
 
 impl Difference {
-    /// Where the answers part; `None` when they are the same. Of a recording that `is_cut` nobody
-    /// knows what came next.
-    pub(super) fn first(recorded: &[Answer], now: &[Answer], is_cut: bool) -> Option<Difference> {
+    /// Where the answers part; `None` when they are the same. Of a conversation that `is_open`
+    /// nobody knows what came next.
+    pub(super) fn first(recorded: &[Answer], now: &[Answer], is_open: bool) -> Option<Difference> {
         let all = recorded.len().max(now.len());
         (0..all).find_map(|at| {
             let (was, is) = (recorded.get(at), now.get(at));
             // A recording may have ended before the server did; that it does then is no answer.
             let is_end = matches!(is, Some(Answer::Finished | Answer::Broke));
-            let unended = was.is_none() && (is_cut || is_end);
+            let unended = was.is_none() && (is_open || is_end);
             (was != is && !unended).then(|| Difference {
                 n: at + 1,
                 recorded: was.cloned(),

@@ -64,6 +64,8 @@ pub(crate) fn run(args: &ReplayArgs, printer: &Printer) -> Outcome {
 /// What came of all.
 #[derive(Default)]
 struct Totals {
+    /// Conversations that were had.
+    played: u64,
     /// Bytes of answers.
     answered: u64,
     /// Answers in the recording.
@@ -71,6 +73,8 @@ struct Totals {
     differ: u64,
     /// The first that did not come to its end.
     stuck: Option<Failure>,
+    /// Why the first that was not had was not.
+    missed: Option<Failure>,
 }
 
 /// Says what came of each.
@@ -83,7 +87,14 @@ fn tell(
 ) -> Outcome {
     let mut totals = Totals::default();
     for (recorded, played) in recording.conversations.iter().zip(played) {
-        let played = played?;
+        let played = match played {
+            Ok(played) => played,
+            Err(failure) => {
+                totals.missed.get_or_insert(failure);
+                continue;
+            }
+        };
+        totals.played += 1;
         let n = recorded.n;
         if args.json {
             let line = Object::new("conversation").number("conversation", n);
@@ -99,7 +110,7 @@ fn tell(
         recorded.events.iter().for_each(|event| before.event(event));
         let before = before.answers();
         totals.compared += before.len();
-        if let Some(found) = Difference::first(&before, &played.answers, recorded.is_cut()) {
+        if let Some(found) = Difference::first(&before, &played.answers, recorded.is_open()) {
             totals.differ += 1;
             let text = if args.json {
                 found.object(n).line()
@@ -119,32 +130,37 @@ fn conclude(
     totals: Totals,
     printer: &Printer,
 ) -> Outcome {
-    let Totals { answered, compared, differ, stuck } = totals;
-    let conversations = recording.conversations.len() as u64;
+    let Totals { played, answered, compared, differ, stuck, missed } = totals;
+    let all = recording.conversations.len() as u64;
     if args.json {
-        let line = Object::new("summary").number("conversations", conversations);
+        let line = Object::new("summary").number("conversations", played);
         let line = line.number("bytes", answered);
         let line = if args.diff { line.number("differ", differ) } else { line };
         printer.data(line.line().as_bytes())?;
     }
     printer.flush()?;
     // Where a server fell silent it differs, if that was asked; what it differs in is the news.
-    if let (0, Some(stuck)) = (differ, stuck) {
+    if let (0, None, Some(stuck)) = (differ, &missed, stuck) {
         return Err(stuck);
     }
-    if args.diff && compared == 0 && differ == 0 {
+    if args.diff && compared == 0 && differ == 0 && missed.is_none() {
         return Err(Failure::usage("nothing to compare: the recording has no answers"));
     }
-    let count = units::count(conversations, "conversation");
-    let mut text = format!("{count}: {} answered", units::bytes(answered));
+    let part = if played < all { format!("{played} of ") } else { String::new() };
+    let count = units::count(all, "conversation");
+    let mut text = format!("{part}{count}: {} answered", units::bytes(answered));
     if args.diff {
         text.push_str(&match differ {
+            0 if played == 0 => ", nothing compared".to_owned(),
             0 => ", as in the recording".to_owned(),
             1 => ", 1 conversation differs".to_owned(),
             more => format!(", {more} conversations differ"),
         });
     }
     printer.talk(&text);
+    if let Some(missed) = missed {
+        return Err(missed);
+    }
     Ok(match (differ, recording.cut) {
         (0, None) => Exit::Done,
         (0, Some(_)) => Exit::BadFrame,

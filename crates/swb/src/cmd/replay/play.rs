@@ -95,11 +95,17 @@ impl Player<'_> {
         for event in &recorded.events {
             if event.writer == Role::Client {
                 match pace {
-                    Pace::AsRecorded(began) => self.hear_until(began.checked_add(event.at))?,
+                    Pace::AsRecorded(began) => {
+                        self.hear_until(began.checked_add(event.at))?;
+                        // Who resets hears nothing more, and this server may be slower.
+                        if event.what == What::Broke {
+                            self.hear(before.heard())?;
+                        }
+                    }
                     Pace::AsAnswered => self.hear(before.heard())?,
                 }
                 self.say(event)?;
-            } else if !matches!(event.what, What::Bytes(_)) {
+            } else if matches!(event.what, What::Finished | What::Broke) {
                 self.hear_the_end()?;
             }
             before.event(event);
@@ -121,6 +127,7 @@ impl Player<'_> {
                 self.over = true;
                 Ok(())
             }
+            What::Over => Ok(()),
         }
     }
 

@@ -51,6 +51,14 @@ impl Keep {
         self.capture.as_ref().map_or(Ok(()), |capture| capture.ended(n, writer, ending))
     }
 
+    /// A direction that the other side ended.
+    pub(crate) fn over(&self, n: u64, writer: Role) -> Result<(), Failure> {
+        if let Some(recorder) = &self.recorder {
+            recorder.over(n, writer)?;
+        }
+        self.capture.as_ref().map_or(Ok(()), |capture| capture.over(n, writer))
+    }
+
     /// Writes what was not written yet.
     pub(crate) fn flush(&self) -> Result<(), Failure> {
         if let Some(recorder) = &self.recorder {

@@ -36,6 +36,12 @@ pub(crate) trait Watcher {
     /// As for [`bytes`](Watcher::bytes).
     fn ended(&mut self, writer: Role, ending: Ending) -> Result<(), Failure>;
 
+    /// `writer` can write no more, which was not its doing: the other side ended so.
+    ///
+    /// # Errors
+    /// As for [`bytes`](Watcher::bytes).
+    fn over(&mut self, writer: Role, ending: Ending) -> Result<(), Failure>;
+
     /// The relay is about to wait.
     ///
     /// # Errors
@@ -191,7 +197,7 @@ impl Relay<'_> {
         lane.start = 0;
         lane.end = 0;
         if was_open {
-            self.watcher.ended(lane.writer, Ending::Reset)?;
+            self.watcher.over(lane.writer, Ending::Reset)?;
         }
         Ok(())
     }
@@ -199,12 +205,13 @@ impl Relay<'_> {
     /// The side of `lane` broke. What it wrote before is passed on as far as the other side takes
     /// it, and both directions are over.
     fn broken(&mut self, index: usize, ending: Ending) -> Result<Over, Failure> {
-        for lane in [index, 1 - index] {
-            let lane = &mut self.lanes[lane];
-            if lane.open {
-                lane.open = false;
-                self.watcher.ended(lane.writer, ending)?;
-            }
+        let lane = &mut self.lanes[index];
+        if std::mem::replace(&mut lane.open, false) {
+            self.watcher.ended(lane.writer, ending)?;
+        }
+        let other = &mut self.lanes[1 - index];
+        if std::mem::replace(&mut other.open, false) {
+            self.watcher.over(other.writer, ending)?;
         }
         let lane = &mut self.lanes[index];
         while lane.start < lane.end {

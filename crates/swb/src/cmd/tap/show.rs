@@ -41,6 +41,12 @@ impl Stamp {
     }
 }
 
+impl Count {
+    fn text(self) -> String {
+        format!("{}, {}", units::count(self.messages, "message"), units::bytes(self.bytes))
+    }
+}
+
 impl Show {
     pub(crate) fn flush(&self) -> Result<(), Failure> {
         self.printer.flush()
@@ -157,15 +163,27 @@ impl Show {
             }
             return self.printer.data(object.line().as_bytes());
         }
-        let mut note = format!(
-            "end {ending}: {}, {}",
-            units::count(count.messages, "message"),
-            units::bytes(count.bytes)
-        );
+        let mut note = format!("end {ending}: {}", count.text());
         if let Some(error) = truncated {
             note.push_str(&format!("; {error}"));
         }
         self.text(stamp, &note, None)
+    }
+
+    /// A direction that the other side ended, by `ending`.
+    pub(crate) fn over(&self, stamp: &Stamp, ending: Ending, count: Count) -> Result<(), Failure> {
+        let (ending, by) = (ending.name(), stamp.writer.other().name());
+        if self.json {
+            let object = stamp
+                .object("end")
+                .string("direction", stamp.writer.name())
+                .string("ending", ending)
+                .string("by", by)
+                .number("messages", count.messages)
+                .number("bytes", count.bytes);
+            return self.printer.data(object.line().as_bytes());
+        }
+        self.text(stamp, &format!("over ({by} {ending}): {}", count.text()), None)
     }
 
     /// A line: conversation, time, direction, note; and the bytes behind it or below it.

@@ -195,6 +195,13 @@ impl Watcher for Watch<'_> {
         show.end(&stamp, ending, truncated.as_ref(), self.side(writer).count)
     }
 
+    fn over(&mut self, writer: Role, ending: Ending) -> Result<(), Failure> {
+        self.keep.over(self.conversation, writer)?;
+        let stamp = Stamp::new(self.conversation, writer, self.time);
+        let show = self.show;
+        show.over(&stamp, ending, self.side(writer).count)
+    }
+
     fn pause(&mut self) -> Result<(), Failure> {
         // What is shown is kept by then, whatever becomes of this process.
         self.keep.flush()?;

@@ -6,7 +6,16 @@ use std::time::Duration;
 use switchboard_frame::parse_size;
 
 pub(super) fn number(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| "a number is written in digits: 100".to_owned())
+    text.parse().map_err(|_| wrong(text, &str::is_empty, "a number is written in digits: 100"))
+}
+
+/// Why `text` is none: it is too large where it is written as it should be, digits and a unit.
+fn wrong(text: &str, is_unit: &dyn Fn(&str) -> bool, form: &str) -> String {
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    match unit.len() < text.len() && is_unit(unit) {
+        true => format!("it is too large: the most is {}", u64::MAX),
+        false => form.to_owned(),
+    }
 }
 
 pub(super) fn at_least_one(text: &str) -> Result<u64, String> {
@@ -51,7 +60,8 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 pub(super) fn size(text: &str) -> Result<u64, String> {
-    parse_size(text).ok_or_else(|| "a size is written 4096, 64k or 16MiB".to_owned())
+    let is_unit = |unit: &str| parse_size(&format!("1{unit}")).is_some();
+    parse_size(text).ok_or_else(|| wrong(text, &is_unit, "a size is written 4096, 64k or 16MiB"))
 }
 
 /// As everyone counts bits: by thousands.
@@ -60,21 +70,24 @@ pub(super) fn rate(text: &str) -> Result<u64, String> {
     match scaled(&text.to_ascii_lowercase(), &units) {
         Some(bits) if bits >= 8 => Ok(bits),
         Some(_) => Err("it must be at least 8 bits a second".to_owned()),
-        None => Err("bits a second are written 64000, 64k or 10m".to_owned()),
+        None => {
+            let is_unit = |unit: &str| ["", "k", "m", "g"].contains(&&*unit.to_ascii_lowercase());
+            Err(wrong(text, &is_unit, "bits a second are written 64000, 64k or 10m"))
+        }
     }
 }
 
 pub(super) fn time(text: &str) -> Result<Duration, String> {
-    let wrong = || match text.is_empty() || text.bytes().any(|byte| !byte.is_ascii_digit()) {
-        true => "a duration is written 250ms, 5s, 2m or 1h".to_owned(),
-        false => format!("a unit is missing: {text}ms, {text}s"),
-    };
     let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
-    match scaled(text, &units).map(Duration::from_millis).ok_or_else(wrong)? {
-        time if time > limits::FAULT_TIME_MAX => {
-            Err(format!("it may be at most {}h", limits::FAULT_TIME_MAX.as_secs() / 3600))
+    let (digits, unit) = text.split_at(text.bytes().take_while(u8::is_ascii_digit).count());
+    match scaled(text, &units).map(Duration::from_millis) {
+        Some(time) if time <= limits::FAULT_TIME_MAX => Ok(time),
+        None if digits.is_empty() => Err("a duration is written 250ms, 5s, 2m or 1h".to_owned()),
+        None if unit.is_empty() => Err(format!("a unit is missing: {text}ms, {text}s")),
+        None if units.iter().all(|(name, _)| *name != unit) => {
+            Err("a duration is written 250ms, 5s, 2m or 1h".to_owned())
         }
-        time => Ok(time),
+        _ => Err(format!("it may be at most {}h", limits::FAULT_TIME_MAX.as_secs() / 3600)),
     }
 }
 
@@ -115,12 +128,13 @@ pub(super) fn length(text: &str) -> Result<LengthChange, String> {
 }
 
 pub(super) fn message(text: &str) -> Result<Trigger, String> {
-    let wrong = || "a message is written msg:7, and a place in it msg:3+2B".to_owned();
+    let form = "a message is written msg:7, and a place in it msg:3+2B";
     let (n, plus) = match text.split_once('+') {
         None => (text, "0"),
-        Some((n, plus)) => (n, plus.strip_suffix('B').ok_or_else(wrong)?),
+        Some((n, plus)) => (n, plus.strip_suffix('B').ok_or(form)?),
     };
-    let (n, plus) = (n.parse().map_err(|_| wrong())?, plus.parse().map_err(|_| wrong())?);
+    let read = |text: &str| text.parse().map_err(|_| wrong(text, &str::is_empty, form));
+    let (n, plus) = (read(n)?, read(plus)?);
     if n == 0 {
         Err("messages are counted from 1".to_owned())
     } else {

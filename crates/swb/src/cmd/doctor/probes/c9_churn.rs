@@ -72,8 +72,8 @@ fn is_flat(patient: &Patient, before: &Usage, child: &Child) -> Asked {
     let [descriptors, processes, zombies] = counts(&after);
     let [of_descriptors, of_processes, of_zombies] = before.map(|most| most - LEFT_MAX);
     Err(Finding::failed(format!(
-        "after {} connections it has {descriptors} descriptors, {of_descriptors} before; \
-         {processes} processes, {of_processes} before; {zombies} zombies, {of_zombies} before",
+        "after {} connections: descriptors {descriptors}, {of_descriptors} before; processes \
+         {processes}, {of_processes} before; zombies {zombies}, {of_zombies} before",
         CONNECTIONS + RESETS
     )))
 }

@@ -25,9 +25,9 @@ const PACE: Duration = Duration::from_micros(1);
 const RATIO_MAX: u32 = 8;
 /// A reply that comes this soon after the last byte is soon enough, and a hiccup is no finding.
 const SOON: Duration = Duration::from_millis(25);
-/// How often the longer one has to be slow, beside a shorter one of the same moment: what else the
-/// machine does makes now this and now that one slower.
-const LOOKS: usize = 4;
+/// So often the longer one has to be slow, beside a shorter one of the same moment, before it has
+/// been so often not: what else the machine does makes now this and now that one slower.
+const LOOKS: usize = 3;
 /// What is not seen within so long is not waited for.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -70,8 +70,8 @@ fn octets(patient: &Patient) -> Asked {
 
 fn grows(patient: &Patient, long: usize) -> Asked {
     let short = long / TIMES;
-    let mut seen = String::new();
-    for _ in 0..LOOKS {
+    let (mut slow, mut not_slow) = (Vec::new(), 0);
+    while slow.len() < LOOKS {
         let Some(of_short) = paced(patient, short)? else {
             return Err(Finding::inconclusive(format!(
                 "one byte a segment is right; a message of {short} bytes is refused, so times \
@@ -80,11 +80,15 @@ fn grows(patient: &Patient, long: usize) -> Asked {
         };
         // It may have a limit between the two.
         let Some(of_long) = paced(patient, long)? else { return Ok(()) };
-        if !of_long.is_slow(&of_short) {
+        match of_long.is_slow(&of_short) {
+            true => slow.push(format!("{of_short}; {of_long}")),
+            false => not_slow += 1,
+        }
+        if not_slow == LOOKS {
             return Ok(());
         }
-        seen = format!("{of_short}; {of_long}");
     }
+    let seen = slow.pop().unwrap_or_default();
     let sent = format!("{short} bytes, and {long} bytes, {PIECE_BYTES} a segment");
     Err(Finding { sent, ..Finding::failed(seen) })
 }

@@ -1,5 +1,6 @@
 //! F7: a message without a body.
 
+use super::super::causes::Cause;
 use super::super::link::Heard;
 use super::super::patient::Patient;
 use super::super::probe::{Asked, How, Probe};
@@ -17,6 +18,11 @@ pub(super) static PROBE: Probe = Probe {
     ask,
 };
 
+const PASSED_OVER: Cause = Cause {
+    bug: "an empty message is passed over, as if nothing had been sent: its client waits for ever",
+    cure: "handle it as any other; of a length of 0 the body is there already",
+};
+
 fn ask(patient: &Patient) -> Asked {
     let empty = patient.empty_request()?;
     let next = patient.request()?;
@@ -30,10 +36,10 @@ fn ask(patient: &Patient) -> Asked {
         Heard::Message(_) => Ok(()),
         // To ignore it is an answer too, where it is not to be sent back.
         silence @ Heard::Silence(..) => {
-            let came = format!("{silence}; then the next message was sent");
+            let came = format!("{silence}; the next message was answered");
             link.exchange(&next).map_err(|finding| finding.and("the empty one had no answer"))?;
             match patient.is_echo() {
-                true => Err(link.failed(came).as_weak()),
+                true => Err(link.failed(came).as_weak().because(PASSED_OVER)),
                 false => Ok(()),
             }
         }

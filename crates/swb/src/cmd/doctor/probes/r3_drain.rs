@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::super::causes::Cause;
+use super::super::causes::{Cause, ONE_READ};
+use super::super::flood::Kernel;
 use super::super::link::{Heard, Went};
 use super::super::patient::Patient;
 use super::super::probe::{Asked, Finding, How, Probe};
@@ -62,9 +63,14 @@ fn ask(patient: &Patient) -> Asked {
     child.terminate();
     let paused = link.pause(PAUSE);
     let heard = link.hear_within(patient.times.patience * 10);
+    let may_have_fitted = bytes <= Kernel::of(&link).replies_bytes;
     let ended = child.usage_when(|usage| usage.processes == 0, END).processes == 0;
     let failed = match heard {
         Ok(Heard::Message(reply)) if request.is_answered_by(&reply) => None,
+        // It has been handled in parts, and that is not what SIGTERM did.
+        Ok(Heard::Message(reply)) if request.is_answered_in_part_by(&reply) => {
+            Some(link.failed(Heard::Message(reply)).because(ONE_READ))
+        }
         Ok(heard) => Some(link.failed(heard).and(&format!("the reply has {size}"))),
         Err(found) => Some(found),
     };
@@ -75,6 +81,10 @@ fn ask(patient: &Patient) -> Asked {
                 format!("the reply came whole, and {END:?} later the server was still there");
             Err(Finding::failed(late).as_weak().because(STAYS))
         }
+        // It was the system's then, and would have come without the server.
+        None if may_have_fitted => Err(Finding::inconclusive(format!(
+            "a reply of {size} came whole, and may have fitted into the system's buffers: --max"
+        ))),
         None => paused,
         Some(found) => Err(found),
     }

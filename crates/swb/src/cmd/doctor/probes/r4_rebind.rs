@@ -4,6 +4,7 @@ use std::fs;
 
 use switchboard::Endpoint;
 
+use super::super::causes::Cause;
 use super::super::child::Child;
 use super::super::link::Link;
 use super::super::patient::Patient;
@@ -19,12 +20,16 @@ pub(super) static PROBE: Probe = Probe {
     name: "rebind",
     sends: "SIGKILL to the server while clients are connected, and starts it again at once",
     right: "it listens again on the same address",
-    bug: "no SO_REUSEADDR: for a minute the old connections (TIME_WAIT) are in the way of bind; or \
-          the old socket file is",
-    cure: "SO_REUSEADDR before bind, on every Unix system; remove a socket file that nobody serves",
+    bug: "no SO_REUSEADDR: for a minute the old connections (TIME_WAIT) are in the way of bind",
+    cure: "SO_REUSEADDR before bind, on every Unix system",
     intrusive: true,
     how: How::Last,
     ask,
+};
+
+const OLD_FILE: Cause = Cause {
+    bug: "the old socket file is in the way of bind: a server that was killed has not removed it",
+    cure: "behind a lock, which says that nobody serves there, unlink the path before bind",
 };
 
 fn ask(patient: &Patient) -> Asked {
@@ -57,7 +62,10 @@ fn is_bound_again(patient: &Patient, child: &Child) -> Result<bool, Finding> {
     if let Err(found) = patient.restart(true) {
         // Elsewhere, for whoever is asked next; what comes of that is seen then.
         let _ = patient.restart(false);
-        return Err(found);
+        return Err(match patient.endpoint() {
+            Endpoint::Tcp { .. } | Endpoint::Tls { .. } => found,
+            _ => found.because(OLD_FILE),
+        });
     }
     patient.is_alive()?;
     Ok(is_in_the_way)
