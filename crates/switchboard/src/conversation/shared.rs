@@ -50,7 +50,8 @@ use std::time::Duration;
 ///     }
 /// });
 /// shared.send(b"hello")?;
-/// b.send(&b.recv_owned()?.unwrap())?;
+/// let message = b.recv_owned()?.unwrap();
+/// b.send(&message)?;
 /// assert_eq!(reader.join().unwrap()?, b"hello");
 /// # Ok::<(), switchboard::Error>(())
 /// ```
