@@ -118,11 +118,14 @@ impl Session {
         }
     }
 
-    /// Frames a message and puts it behind what is still to be sent.
-    fn queue(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<()> {
+    /// Frames a message and puts it behind what is still to be sent; how many bytes that are by now.
+    fn queue(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<usize> {
         let message = arguments::message(message)?;
-        let queued = self.state().session.queue(message.as_bytes());
-        queued.map_err(|error| {
+        let mut state = self.state();
+        let queued = state.session.queue(message.as_bytes());
+        let pending = state.session.outbound.pending();
+        drop(state);
+        queued.map(|()| pending).map_err(|error| {
             let error = Error::caller("cannot send to").with_source(error);
             errors::exception(py, &error.at_endpoint(&self.name))
         })

@@ -31,27 +31,32 @@ class Conversation:
         self._closed = False
 
     async def send(self, message: Buffer) -> None:
-        """Sends a message, and waits while the peer has more than enough to take."""
+        """Sends a message, and waits while the peer has more than enough to take.
+
+        Messages that are sent one after the other leave together, once this task waits for
+        anything.
+        """
         self._may_send()
-        self._session.queue(message)
-        self._link.write()
-        await self._link.drained()
+        self._link.queue(message)
+        if not self._link.may_write:
+            await self._link.drained()
 
     async def send_many(self, messages: Iterable[Buffer]) -> None:
         """Sends several messages at once."""
         self._may_send()
-        try:
-            for message in messages:
-                self._session.queue(message)
-        finally:
-            # What is right is sent; what is wrong is told.
-            self._link.write()
+        for message in messages:
+            self._link.queue(message)
         await self._link.drained()
 
     async def recv(self) -> bytes | None:
         """The next message, waiting for it. ``None`` is the end, between two messages."""
-        messages = await self.recv_many(1)
-        return messages[0] if messages else None
+        while True:
+            self._is_open()
+            if messages := self._session.take(1):
+                return messages[0]
+            if self._session.ending == "finished":
+                return None
+            await self._link.more()
 
     async def recv_many(self, max: int | None = None) -> list[bytes]:
         """The messages that are there, at most ``max``, waiting for the first. None: the end."""
@@ -77,6 +82,7 @@ class Conversation:
         """Says that this side is done sending, and goes on receiving."""
         self._is_open()
         if not self._finished:
+            self._link.write()
             await self._link.drained()
             self._finished = True
             if self._link.transport.can_write_eof():
@@ -138,10 +144,10 @@ class Conversation:
         return self
 
     async def __anext__(self) -> bytes:
-        messages = await self.recv_many(1)
-        if not messages:
+        message = await self.recv()
+        if message is None:
             raise StopAsyncIteration
-        return messages[0]
+        return message
 
     async def __aenter__(self) -> Self:
         return self
@@ -157,6 +163,7 @@ class Conversation:
         else:
             # Whoever leaves with an exception does not wait for the peer.
             self._closed = True
+            self._link.write()
             self._link.transport.close()
 
     def __repr__(self) -> str:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from switchboard._native import Session
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 #: Bytes that are read at a time, into one buffer that stays.
 READ_BYTES = 64 * 1024
+
+#: Bytes that are gathered before they are written: until then every message waits for the next.
+WRITE_BYTES = 64 * 1024
 
 #: Bytes that are kept for who does not receive; then nothing more is read.
 UNREAD_BYTES_MAX = 256 * 1024
@@ -20,7 +26,7 @@ class Link(asyncio.BufferedProtocol):
     """Moves bytes between a transport and a session. It knows of no messages.
 
     Invariant: what is there is told before what came of the stream; nothing is read for who has
-    more than enough to receive.
+    more than enough to receive. What is sent is written before anything is waited for.
     """
 
     def __init__(
@@ -36,7 +42,8 @@ class Link(asyncio.BufferedProtocol):
         self._buffer = bytearray(READ_BYTES)
         self._readers: set[asyncio.Future[None]] = set()
         self._writers: set[asyncio.Future[None]] = set()
-        self._may_write = True
+        self.may_write = True
+        self._writes_soon = False
         self._reads = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -66,21 +73,22 @@ class Link(asyncio.BufferedProtocol):
         # Without an end of its own: we have closed it, or it broke.
         number = getattr(exc, "errno", None) or errno.ECONNRESET
         self.session.lost(number)
-        self._may_write = True
+        self.may_write = True
         wake(self._readers)
         wake(self._writers)
         if not self.closed.done():
             self.closed.set_result(None)
 
     def pause_writing(self) -> None:
-        self._may_write = False
+        self.may_write = False
 
     def resume_writing(self) -> None:
-        self._may_write = True
+        self.may_write = True
         wake(self._writers)
 
     async def more(self) -> None:
         """Waits until something has come, for as long as the session has patience."""
+        self.write()
         if not self._reads:
             self._reads = True
             self.transport.resume_reading()
@@ -88,14 +96,25 @@ class Link(asyncio.BufferedProtocol):
             self._readers, self.session.patience(), "waiting for a message from"
         )
 
+    def queue(self, message: Buffer) -> None:
+        """Sends a message, with what is sent behind it until this task waits for something."""
+        if self.session.queue(message) >= WRITE_BYTES:
+            self.write()
+        elif not self._writes_soon:
+            self._writes_soon = True
+            asyncio.get_running_loop().call_soon(self.write)
+
     def write(self) -> None:
         """Hands on what the session has to send."""
+        self._writes_soon = False
         if pending := self.session.transmit():
             self.transport.write(pending)
 
     async def drained(self) -> None:
         """Waits until the peer takes more, if it has enough for now."""
-        while not self._may_write:
+        if not self.may_write:
+            self.write()
+        while not self.may_write:
             await self._wait(self._writers, self.session.stall, "waiting to send to")
 
     async def gone(self) -> None:
