@@ -123,7 +123,10 @@ class Kept:
         runs = before["runs"] if same else []
         runs.append({"date": run["date"], "verdicts": verdicts(run["probes"])})
         self.rows[row.name] = {"command": row.command, **run, "runs": runs[-TIMES:]}
-        KEPT.write_text(json.dumps(self.rows, indent=1, sort_keys=True) + "\n")
+        # A row is a line.
+        kept = [f"{json.dumps(name)}: {json.dumps(run, sort_keys=True)}"
+                for name, run in sorted(self.rows.items())]
+        KEPT.write_text("{\n" + ",\n".join(kept) + "\n}\n")
 
     def unlike(self, row, probes):
         """Where the verdicts are not those that are kept."""

@@ -50,7 +50,7 @@ def conditions(dates):
 def line(row, found):
     words = [probe["verdict"] for probe in found["probes"]]
     counts = [str(words.count(verdict)) for verdict in ask.VERDICTS]
-    frame = re.search(r"--frame (\S+)", row.command).group(1)
+    frame = re.search(r"--frame ('[^']*'|\S+)", row.command).group(1).strip("'")
     how = "echo" if "--echo" in row.command else "one request"
     name = f"[{row.title}](#{anchor(row.title)})"
     return f"| {name} | {found['version']} | `{frame}`, {how} | {' | '.join(counts)} |"

@@ -59,6 +59,7 @@ fn ask(patient: &Patient) -> Asked {
 fn ask_limited(patient: &Patient, child: &Child) -> Asked {
     let mut before = patient.link()?;
     before.exchange(&patient.request()?)?;
+    let since = deadline::now();
     let mut crowd = Vec::new();
     for _ in 0..CONNECTIONS {
         // Nobody is let in any more, nor into the backlog: each further one would wait in vain.
@@ -76,7 +77,11 @@ fn ask_limited(patient: &Patient, child: &Child) -> Asked {
              {used}"
         )));
     }
-    served.map_err(|found| found.and("that was a client from before it ran out"))?;
+    let silent = deadline::now().saturating_duration_since(since);
+    // One that has been silent for too long by then may be shown the door.
+    if patient.idle.is_none_or(|idle| silent < idle) {
+        served.map_err(|found| found.and("that was a client from before it ran out"))?;
+    }
     recovers(patient).map_err(|found| {
         found.and(&format!("that was a new client, {RECOVERY:?} after all others had gone"))
     })
