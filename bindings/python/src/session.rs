@@ -118,7 +118,7 @@ impl Session {
         }
     }
 
-    /// Frames a message and puts it behind what is still to be sent; how many bytes that are by now.
+    /// Frames a message and puts it behind what is to be sent; how many bytes that are by now.
     fn queue(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<usize> {
         let message = arguments::message(message)?;
         let mut state = self.state();
