@@ -39,7 +39,7 @@ pub(super) enum How {
     InTurn,
     /// Beside all others, and several times at once: it does little but wait.
     Beside,
-    /// When all others are over: it ends the server, and starts it again.
+    /// When all others are over: it ends the server and starts it again, or wants it fresh.
     Last,
 }
 
