@@ -159,19 +159,23 @@ def test_the_length_first(pair: Pair) -> None:
         ]()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        answers = [b"\0\0\0\5hello", b"\xff\xff\xff\xff"]
 
-        def echo_in_pieces() -> None:
+        def answer_in_pieces() -> None:
             peer, _ = listener.accept()
             with peer:
-                frame = read(peer, 9)
-                assert frame == b"\0\0\0\5hello"
-                for byte in frame:
+                assert read(peer, 9) == b"\0\0\0\5hello"
+                for byte in answers.pop(0):
                     peer.sendall(bytes([byte]))
+                # Until the other side has gone.
+                with contextlib.suppress(ConnectionResetError):
+                    peer.recv(1)
 
-        with in_thread(echo_in_pieces):
-            endpoint = "127.0.0.1:%d" % listener.getsockname()[1]
-            names = {"endpoint": endpoint, "message": b"hello"}
+        names = {"endpoint": "127.0.0.1:%d" % listener.getsockname()[1], "message": b"hello"}
+        with in_thread(answer_in_pieces):
             assert run("How to send the length first", 1, **names)["answer"] == b"hello"
+        with in_thread(answer_in_pieces), pytest.raises(sb.Oversize):
+            run("How to send the length first", 1, **names)
 
 
 @pytest.mark.parametrize("how", ["finished", "truncated", "reset"])
@@ -268,6 +272,9 @@ def test_address_in_use() -> None:
             left_behind(listener.accept, (host, int(port)))
             with pytest.raises(OSError, match="another program listens there"):
                 run("Address already in use", 1, endpoint=endpoint)
+    # The other advice: two of them, and nobody hears of it.
+    with socket.create_server(("127.0.0.1", 0), reuse_port=True) as first:
+        socket.create_server(first.getsockname(), reuse_port=True).close()
     # The wrong one is at fault, not the address.
     with pytest.raises(OSError, match="in use"):
         run("Address already in use", 0, address=(host, int(port)))

@@ -101,7 +101,8 @@ def test_a_shutdown_that_answers() -> None:
             os.write(child.stdin.fileno(), b"g")
             assert c.recv() == b"SLOW"
             assert c.recv() is None
-        assert child.wait(PATIENCE) == 0
+            # A client who stays does not hold it up.
+            assert child.wait(PATIENCE) == 0
 
 
 def refused(address: tuple[str, int]) -> None:
@@ -111,4 +112,6 @@ def refused(address: tuple[str, int]) -> None:
             socket.create_connection(address, PATIENCE).close()
         except ConnectionRefusedError:
             return
+        except ConnectionResetError:
+            pass  # It was connecting while the listener was closed.
     raise AssertionError("it still listens")
