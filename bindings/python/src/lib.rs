@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 
 mod arguments;
 mod calls;
+mod certificates;
 mod conversation;
 mod decoder;
 mod errors;
