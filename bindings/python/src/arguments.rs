@@ -29,9 +29,15 @@ pub(crate) fn endpoint(given: &Bound<'_, PyAny>, what: &str) -> PyResult<Endpoin
     }
     if let Ok(pair) = given.cast::<PyTuple>()
         && pair.len() >= 2
-        && let Ok((host, port)) = pair.get_slice(0, 2).extract::<(String, u16)>()
+        && let Ok((host, port)) = pair.get_slice(0, 2).extract::<(String, i64)>()
     {
-        return Ok(Endpoint::tcp(host, port));
+        return match u16::try_from(port) {
+            Ok(port) => Ok(Endpoint::tcp(host, port)),
+            Err(_) => {
+                let text = format!("{what}: port {port} is none, expected 0 to 65535");
+                Err(errors::misused(given.py(), &text))
+            }
+        };
     }
     if let Ok(path) = given.extract::<PathBuf>() {
         return Ok(Endpoint::unix(path));

@@ -10,7 +10,6 @@ use switchboard::{Endpoint, Error, ListenOptions};
 
 /// What a `switchboard.Tls` says; the file has the certificate and the key in one if it is told
 /// nothing else.
-#[derive(FromPyObject)]
 struct Given {
     ca: Option<PathBuf>,
     cert: Option<PathBuf>,
@@ -96,9 +95,28 @@ fn given(tls: Option<&Bound<'_, PyAny>>, endpoint: &Endpoint) -> PyResult<Option
         let text = format!("tls= is about TLS, and {endpoint} has none: {advice}");
         return Err(errors::misused(py, &text));
     }
-    let given: Given = tls.extract()?;
+    let file = "the path of a PEM file";
+    let given = Given {
+        ca: field(tls, "ca", file)?,
+        cert: field(tls, "cert", file)?,
+        key: field(tls, "key", file)?,
+        name: field(tls, "name", "a name")?,
+        alpn: field(tls, "alpn", "a list of names")?,
+        client_ca: field(tls, "client_ca", file)?,
+        insecure: field(tls, "insecure", "True or False")?,
+    };
     if given.key.is_some() && given.cert.is_none() {
         return Err(errors::misused(py, "key= is the key of a certificate: give cert= too"));
     }
     Ok(Some(given))
+}
+
+/// A field of it.
+fn field<'py, T>(tls: &Bound<'py, PyAny>, name: &str, what: &str) -> PyResult<T>
+where
+    T: for<'a> FromPyObject<'a, 'py>,
+{
+    let value = tls.getattr(name)?;
+    let repr = value.repr()?;
+    value.extract().map_err(|_| PyTypeError::new_err(format!("{name}= is {what}, not {repr}")))
 }

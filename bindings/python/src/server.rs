@@ -114,7 +114,9 @@ impl Service for Answers {
                 answered(self.handler.bind(py), PyBytes::new(py, message.bytes()))
             };
             match answered.map_err(|error| told(py, error, &self.handler, seat))? {
-                Some(answer) => reply.send(answer.as_bytes()),
+                Some(answer) => reply
+                    .send(answer.as_bytes())
+                    .map_err(|error| unsendable(py, &error, &self.handler, seat)),
                 None => Ok(()),
             }
         })
@@ -163,7 +165,8 @@ fn answer_all(
         drop(call);
         // What was answered before a fault is delivered.
         let bytes: Vec<&[u8]> = answers.iter().map(|answer| answer.as_bytes()).collect();
-        py.detach(|| shared.send_many(bytes))?;
+        let sent = py.detach(|| shared.send_many(bytes));
+        sent.map_err(|error| unsendable(py, &error, handler, seat))?;
         if let Some(error) = failed {
             py.detach(|| shared.finish())?;
             return Err(told(py, error, handler, seat));
@@ -200,6 +203,15 @@ fn answered<'py>(
     match answer.is_none() {
         true => Ok(None),
         false => arguments::message(&answer).map(Some),
+    }
+}
+
+/// Shows that an answer cannot be sent, which is the handler's mistake; that the peer has gone is
+/// none.
+fn unsendable(py: Python<'_>, error: &Error, handler: &Py<PyAny>, seat: &Seat) -> Error {
+    match error.ending() {
+        Some(_) => error.clone(),
+        None => told(py, errors::exception(py, error), handler, seat),
     }
 }
 
