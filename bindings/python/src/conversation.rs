@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use switchboard::frame::{Protocol, Role};
 use switchboard::session::Message;
 use switchboard::{
-    ConnectOptions, Ending, Error, Liveness, Look, Received, SharedConversation,
-    Transport,
+    ConnectOptions, Ending, Error, Liveness, Look, Received, SharedConversation, Transport,
 };
 
 /// A framed connection: sends and receives whole messages.

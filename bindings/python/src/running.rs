@@ -40,9 +40,8 @@ impl Running {
         calls: Arc<Calls>,
         stop_within: Option<Duration>,
     ) -> PyResult<Running> {
-        let given_up = Stopper::new().map_err(|error| {
-            errors::exception(py, &Error::io("cannot make a stopper", error))
-        })?;
+        let given_up = Stopper::new()
+            .map_err(|error| errors::exception(py, &Error::io("cannot make a stopper", error)))?;
         Ok(Running {
             process: std::process::id(),
             handle: serving.handle().clone(),
