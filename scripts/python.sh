@@ -3,6 +3,8 @@
 
 package="$PWD/bindings/python"
 made="$package/target"
+# Beside what the rest has built, of which most is the same.
+cargo_made="$(mkdir -p "$target_dir" && cd "$target_dir" && pwd)"
 
 # Whether a program is a Python of a version: a shim that leads nowhere, as of pyenv, is none.
 is_python() {
@@ -21,6 +23,13 @@ python_of() {
     while read -r candidate; do
         ! is_python "$candidate" "$1" || { echo "$candidate"; return; }
     done < <(type -aP "python$1" python3; uv python find --no-project "$1" 2>/dev/null)
+}
+
+# That there is none of a version, and what to do.
+no_python() {
+    echo "Python $1 is not here: neither under pyenv, nor on the path, nor among those of uv." \
+        "scripts/install installs what this system's packages have; else" \
+        "'pyenv install $1' or 'uv python install $1'." >&2
 }
 
 # What pip is asked for, in an environment; where there is nobody to ask, that is said.
@@ -47,13 +56,20 @@ environment() {
             return 1
         }
     fi
-    local wanted=()
-    local name
-    for name in "$@"; do
-        "$folder/bin/python" -m pip show --quiet "${name%%[<>=]*}" 2>/dev/null ||
-            wanted+=("$name")
-    done
-    [ "${#wanted[@]}" = 0 ] || pip_in "$folder" "${wanted[@]}"
+    local wanted
+    wanted="$("$folder/bin/python" - "$@" <<'END'
+import importlib.metadata, re, sys
+
+for asked in sys.argv[1:]:
+    try:
+        importlib.metadata.version(re.split("[<>=]", asked)[0])
+    except importlib.metadata.PackageNotFoundError:
+        print(asked)
+END
+    )"
+    # One to a line, without blanks.
+    # shellcheck disable=SC2086
+    [ -z "$wanted" ] || pip_in "$folder" $wanted
 }
 
 # Builds the wheel; leaves its path in `wheel`.
@@ -63,11 +79,12 @@ build_wheel() {
     for version in 3.12 3.13 3.11; do
         [ -n "$builder" ] || builder="$(python_of "$version")"
     done
-    [ -n "$builder" ] || { echo "there is no Python 3.11 or later here: scripts/install" >&2; exit 1; }
+    [ -n "$builder" ] || { no_python "3.11 or later"; exit 1; }
     environment "$builder" "$made/build" "maturin>=1.8,<2"
     rm -rf "$made/wheels"
-    (cd "$package" && PYO3_PYTHON="$made/build/bin/python" "$made/build/bin/maturin" build \
-        --release --quiet --locked --interpreter "$made/build/bin/python" --out "$made/wheels")
+    (cd "$package" && PYO3_PYTHON="$made/build/bin/python" CARGO_TARGET_DIR="$cargo_made" \
+        "$made/build/bin/maturin" build --release --quiet --locked \
+        --interpreter "$made/build/bin/python" --out "$made/wheels")
     wheel="$(echo "$made"/wheels/*.whl)"
 }
 

@@ -28,11 +28,11 @@ def arguments():
         prog="bench/python/run",
         description="Measures the Python package and what else Python has for framed messages.")
     words = {"type": lambda text: text.split(","), "default": [], "metavar": "A,B"}
-    parser.add_argument("--rounds", type=int, default=10, help="default 10, about 11 minutes")
-    parser.add_argument("--seconds", type=float, default=0.5,
-                        help="each measurement, after the warm-up (default 0.5)")
-    parser.add_argument("--warm-up", type=float, default=0.15, metavar="SECONDS",
-                        help="before each measurement (default 0.15)")
+    parser.add_argument("--rounds", type=int, default=10, help="default 10, about 10 minutes")
+    parser.add_argument("--seconds", type=float, default=0.4,
+                        help="each measurement, after the warm-up (default 0.4)")
+    parser.add_argument("--warm-up", type=float, default=0.1, metavar="SECONDS",
+                        help="before each measurement (default 0.1)")
     parser.add_argument("--columns", **words, help="these loads alone; --list names them")
     parser.add_argument("--peers", **words, help="these servers alone; --list names them")
     parser.add_argument("--skip", **words, help="of echo, ping, local: not those")
@@ -51,6 +51,17 @@ def arguments():
     parser.add_argument("--python", default=sys.executable, help=argparse.SUPPRESS)
     parser.add_argument("--swb", help="a load generator that is built already")
     return parser.parse_args()
+
+
+def command():
+    """What was asked for, without what is of the machine that it was asked on."""
+    words, rest = ["bench/python/run"], iter(sys.argv[1:])
+    for word in rest:
+        if word in ("--python", "--swb", "--lock", "--out"):
+            next(rest, None)
+        else:
+            words.append(word)
+    return " ".join(words)
 
 
 def main():
@@ -92,7 +103,7 @@ class Run:
         [self.zmq] = [server for server in SERVERS if server.key == ZMQ]
         self.results = {
             "date": machine.now(),
-            "command": " ".join(["bench/python/run", *sys.argv[1:]]),
+            "command": command(),
             "rounds": asked.rounds,
             "seconds": bench.seconds,
             "warm_up": bench.warm_up,

@@ -49,7 +49,7 @@ BY_HAND_UVLOOP = ["protocol-int-uvloop", "protocol-struct-uvloop"]
 OTHERS = [
     Peer(STREAMS, "asyncio streams", "python", ("asyncio_streams.py",)),
     Peer("protocol-int", "asyncio.Protocol batched by hand, `int.from_bytes`", "python",
-         ("asyncio_protocol.py",)),
+         ("asyncio_protocol.py",), only=ECHO),
     Peer("protocol-struct", "asyncio.Protocol batched by hand, `unpack_from`", "python",
          ("asyncio_protocol.py",), ("unpack_from",)),
     Peer("asyncio-streams-uvloop", "uvloop, streams", "uvloop", ("asyncio_streams.py",),
