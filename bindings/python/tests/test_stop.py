@@ -166,6 +166,20 @@ def test_leaving_the_block_and_dropping_are_bounded_too() -> None:
         assert is_cut_off(c)
 
 
+def test_dropped_on_the_way_of_an_exception() -> None:
+    def at_work() -> sb.Running | sb.Spawned:
+        server = sb.start("127.0.0.1:0", stuck, "lines", stop_within=WITHIN)
+        c = connect(server)
+        c.send(b"x")
+        assert called.wait(PATIENCE)
+        c.abort()
+        return server
+
+    with stuck_handler() as (stuck, called):
+        with pytest.warns(RuntimeWarning, match="stuck"), pytest.raises(KeyError, match="mine"):
+            print(at_work(), {}["mine"])
+
+
 #: A handler that never returns, while other threads run; or that takes the processor for itself.
 WAITS = ["time.sleep(0.001)", "pass"]
 
@@ -234,7 +248,8 @@ except KeyboardInterrupt:
                     while True:
                         sb.connect(endpoint, "lines", timeout=PATIENCE).abort()
                 child.send_signal(signal.SIGINT)
-            assert child.stdout.readline() == "interrupted\n"
+            said = child.stdout.readline()
+            assert said == "interrupted\n", (child.wait(PATIENCE), child.stderr.read())
             assert child.wait(PATIENCE) == 0
             assert is_cut_off(c)
         finally:
