@@ -177,7 +177,7 @@ def test_dropped_on_the_way_of_an_exception() -> None:
 
     with stuck_handler() as (stuck, called):
         with pytest.warns(RuntimeWarning, match="stuck"), pytest.raises(KeyError, match="mine"):
-            print(at_work(), {}["mine"])
+            print(at_work(), dict[str, str]()["mine"])
 
 
 #: A handler that never returns, while other threads run; or that takes the processor for itself.
