@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 mod arguments;
 mod calls;
 mod certificates;
+mod connect;
 mod conversation;
 mod decoder;
 mod errors;
@@ -33,7 +34,9 @@ mod _native {
     #[pymodule_export]
     use crate::calls::stuck_threads;
     #[pymodule_export]
-    use crate::conversation::{Conversation, connect};
+    use crate::connect::connect;
+    #[pymodule_export]
+    use crate::conversation::Conversation;
     #[pymodule_export]
     use crate::decoder::{Decoder, Discarded, Encoder};
     #[pymodule_export]

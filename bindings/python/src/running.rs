@@ -1,14 +1,14 @@
 //! The class `Running`: a server in the background, until it is stopped.
 //!
-//! **Invariant:** whoever waits for the serving holds its lock for reading, and without the
-//! interpreter's; nobody holds it for writing for longer than a look.
+//! **Invariant:** whoever waits for the serving holds no lock: a signal's handler may stop it in the
+//! middle of that, in the same thread. It is taken apart by the last who has waited.
 
 use crate::arguments::Timeout;
 use crate::calls::Calls;
 use crate::{errors, interrupt};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use switchboard::server::{Handle, Running as Serving};
 use switchboard::transport::{Wait, Woken};
@@ -27,7 +27,7 @@ pub(crate) struct Running {
     calls: Arc<Calls>,
     stop_within: Option<Duration>,
     /// `None` once it has ended, or a stop has given it up.
-    serving: RwLock<Option<Serving>>,
+    serving: Mutex<Option<Arc<Serving>>>,
     /// Stopped when a stop gives it up: nobody is to wait any longer.
     given_up: Stopper,
 }
@@ -48,7 +48,7 @@ impl Running {
             handler,
             calls,
             stop_within,
-            serving: RwLock::new(Some(serving)),
+            serving: Mutex::new(Some(Arc::new(serving))),
             given_up,
         })
     }
@@ -56,8 +56,7 @@ impl Running {
     /// Waits until serving has ended; or a stop has given it up, or the time is over.
     fn wait(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Woken> {
         let waited = py.detach(|| {
-            let serving = self.serving.read().unwrap_or_else(PoisonError::into_inner);
-            let Some(running) = &*serving else { return Ok(Woken::Stopped) };
+            let Some(running) = self.serving().clone() else { return Ok(Woken::Stopped) };
             let stopper = Some(&self.given_up);
             let until = Wait { deadline, stopper, on_interrupt: Some(&interrupt::asked) };
             match running.wait_until(&until) {
@@ -68,24 +67,26 @@ impl Running {
         waited.map_err(|error| errors::exception(py, &error))
     }
 
-    /// What serving said, once it has ended; it is told once.
+    /// What serving said, once it has ended; it is told once, to the last who has waited.
     fn ended(&self, py: Python<'_>) -> PyResult<()> {
-        let ended = py.detach(|| match self.take() {
-            Some(serving) => serving.join().map(drop),
-            None => Ok(()),
-        });
+        let last = {
+            let mut serving = self.serving();
+            let last = serving.take().map(Arc::try_unwrap);
+            last.and_then(|last| last.map_err(|shared| *serving = Some(shared)).ok())
+        };
+        let ended = py.detach(|| last.map_or(Ok(()), |serving| serving.join().map(drop)));
         ended.map_err(|error| errors::exception(py, &error))
     }
 
-    fn take(&self) -> Option<Serving> {
-        self.serving.write().unwrap_or_else(PoisonError::into_inner).take()
+    fn serving(&self) -> MutexGuard<'_, Option<Arc<Serving>>> {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Leaves it as it is: what goes on there ends with the process.
-    fn give_up(&self, py: Python<'_>) {
+    fn give_up(&self) {
         self.calls.give_up();
         self.given_up.stop();
-        py.detach(|| std::mem::forget(self.take()));
+        std::mem::forget(self.serving().take());
     }
 
     fn stopped(&self, py: Python<'_>, within: Option<Duration>) -> PyResult<()> {
@@ -106,7 +107,7 @@ impl Running {
             Ok(Woken::Ready(_)) => self.ended(py),
             Ok(Woken::Deadline) => {
                 let threads = self.calls.busy();
-                self.give_up(py);
+                self.give_up();
                 let stuck = py.import("switchboard._stuck")?;
                 let seconds = within.unwrap_or_default().as_secs_f64();
                 stuck.call_method1("warn_of_threads", (&*self.handler, threads, seconds)).map(drop)
@@ -114,7 +115,7 @@ impl Running {
             Ok(_) => Ok(()),
             Err(error) => {
                 // Whoever interrupts this too does not want to wait.
-                self.give_up(py);
+                self.give_up();
                 Err(error)
             }
         }
@@ -194,7 +195,7 @@ impl Running {
     fn __repr__(&self) -> String {
         let open = self.handle.stats().open;
         let endpoints = self.endpoints().join(", ");
-        match self.serving.try_read().is_ok_and(|serving| serving.is_none()) {
+        match self.serving().is_none() {
             true => "<switchboard.Running, stopped>".to_owned(),
             false => format!("<switchboard.Running on {endpoints}, {open} open>"),
         }
@@ -205,16 +206,20 @@ impl Drop for Running {
     /// As at the end of a `with` block; there is nobody to raise anything to.
     fn drop(&mut self) {
         if self.process != std::process::id() {
-            std::mem::forget(self.take());
+            std::mem::forget(self.serving().take());
             return;
         }
-        let is_over = self.serving.get_mut().is_ok_and(|serving| serving.is_none());
-        if is_over {
+        if self.serving().is_none() {
             return;
         }
         Python::attach(|py| {
+            // It may be dropped on the way of an exception, which is to go on.
+            let raised = PyErr::take(py);
             if let Err(error) = self.stopped(py, self.stop_within) {
                 error.write_unraisable(py, Some(self.handler.bind(py)));
+            }
+            if let Some(raised) = raised {
+                raised.restore(py);
             }
         });
     }
