@@ -2,7 +2,7 @@
 
 use crate::arguments::{self, Timeout};
 use crate::view::{Room, Views};
-use crate::{errors, interrupt};
+use crate::{certificates, errors, interrupt};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use std::os::fd::AsRawFd;
@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use switchboard::frame::{Protocol, Role};
 use switchboard::session::Message;
 use switchboard::{
-    ConnectOptions, Ending, Endpoint, Error, Liveness, Look, Received, SharedConversation,
-    Transport,
+    ConnectOptions, Ending, Error, Liveness, Look, Received, SharedConversation, Transport,
 };
 
 /// A framed connection: sends and receives whole messages.
@@ -39,31 +38,42 @@ pub(crate) struct Conversation {
 ///
 /// `timeout` is in seconds and bounds connecting and every wait after that, each by itself; `None`
 /// is for ever. `max` is the size of the largest message, in bytes. `role` is this side's, where a
-/// protocol's two directions differ.
+/// protocol's two directions differ. `tls` says whom a `tls://` endpoint trusts and who this side
+/// is; without it those whom the system trusts, and nobody.
+///
+/// An endpoint is a string (`"localhost:9000"`, `"tls://host:port"`, `"unix:/path"`, ..), or what
+/// `socket` has for one: a pair of host and port, a path.
 ///
 /// >>> import switchboard as sb
 /// >>> with sb.connect("exec:cat", framing="lines", timeout=5) as c:
 /// ...     c.request(b"hello")
 /// b'hello'
 #[pyfunction]
-#[pyo3(signature = (endpoint, framing, *, timeout=Timeout::Default, max=None, role="client"),
-    text_signature = "(endpoint, framing, *, timeout=..., max=None, role='client')")]
+#[expect(clippy::too_many_arguments, reason = "they are a Python function's, which names them")]
+#[pyo3(
+    signature = (endpoint, framing, *, timeout=Timeout::Default, max=None, role="client", tls=None),
+    text_signature = "(endpoint, framing, *, timeout=..., max=None, role='client', tls=None)"
+)]
 pub(crate) fn connect(
     py: Python<'_>,
-    endpoint: &str,
+    endpoint: &Bound<'_, PyAny>,
     framing: &str,
     timeout: Timeout,
     max: Option<u64>,
     role: &str,
+    tls: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Conversation> {
     let protocol = arguments::protocol(py, framing, max)?;
     let role = arguments::role(role)?;
+    let endpoint = arguments::endpoint(endpoint, "cannot connect")?;
+    let tls = certificates::client(tls, &endpoint)?;
     let connected = py.detach(|| {
-        let endpoint: Endpoint =
-            endpoint.parse().map_err(|error| Error::caller("cannot connect").with_source(error))?;
         let mut options = ConnectOptions::default().with_on_interrupt(interrupt::asked);
         if let Timeout::Same(time) = timeout {
             options = options.with_timeout(time);
+        }
+        if let Some(tls) = tls {
+            options = options.with_tls(tls);
         }
         endpoint.connect(&options)
     });
@@ -123,6 +133,15 @@ impl Conversation {
     /// The last ending that it has told.
     pub(crate) fn told_last(&self) -> Option<Error> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether an exception has said that nothing can be delivered any more.
+    fn is_known(&self, py: Python<'_>) -> bool {
+        let Some(told) = self.told_last() else { return false };
+        // What broke in sending is told by every call that sends.
+        let sends = |open: &mut switchboard::Conversation| open.send_error().is_none();
+        let is_over = !self.look(py).conversation().is_ok_and(sends);
+        is_over || !told.is_timeout() && !told.is_stopped()
     }
 
     /// A call that may wait.
@@ -354,9 +373,14 @@ impl Conversation {
     }
 
     /// Ends the conversation so that the peer loses nothing: what is pending is delivered, then the
-    /// peer's end is waited for, for a short time. Leaving a `with` block does it too.
+    /// peer's end is waited for, for a short time. Leaving a `with` block does it too. That the
+    /// conversation has ended otherwise is not told a second time.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.waits(py, SharedConversation::close)
+        let is_known = self.is_known(py);
+        self.waits(py, |shared| match shared.close() {
+            Err(error) if is_known && error.ending().is_some() => Ok(()),
+            closed => closed,
+        })
     }
 
     /// Breaks the conversation off: the peer is told with a reset, where there is such a thing.
