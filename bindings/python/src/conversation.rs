@@ -49,7 +49,6 @@ pub(crate) struct Conversation {
 /// ...     c.request(b"hello")
 /// b'hello'
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "they are a Python function's, which names them")]
 #[pyo3(
     signature = (endpoint, framing, *, timeout=Timeout::Default, max=None, role="client", tls=None),
     text_signature = "(endpoint, framing, *, timeout=..., max=None, role='client', tls=None)"
