@@ -19,13 +19,13 @@ README_COLUMN = "50x64-64"
 
 READING = """\
 - **CPU** is the server's process time with its threads and children, user and system, divided by
-  the messages answered in the measured time. It is what bounds a server; the rates are what one client
-  on one other core got out of it, and of the quickest servers they are the client's.
+  the messages answered in the measured time. It is what bounds a server; the rates are what one
+  client on one other core got out of it, and of the quickest servers they are the client's.
 - **Ratios** are of CPU (ping-pong: of time) within a round, medians over the rounds, with the
   quartiles; more than 1 is quicker than what it is compared with.
 - **Protocol by hand** is the quicker of two that differ in how a length is read. Both are what a
-  good programmer writes: one loop over all that has come, one write. It has no limit for a message's
-  size, no time limit, and no back-pressure; ours have all three.
+  good programmer writes: one loop over all that has come, one write. It has no limit for a
+  message's size, no time limit, and no back-pressure; ours have all three.
 - The client is the same for all, `swb bench`, but pyzmq's: ZeroMQ has a protocol of its own, so its
   client is another program, in Python, and its figures are to be read beside that.
 - Before it is measured every server is sent messages of many sizes in pieces, and each load with
@@ -207,7 +207,8 @@ def local_table(figures):
             if own and other:
                 values = local_times(figures, what, who)
                 rows.append([title, f"{middle(own, 'ns'):.0f}",
-                             f"{name}: {middle(other, 'ns'):.0f}", ratio(median(values)), spread(values)])
+                             f"{name}: {middle(other, 'ns'):.0f}",
+                             ratio(median(values)), spread(values)])
     return table(["", "Switchboard", "beside", "times", "quartiles"], rows)
 
 
