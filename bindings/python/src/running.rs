@@ -55,6 +55,8 @@ impl Running {
 
     /// Waits until serving has ended; or a stop has given it up, or the time is over.
     fn wait(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Woken> {
+        // One that came before the wait does not interrupt it.
+        py.check_signals()?;
         let waited = py.detach(|| {
             let Some(running) = self.serving().clone() else { return Ok(Woken::Stopped) };
             let stopper = Some(&self.given_up);
