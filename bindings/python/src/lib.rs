@@ -16,6 +16,7 @@ mod errors;
 mod interrupt;
 mod listener;
 mod select;
+mod sent;
 mod server;
 mod session;
 mod tls;
@@ -28,6 +29,8 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::arguments::as_message;
+    #[pymodule_export]
     use crate::conversation::{Conversation, connect};
     #[pymodule_export]
     use crate::decoder::{Decoder, Discarded, Encoder};
@@ -35,6 +38,8 @@ mod _native {
     use crate::listener::{Listener, listen};
     #[pymodule_export]
     use crate::select::select_indices;
+    #[pymodule_export]
+    use crate::sent::Sent;
     #[pymodule_export]
     use crate::server::{Running, start_server};
     #[pymodule_export]

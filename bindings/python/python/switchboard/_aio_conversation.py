@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from switchboard._aio_link import Link, endpoint
 from switchboard._errors import Misused, Reset
+from switchboard._native import Sent
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+#: Awaited where there is nothing to wait for.
+SENT = cast("Coroutine[Any, Any, None]", Sent())
 
 #: How long closing waits for the peer's end, in seconds.
 LINGER = 2.0
@@ -30,28 +34,41 @@ class Conversation:
         self._finished = False
         self._closed = False
 
-    async def send(self, message: Buffer) -> None:
+    def send(self, message: Buffer) -> Coroutine[Any, Any, None]:
         """Sends a message, and waits while the peer has more than enough to take.
 
+        The message is queued by the call, and what is awaited is that there is room again.
         Messages that are sent one after the other leave together, once this task waits for
         anything.
         """
-        self._may_send()
-        self._link.queue(message)
-        if not self._link.may_write:
-            await self._link.drained()
+        if self._session.queue_behind(message):
+            return SENT
+        try:
+            self._may_send()
+            self._link.queue(message)
+        except Exception as error:
+            return raises(error)
+        return SENT if self._link.may_write else self._link.drained()
 
     async def send_many(self, messages: Iterable[Buffer]) -> None:
         """Sends several messages at once."""
         self._may_send()
-        for message in messages:
-            self._link.queue(message)
-        await self._link.drained()
+        self._link.queue_many(messages)
+        if not self._link.may_write:
+            await self._link.drained()
 
     async def recv(self) -> bytes | None:
         """The next message, waiting for it. ``None`` is the end, between two messages."""
+        message = self._session.take_one()
+        return await self._next() if message is None else message
+
+    async def _next(self) -> bytes | None:
+        """The same where that asks for more than to take what is there."""
         while True:
             self._is_open()
+            if self._session.turn_is_over():
+                await asyncio.sleep(0)
+                continue
             if messages := self._session.take(1):
                 return messages[0]
             if self._session.ending == "finished":
@@ -83,7 +100,10 @@ class Conversation:
         self._is_open()
         if not self._finished:
             self._link.write()
-            await self._link.drained()
+            if not self._link.may_write:
+                await self._link.drained()
+                # Others may have sent something meanwhile.
+                self._link.write()
             self._finished = True
             if self._link.transport.can_write_eof():
                 try:
@@ -99,7 +119,7 @@ class Conversation:
             await self.finish()
             await self._linger()
         finally:
-            self._closed = True
+            self._shut()
             self._link.transport.close()
         await self._link.gone()
 
@@ -118,7 +138,7 @@ class Conversation:
 
     def abort(self) -> None:
         """Breaks the conversation off."""
-        self._closed = True
+        self._shut()
         self._link.transport.abort()
 
     def set_framing(self, framing: str, *, max: int | None = None) -> None:
@@ -144,8 +164,8 @@ class Conversation:
         return self
 
     async def __anext__(self) -> bytes:
-        message = await self.recv()
-        if message is None:
+        message = self._session.take_one()
+        if message is None and (message := await self._next()) is None:
             raise StopAsyncIteration
         return message
 
@@ -162,13 +182,17 @@ class Conversation:
             await self.close()
         else:
             # Whoever leaves with an exception does not wait for the peer.
-            self._closed = True
+            self._shut()
             self._link.write()
             self._link.transport.close()
 
     def __repr__(self) -> str:
         state = ", closed" if self._closed else f" with {self.remote or 'the peer'}"
         return f"<switchboard.aio.Conversation{state}>"
+
+    def _shut(self) -> None:
+        self._closed = True
+        self._session.close()
 
     def _is_open(self) -> None:
         if self._closed:
@@ -180,3 +204,8 @@ class Conversation:
             raise Misused("sending is finished, nothing more can be sent")
         if self._link.transport.is_closing():
             raise Reset("cannot send: the connection is broken")
+
+
+async def raises(error: BaseException) -> None:
+    """Raises where it is awaited."""
+    raise error

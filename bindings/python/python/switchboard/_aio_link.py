@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from switchboard._native import Session
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 #: Bytes that are read at a time, into one buffer that stays.
 READ_BYTES = 64 * 1024
 
-#: Bytes that are gathered before they are written: until then every message waits for the next.
-WRITE_BYTES = 64 * 1024
-
 #: Bytes that are kept for who does not receive; then nothing more is read.
 UNREAD_BYTES_MAX = 256 * 1024
+
+
+#: Of who waits: whether what he waits for has come, or his time is over.
+Waiting = asyncio.Future[bool]
 
 
 class Link(asyncio.BufferedProtocol):
@@ -36,12 +37,13 @@ class Link(asyncio.BufferedProtocol):
     ) -> None:
         self.transport: asyncio.Transport
         self.session: Session
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
         self._make = make
         self._connected = connected
         self._buffer = bytearray(READ_BYTES)
-        self._readers: set[asyncio.Future[None]] = set()
-        self._writers: set[asyncio.Future[None]] = set()
+        self._readers: set[Waiting] = set()
+        self._writers: set[Waiting] = set()
         self.may_write = True
         self._writes_soon = False
         self._reads = True
@@ -98,11 +100,25 @@ class Link(asyncio.BufferedProtocol):
 
     def queue(self, message: Buffer) -> None:
         """Sends a message, with what is sent behind it until this task waits for something."""
-        if self.session.queue(message) >= WRITE_BYTES:
+        if self.session.queue(message):
             self.write()
-        elif not self._writes_soon:
+        else:
+            self._write_soon()
+
+    def queue_many(self, messages: Iterable[Buffer]) -> None:
+        """The same for several."""
+        rest = iter(messages)
+        try:
+            while self.session.queue_many(rest):
+                self.write()
+        finally:
+            # What comes before a message that cannot be sent is sent.
+            self._write_soon()
+
+    def _write_soon(self) -> None:
+        if not self._writes_soon:
             self._writes_soon = True
-            asyncio.get_running_loop().call_soon(self.write)
+            self._loop.call_soon(self.write)
 
     def write(self) -> None:
         """Hands on what the session has to send."""
@@ -126,25 +142,29 @@ class Link(asyncio.BufferedProtocol):
             self.transport.abort()
             raise self.session.timed_out("waiting to send to") from None
 
-    async def _wait(
-        self, waiting: set[asyncio.Future[None]], seconds: float | None, what: str
-    ) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def _wait(self, waiting: set[Waiting], seconds: float | None, what: str) -> None:
+        future: Waiting = self._loop.create_future()
         waiting.add(future)
+        timer = None if seconds is None else self._loop.call_later(seconds, end, future, False)
         try:
-            async with asyncio.timeout(seconds):
-                await future
-        except TimeoutError:
-            raise self.session.timed_out(what) from None
+            if not await future:
+                raise self.session.timed_out(what)
         finally:
             waiting.discard(future)
+            if timer is not None:
+                timer.cancel()
 
 
-def wake(waiting: set[asyncio.Future[None]]) -> None:
+def wake(waiting: set[Waiting]) -> None:
     """Wakes all who wait: each looks for itself."""
     for future in waiting:
-        if not future.done():
-            future.set_result(None)
+        end(future, True)
+
+
+def end(future: Waiting, has_come: bool) -> None:
+    """Ends a wait, if nothing has ended it yet."""
+    if not future.done():
+        future.set_result(has_come)
 
 
 def endpoint(address: Any) -> str | None:
