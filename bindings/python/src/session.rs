@@ -87,23 +87,19 @@ impl Session {
     /// The messages that are there, at most `max`. An empty list: there are none yet, or
     /// `finished`.
     fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Bound<'py, PyList>> {
-        let messages = PyList::empty(py);
-        let mut appended = Ok(());
+        let mut messages = Vec::new();
         let mut state = self.state();
         if state.closed {
-            return Ok(messages);
+            return Ok(PyList::empty(py));
         }
         let polled = loop {
             let polled = state.session.poll_messages(max, |message| {
-                if appended.is_ok() {
-                    appended = messages.append(PyBytes::new(py, message));
-                }
+                messages.push(PyBytes::new(py, message));
             });
             if !matches!(polled, Ok(Event::Discarded(_))) || !messages.is_empty() {
                 break polled;
             }
         };
-        appended?;
         let failed = match polled {
             _ if !messages.is_empty() => None,
             Ok(Event::Finished) => {
@@ -124,7 +120,7 @@ impl Session {
         drop(state);
         match failed {
             Some(error) => Err(errors::exception(py, &error)),
-            None => Ok(messages),
+            None => PyList::new(py, messages),
         }
     }
 

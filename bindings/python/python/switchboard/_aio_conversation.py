@@ -89,9 +89,12 @@ class Conversation:
 
     async def request(self, message: Buffer) -> bytes:
         """Sends a message and receives the next one."""
-        await self.send(message)
-        reply = await self.recv()
-        if reply is None:
+        self._may_send()
+        self._link.send(message)
+        if not self._link.may_write:
+            await self._link.drained()
+        reply = self._session.take_one()
+        if reply is None and (reply := await self._next()) is None:
             raise self._session.no_reply()
         return reply
 

@@ -7,6 +7,7 @@ import errno
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from switchboard._aio_waiting import Waiting
 from switchboard._native import Session
 
 if TYPE_CHECKING:
@@ -17,10 +18,6 @@ READ_BYTES = 64 * 1024
 
 #: Bytes that are kept for who does not receive; then nothing more is read.
 UNREAD_BYTES_MAX = 256 * 1024
-
-
-#: Of who waits: whether what he waits for has come, or his time is over.
-Waiting = asyncio.Future[bool]
 
 
 class Link(asyncio.BufferedProtocol):
@@ -42,8 +39,8 @@ class Link(asyncio.BufferedProtocol):
         self._make = make
         self._connected = connected
         self._buffer = bytearray(READ_BYTES)
-        self._readers: set[Waiting] = set()
-        self._writers: set[Waiting] = set()
+        self._readers = Waiting(self._loop)
+        self._writers = Waiting(self._loop)
         self.may_write = True
         self._writes_soon = False
         self._reads = True
@@ -60,14 +57,15 @@ class Link(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self.session.feed(self._buffer, nbytes)
-        if self.session.unread > UNREAD_BYTES_MAX and not self._readers:
+        if self._readers:
+            self._readers.wake()
+        elif self.session.unread > UNREAD_BYTES_MAX:
             self._reads = False
             self.transport.pause_reading()
-        wake(self._readers)
 
     def eof_received(self) -> bool:
         self.session.end()
-        wake(self._readers)
+        self._readers.wake()
         # The other direction goes on, but where asyncio speaks TLS: it cannot.
         return self.transport.get_extra_info("sslcontext") is None
 
@@ -76,8 +74,8 @@ class Link(asyncio.BufferedProtocol):
         number = getattr(exc, "errno", None) or errno.ECONNRESET
         self.session.lost(number)
         self.may_write = True
-        wake(self._readers)
-        wake(self._writers)
+        self._readers.close()
+        self._writers.close()
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -86,7 +84,7 @@ class Link(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self.may_write = True
-        wake(self._writers)
+        self._writers.wake()
 
     async def more(self) -> None:
         """Waits until something has come, for as long as the session has patience."""
@@ -94,9 +92,13 @@ class Link(asyncio.BufferedProtocol):
         if not self._reads:
             self._reads = True
             self.transport.resume_reading()
-        await self._wait(
-            self._readers, self.session.patience(), "waiting for a message from"
-        )
+        if not await self._readers.wait(self.session.patience()):
+            raise self.session.timed_out("waiting for a message from")
+
+    def send(self, message: Buffer) -> None:
+        """Sends a message, and what is queued before it, at once."""
+        self.session.queue(message)
+        self.write()
 
     def queue(self, message: Buffer) -> None:
         """Sends a message, with what is sent behind it until this task waits for something."""
@@ -131,7 +133,8 @@ class Link(asyncio.BufferedProtocol):
         if not self.may_write:
             self.write()
         while not self.may_write:
-            await self._wait(self._writers, self.session.stall, "waiting to send to")
+            if not await self._writers.wait(self.session.stall):
+                raise self.session.timed_out("waiting to send to")
 
     async def gone(self) -> None:
         """Waits until what was written is delivered and the connection closed."""
@@ -141,30 +144,6 @@ class Link(asyncio.BufferedProtocol):
         except TimeoutError:
             self.transport.abort()
             raise self.session.timed_out("waiting to send to") from None
-
-    async def _wait(self, waiting: set[Waiting], seconds: float | None, what: str) -> None:
-        future: Waiting = self._loop.create_future()
-        waiting.add(future)
-        timer = None if seconds is None else self._loop.call_later(seconds, end, future, False)
-        try:
-            if not await future:
-                raise self.session.timed_out(what)
-        finally:
-            waiting.discard(future)
-            if timer is not None:
-                timer.cancel()
-
-
-def wake(waiting: set[Waiting]) -> None:
-    """Wakes all who wait: each looks for itself."""
-    for future in waiting:
-        end(future, True)
-
-
-def end(future: Waiting, has_come: bool) -> None:
-    """Ends a wait, if nothing has ended it yet."""
-    if not future.done():
-        future.set_result(has_come)
 
 
 def endpoint(address: Any) -> str | None:
