@@ -16,7 +16,6 @@ mod errors;
 mod interrupt;
 mod listener;
 mod select;
-mod sent;
 mod server;
 mod session;
 mod tls;
@@ -38,8 +37,6 @@ mod _native {
     use crate::listener::{Listener, listen};
     #[pymodule_export]
     use crate::select::select_indices;
-    #[pymodule_export]
-    use crate::sent::Sent;
     #[pymodule_export]
     use crate::server::{Running, start_server};
     #[pymodule_export]

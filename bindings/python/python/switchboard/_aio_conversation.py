@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self
 
 from switchboard._aio_link import Link, endpoint
 from switchboard._errors import Misused, Reset
-from switchboard._native import Sent
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
-
-#: Awaited where there is nothing to wait for.
-SENT = cast("Coroutine[Any, Any, None]", Sent())
 
 #: How long closing waits for the peer's end, in seconds.
 LINGER = 2.0
@@ -34,21 +30,17 @@ class Conversation:
         self._finished = False
         self._closed = False
 
-    def send(self, message: Buffer) -> Coroutine[Any, Any, None]:
+    async def send(self, message: Buffer) -> None:
         """Sends a message, and waits while the peer has more than enough to take.
 
-        The message is queued by the call, and what is awaited is that there is room again.
         Messages that are sent one after the other leave together, once this task waits for
         anything.
         """
-        if self._session.queue_behind(message):
-            return SENT
-        try:
+        if not self._session.queue_behind(message):
             self._may_send()
             self._link.queue(message)
-        except Exception as error:
-            return raises(error)
-        return SENT if self._link.may_write else self._link.drained()
+            if not self._link.may_write:
+                await self._link.drained()
 
     async def send_many(self, messages: Iterable[Buffer]) -> None:
         """Sends several messages at once."""
@@ -207,8 +199,3 @@ class Conversation:
             raise Misused("sending is finished, nothing more can be sent")
         if self._link.transport.is_closing():
             raise Reset("cannot send: the connection is broken")
-
-
-async def raises(error: BaseException) -> None:
-    """Raises where it is awaited."""
-    raise error

@@ -16,7 +16,6 @@ __all__ = [
     "Encoder",
     "Listener",
     "Running",
-    "Sent",
     "Session",
     "as_message",
     "connect",
@@ -152,18 +151,6 @@ class Running:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
-
-@final
-class Sent:
-    def __new__(cls) -> Self: ...
-    def __await__(self) -> Self: ...
-    def __iter__(self) -> Self: ...
-    def __next__(self) -> None: ...
-    def send(self, value: object) -> None: ...
-    def throw(
-        self, kind: object, value: object = None, traceback: object = None
-    ) -> None: ...
-    def close(self) -> None: ...
 
 @final
 class Session:
