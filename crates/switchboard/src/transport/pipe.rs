@@ -266,7 +266,6 @@ fn kind_of(descriptor: BorrowedFd<'_>) -> io::Result<Kind> {
     })
 }
 
-/// A stream socket by its family.
 /// A stream over a descriptor, which was known as `number`.
 fn over(descriptor: OwnedFd, number: i32) -> io::Result<Arc<dyn Transport>> {
     if is_socket(descriptor.as_fd())? {
@@ -288,6 +287,7 @@ fn over(descriptor: OwnedFd, number: i32) -> io::Result<Arc<dyn Transport>> {
     }))
 }
 
+/// A stream socket by its family.
 fn from_socket(socket: OwnedFd) -> io::Result<Arc<dyn Transport>> {
     let unfit = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     if sockopt::socket_type(&socket)? != SocketType::STREAM {

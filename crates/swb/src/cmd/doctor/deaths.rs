@@ -48,10 +48,6 @@ impl fmt::Display for Death {
     }
 }
 
-/// Those whose own bug is one that a server dies of.
-const DEADLY: &[&str] =
-    &["F6", "L1", "L2", "L3", "C5", "C6", "C7", "C9", "B1", "R1", "R2", "R3", "R4", "S2"];
-
 /// What runtimes call it that a client is gone, in small letters.
 const GONE: &[&str] =
     &["econnreset", "connection reset", "connectionreset", "epipe", "broken pipe", "brokenpipe"];
@@ -106,7 +102,7 @@ impl Deaths {
         if kind.is_some_and(|kind| kind.contains("SIGPIPE")) {
             return Finding { cause: Some(BROKEN_PIPE), ..finding };
         }
-        let is_known = DEADLY.contains(&probe.id) && !death.is_of_one_connection();
+        let is_known = probe.deadly && !death.is_of_one_connection();
         match death.ended.is_some() && !is_known {
             true => Finding { cause: Some(ALL_DIE), ..finding },
             false => finding,

@@ -16,6 +16,8 @@ pub(super) struct Probe {
     pub(super) cure: &'static str,
     /// May harm a server that others use.
     pub(super) intrusive: bool,
+    /// Its bug is one that a server dies of.
+    pub(super) deadly: bool,
     pub(super) how: How,
     pub(super) ask: fn(&Patient) -> Asked,
 }

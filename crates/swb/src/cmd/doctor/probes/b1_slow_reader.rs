@@ -17,6 +17,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "replies are queued without a bound, until memory is gone",
     cure: "read no more from a client whose queue is long, or end its conversation",
     intrusive: true,
+    deadly: true,
     how: How::InTurn,
     ask,
 };

@@ -27,6 +27,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "a write waits for one client, and with it everyone whom the same loop serves",
     cure: "write without waiting, and keep what is not taken for when the socket is writable",
     intrusive: true,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

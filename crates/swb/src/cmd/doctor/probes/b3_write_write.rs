@@ -12,6 +12,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "it stops reading when its queue is long, and never begins again",
     cure: "when the queue is short again, read on: first what is in the buffer already",
     intrusive: true,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

@@ -15,6 +15,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the end of input is taken for the end of the conversation: queued replies are dropped",
     cure: "on recv's 0: answer what is whole, flush, then close",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

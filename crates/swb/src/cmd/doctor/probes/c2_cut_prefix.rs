@@ -12,6 +12,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "a short read of the prefix is taken for a length, or for an empty message",
     cure: "the end of input before the prefix is whole is an error: close, call no handler",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

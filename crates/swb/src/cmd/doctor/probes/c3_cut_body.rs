@@ -12,6 +12,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "a message that was cut off is handled as if it were whole",
     cure: "the end of input before the body is whole is an error: close, call no handler",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

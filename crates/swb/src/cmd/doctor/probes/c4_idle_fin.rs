@@ -18,6 +18,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "recv's 0 is not looked at: the connection stays in CLOSE_WAIT, or is read for ever",
     cure: "recv's 0 is the end of input: stop reading, close",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

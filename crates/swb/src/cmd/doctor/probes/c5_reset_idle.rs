@@ -14,6 +14,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "recv's ECONNRESET is not caught, and ends the server or one of its workers",
     cure: "an error of one connection closes that connection",
     intrusive: false,
+    deadly: true,
     how: How::InTurn,
     ask,
 };

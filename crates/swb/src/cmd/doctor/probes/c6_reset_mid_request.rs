@@ -14,6 +14,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "ECONNRESET is caught where a message begins, and not where the rest of it is read",
     cure: "an error of one connection closes that connection, wherever it comes up",
     intrusive: false,
+    deadly: true,
     how: How::InTurn,
     ask,
 };

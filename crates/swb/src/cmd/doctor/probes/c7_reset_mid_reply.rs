@@ -22,6 +22,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "a write to a connection that is gone raises SIGPIPE or an error that nobody catches",
     cure: "ignore SIGPIPE (or MSG_NOSIGNAL); EPIPE and ECONNRESET close that connection alone",
     intrusive: false,
+    deadly: true,
     how: How::InTurn,
     ask,
 };

@@ -23,6 +23,7 @@ pub(super) static PROBE: Probe = Probe {
     cure: "shut down for writing (SHUT_WR), then read and throw away until the client closes or a \
            short time is over, then close",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

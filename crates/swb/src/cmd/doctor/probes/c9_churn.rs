@@ -24,6 +24,7 @@ pub(super) static PROBE: Probe = Probe {
     cure: "go on accepting after an error of one connection; close what was accepted, on every \
            way; reap children",
     intrusive: false,
+    deadly: true,
     how: How::InTurn,
     ask,
 };

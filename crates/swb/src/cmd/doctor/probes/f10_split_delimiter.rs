@@ -18,6 +18,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the delimiter is looked for in each read by itself, or each half of it ends a line",
     cure: "search what has been kept and what has come together, from a delimiter's length back",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

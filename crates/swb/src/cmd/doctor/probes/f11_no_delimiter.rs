@@ -33,6 +33,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the buffer grows until a delimiter comes, whatever that takes",
     cure: "a limit on what is kept while a delimiter is looked for",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

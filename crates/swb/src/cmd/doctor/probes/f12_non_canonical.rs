@@ -16,6 +16,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the language's own number parser takes signs, blanks and zeros, or the sum overflows",
     cure: "digits alone, no leading zero, and checked arithmetic at each of them",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

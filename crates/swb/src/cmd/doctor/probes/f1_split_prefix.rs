@@ -14,6 +14,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the header is read with one call of recv, which gives what has come so far",
     cure: "read until the whole header is there, however many calls that takes",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

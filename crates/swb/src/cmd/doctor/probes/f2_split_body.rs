@@ -12,6 +12,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "a short read is taken for the whole message",
     cure: "read until as many bytes are there as the length says, or until the delimiter",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

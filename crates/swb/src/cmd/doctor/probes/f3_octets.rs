@@ -41,6 +41,7 @@ pub(super) static PROBE: Probe = Probe {
           square of the size",
     cure: "remember how far has been searched; append to a buffer that grows by doubling",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

@@ -12,6 +12,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "what comes after the first message waits in a buffer for the next read",
     cure: "handle every whole message in the buffer before reading again",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

@@ -12,6 +12,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the tail of a read is thrown away, or the first reply waits until the second is written",
     cure: "keep what is left of a read for the next one; flush replies before waiting for input",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

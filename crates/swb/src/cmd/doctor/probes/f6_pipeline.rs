@@ -18,6 +18,7 @@ pub(super) static PROBE: Probe = Probe {
     cure: "a loop over the buffer until no whole message is left, and over the socket until it \
            says EAGAIN",
     intrusive: false,
+    deadly: true,
     how: How::InTurn,
     ask,
 };

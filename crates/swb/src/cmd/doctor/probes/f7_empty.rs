@@ -14,6 +14,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "an empty message is taken for the end of the stream, because both are an empty string",
     cure: "tell them apart: the end of the stream is a value of its own, no message",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

@@ -11,6 +11,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the limit is compared with < where it is <=, or the header is counted too",
     cure: "refuse what is larger than the limit, and only that",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

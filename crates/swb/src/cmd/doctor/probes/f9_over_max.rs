@@ -19,6 +19,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the limit is off by one, or is compared before the header or the delimiter is taken off",
     cure: "compare the body's size with the limit before the body is read",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

@@ -11,6 +11,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "one loop accepts a client and serves it to its end, and everyone else waits",
     cure: "a thread or a process for each, or one loop that waits for all of them",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask: canary::serves_beside_a_silent_one,
 };

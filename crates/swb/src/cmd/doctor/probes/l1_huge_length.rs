@@ -20,6 +20,7 @@ pub(super) static PROBE: Probe = Probe {
     cure: "a limit on lengths, checked before anything is allocated; buffers that grow with what \
            has come",
     intrusive: true,
+    deadly: true,
     how: How::InTurn,
     ask,
 };

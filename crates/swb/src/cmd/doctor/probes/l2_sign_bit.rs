@@ -20,6 +20,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the length is read as a signed integer, is negative, and passes every test",
     cure: "read lengths as unsigned, compare them before they are cast",
     intrusive: false,
+    deadly: true,
     how: How::InTurn,
     ask,
 };

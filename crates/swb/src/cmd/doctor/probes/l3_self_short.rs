@@ -13,6 +13,7 @@ pub(super) static PROBE: Probe = Probe {
           loop goes on by 0 bytes for ever",
     cure: "compare the length with the least before anything is subtracted from it",
     intrusive: false,
+    deadly: true,
     how: How::InTurn,
     ask,
 };

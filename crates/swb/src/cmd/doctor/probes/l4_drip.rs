@@ -29,6 +29,7 @@ pub(super) static PROBE: Probe = Probe {
           thread or a slot for ever",
     cure: "one deadline for the whole message, from its first byte",
     intrusive: true,
+    deadly: false,
     how: How::Beside,
     ask,
 };

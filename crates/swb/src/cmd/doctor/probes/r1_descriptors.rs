@@ -29,6 +29,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "accept fails with EMFILE and is called again at once, for ever, or the loop ends with it",
     cure: "on EMFILE and ENFILE stop accepting until a connection has ended or a moment has passed",
     intrusive: true,
+    deadly: true,
     how: How::Last,
     ask,
 };

@@ -35,6 +35,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "what belongs to a connection is given back where it ends well, and forgotten where not",
     cure: "one owner for all that a connection has, released on every way out",
     intrusive: true,
+    deadly: true,
     // Of a server that has just been started: what was announced to it before may keep a collector
     // of garbage from its work.
     how: How::Last,

@@ -27,6 +27,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "SIGTERM ends the process at once, and with it every reply that is being written",
     cure: "on SIGTERM stop accepting, finish what is under way within a deadline, then end",
     intrusive: true,
+    deadly: true,
     how: How::Last,
     ask,
 };

@@ -23,6 +23,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "no SO_REUSEADDR: for a minute the old connections (TIME_WAIT) are in the way of bind",
     cure: "SO_REUSEADDR before bind, on every Unix system",
     intrusive: true,
+    deadly: true,
     how: How::Last,
     ask,
 };

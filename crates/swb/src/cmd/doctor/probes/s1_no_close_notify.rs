@@ -16,6 +16,7 @@ pub(super) static PROBE: Probe = Probe {
           for a whole one",
     cure: "tell the two ends apart, and handle nothing that was cut off",
     intrusive: false,
+    deadly: false,
     how: How::InTurn,
     ask,
 };

@@ -39,6 +39,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "the error of one handshake ends the loop that accepts, or the connection hangs for ever",
     cure: "a handshake is one connection's matter: off the accepting loop, with a deadline",
     intrusive: false,
+    deadly: true,
     how: How::InTurn,
     ask,
 };

@@ -14,6 +14,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "a read without a time-out: each such client has a thread or a slot for ever",
     cure: "a deadline for the first message, and one for the handshake",
     intrusive: false,
+    deadly: false,
     how: How::Beside,
     ask,
 };

@@ -12,6 +12,7 @@ pub(super) static PROBE: Probe = Probe {
     bug: "only the first read has a time-out, or none has: clients that have gone add up",
     cure: "a deadline for each message, which begins anew at each",
     intrusive: false,
+    deadly: false,
     how: How::Beside,
     ask,
 };

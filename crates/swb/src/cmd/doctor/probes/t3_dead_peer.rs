@@ -18,6 +18,7 @@ pub(super) static PROBE: Probe = Probe {
           while a reply is not acknowledged",
     cure: "SO_KEEPALIVE with times of your own, and TCP_USER_TIMEOUT; or a heartbeat",
     intrusive: false,
+    deadly: false,
     how: How::Beside,
     ask,
 };
