@@ -140,7 +140,8 @@ impl State {
     ) -> Result<(), FrameError> {
         let mut need = 1;
         while !data.is_empty() {
-            let space = self.session.receive_space(need);
+            // All of these have come, so there may be room for them at once.
+            let space = self.session.receive_space(need.max(data.len()));
             let (now, later) = data.split_at(data.len().min(space.len()));
             space[..now.len()].copy_from_slice(now);
             self.session.handle_received(now.len());

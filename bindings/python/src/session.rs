@@ -63,7 +63,8 @@ impl Session {
         // Whoever takes them has waited.
         state.turn = 0;
         while !rest.is_empty() {
-            let need = state.need;
+            // All of these have come, so there may be room for them at once.
+            let need = state.need.max(rest.len());
             let space = state.session.receive_space(need);
             let (now, later) = rest.split_at(rest.len().min(space.len()));
             space.iter_mut().zip(now).for_each(|(byte, cell)| *byte = cell.get());
