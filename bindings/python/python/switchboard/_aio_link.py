@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,8 +14,14 @@ from switchboard._native import Session
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-#: Bytes that are read at a time, into one buffer that stays.
-READ_BYTES = 64 * 1024
+#: Bytes that are read at a time: 64 KiB, and a header before them, so that a message of a round
+#: size comes in one read.
+READ_BYTES = 65 * 1024
+
+#: What each loop reads into, for all of its connections: nothing stays there past a read.
+_buffers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, bytearray] = (
+    weakref.WeakKeyDictionary()
+)
 
 #: Bytes that are kept for who does not receive; then nothing more is read.
 UNREAD_BYTES_MAX = 256 * 1024
@@ -38,7 +45,7 @@ class Link(asyncio.BufferedProtocol):
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._make = make
         self._connected = connected
-        self._buffer = bytearray(READ_BYTES)
+        self._buffer = buffer_of(self._loop)
         self._readers = Waiting(self._loop)
         self._writers = Waiting(self._loop)
         self.may_write = True
@@ -144,6 +151,14 @@ class Link(asyncio.BufferedProtocol):
         except TimeoutError:
             self.transport.abort()
             raise self.session.timed_out("waiting to send to") from None
+
+
+def buffer_of(loop: asyncio.AbstractEventLoop) -> bytearray:
+    """The buffer that a loop reads into."""
+    buffer = _buffers.get(loop)
+    if buffer is None:
+        buffer = _buffers[loop] = bytearray(READ_BYTES)
+    return buffer
 
 
 def endpoint(address: Any) -> str | None:
