@@ -1,4 +1,4 @@
-//! The class `Conversation`, and `connect`.
+//! The class `Conversation`.
 
 use crate::arguments::{self, Timeout};
 use crate::view::{Room, Views};
@@ -9,10 +9,7 @@ use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use switchboard::frame::{Protocol, Role};
 use switchboard::session::Message;
-use switchboard::{
-    ConnectOptions, Ending, Endpoint, Error, Liveness, Look, Received, SharedConversation,
-    Transport,
-};
+use switchboard::{Ending, Error, Liveness, Look, Received, SharedConversation, Transport};
 
 /// A framed connection: sends and receives whole messages.
 ///
@@ -33,42 +30,6 @@ pub(crate) struct Conversation {
     /// The last ending that an exception was made of, final or not.
     told: Mutex<Option<Error>>,
     views: Mutex<Option<Views>>,
-}
-
-/// Connects to an endpoint.
-///
-/// `timeout` is in seconds and bounds connecting and every wait after that, each by itself; `None`
-/// is for ever. `max` is the size of the largest message, in bytes. `role` is this side's, where a
-/// protocol's two directions differ.
-///
-/// >>> import switchboard as sb
-/// >>> with sb.connect("exec:cat", framing="lines", timeout=5) as c:
-/// ...     c.request(b"hello")
-/// b'hello'
-#[pyfunction]
-#[pyo3(signature = (endpoint, framing, *, timeout=Timeout::Default, max=None, role="client"),
-    text_signature = "(endpoint, framing, *, timeout=..., max=None, role='client')")]
-pub(crate) fn connect(
-    py: Python<'_>,
-    endpoint: &str,
-    framing: &str,
-    timeout: Timeout,
-    max: Option<u64>,
-    role: &str,
-) -> PyResult<Conversation> {
-    let protocol = arguments::protocol(py, framing, max)?;
-    let role = arguments::role(role)?;
-    let connected = py.detach(|| {
-        let endpoint: Endpoint =
-            endpoint.parse().map_err(|error| Error::caller("cannot connect").with_source(error))?;
-        let mut options = ConnectOptions::default().with_on_interrupt(interrupt::asked);
-        if let Timeout::Same(time) = timeout {
-            options = options.with_timeout(time);
-        }
-        endpoint.connect(&options)
-    });
-    let transport = connected.map_err(|error| errors::exception(py, &error))?;
-    Ok(Conversation::over(transport, &protocol, role, &timeout))
 }
 
 impl Conversation {
@@ -123,6 +84,15 @@ impl Conversation {
     /// The last ending that it has told.
     pub(crate) fn told_last(&self) -> Option<Error> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether an exception has said that nothing can be delivered any more.
+    fn is_known(&self, py: Python<'_>) -> bool {
+        let Some(told) = self.told_last() else { return false };
+        // What broke in sending is told by every call that sends.
+        let sends = |open: &mut switchboard::Conversation| open.send_error().is_none();
+        let is_over = !self.look(py).conversation().is_ok_and(sends);
+        is_over || !told.is_timeout() && !told.is_stopped()
     }
 
     /// A call that may wait.
@@ -324,6 +294,9 @@ impl Conversation {
 
     /// Sends a message and receives the next one. Raises `NoReply`, an `EOFError`, if the peer
     /// finishes without one.
+    ///
+    /// Several threads may request at a time: one after the other, and each has its own reply.
+    /// After a `TimedOut` the reply may still come: `recv` it before the next request.
     fn request<'py>(
         &self,
         py: Python<'py>,
@@ -331,11 +304,10 @@ impl Conversation {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let message = arguments::message(message)?;
         let bytes = message.as_bytes();
-        self.waits(py, |shared| shared.request(bytes))?;
-        match self.recv(py)? {
-            Some(reply) => Ok(reply),
-            None => Err(errors::misused(py, "another thread has taken the reply")),
-        }
+        let reply = self.waits(py, |shared| {
+            shared.request(bytes, |reply| Python::attach(|py| PyBytes::new(py, reply).unbind()))
+        })?;
+        Ok(reply.into_bound(py))
     }
 
     /// Says that this side is done sending, and goes on receiving: the peer reads the end once it
@@ -345,9 +317,14 @@ impl Conversation {
     }
 
     /// Ends the conversation so that the peer loses nothing: what is pending is delivered, then the
-    /// peer's end is waited for, for a short time. Leaving a `with` block does it too.
+    /// peer's end is waited for, for a short time. Leaving a `with` block does it too. That the
+    /// conversation has ended otherwise is not told a second time.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.waits(py, SharedConversation::close)
+        let is_known = self.is_known(py);
+        self.waits(py, |shared| match shared.close() {
+            Err(error) if is_known && error.ending().is_some() => Ok(()),
+            closed => closed,
+        })
     }
 
     /// Breaks the conversation off: the peer is told with a reset, where there is such a thing.

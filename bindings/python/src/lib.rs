@@ -10,11 +10,15 @@
 use pyo3::prelude::*;
 
 mod arguments;
+mod calls;
+mod certificates;
+mod connect;
 mod conversation;
 mod decoder;
 mod errors;
 mod interrupt;
 mod listener;
+mod running;
 mod select;
 mod server;
 mod session;
@@ -30,15 +34,21 @@ mod _native {
     #[pymodule_export]
     use crate::arguments::as_message;
     #[pymodule_export]
-    use crate::conversation::{Conversation, connect};
+    use crate::calls::stuck_threads;
+    #[pymodule_export]
+    use crate::connect::connect;
+    #[pymodule_export]
+    use crate::conversation::Conversation;
     #[pymodule_export]
     use crate::decoder::{Decoder, Discarded, Encoder};
     #[pymodule_export]
     use crate::listener::{Listener, listen};
     #[pymodule_export]
+    use crate::running::Running;
+    #[pymodule_export]
     use crate::select::select_indices;
     #[pymodule_export]
-    use crate::server::{Running, start_server};
+    use crate::server::start_server;
     #[pymodule_export]
     use crate::session::{Session, parse_endpoint};
     #[pymodule_export]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import socket
+import struct
 import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
@@ -149,8 +152,15 @@ class Link(asyncio.BufferedProtocol):
             async with asyncio.timeout(self.session.stall):
                 await asyncio.shield(self.closed)
         except TimeoutError:
-            self.transport.abort()
+            self.abort()
             raise self.session.timed_out("waiting to send to") from None
+
+    def abort(self) -> None:
+        """Closes without delivering what is left; over TCP the peer is reset."""
+        sock = self.transport.get_extra_info("socket")
+        with contextlib.suppress(OSError, AttributeError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
 
 def buffer_of(loop: asyncio.AbstractEventLoop) -> bytearray:

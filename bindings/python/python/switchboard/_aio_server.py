@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any, Self
 from switchboard._aio_conversation import Conversation
 from switchboard._aio_link import Link, endpoint
 from switchboard._aio_opening import Opening
+from switchboard._endpoint import Endpoint
 from switchboard._errors import Misused, SwitchboardError
 from switchboard._handlers import wants
 from switchboard._native import Session, as_message, parse_endpoint
+from switchboard._stuck import warn_of_tasks
 
 if TYPE_CHECKING:
     import ssl as tls
@@ -24,34 +26,46 @@ if TYPE_CHECKING:
 MESSAGES_PER_TURN = 1024
 
 Answer = bytes | None
+
+#: How long a conversation may take to end once it is cancelled, in seconds.
+CANCEL_WITHIN = 2.0
 _Handler = Callable[[bytes], Answer | Awaitable[Answer]] | Callable[[Conversation], Awaitable[Any]]
 
 
 class Server:
     """A server on a loop; as an async context manager it is stopped at the end."""
 
-    def __init__(self, handler: _Handler, per: _Per) -> None:
+    def __init__(self, handler: _Handler, per: _Per, is_tls: bool) -> None:
         self._handler: Callable[[Any], Any] = handler
         self._per = per
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._scheme = "tls:" if is_tls else "tcp:"
+        self._tasks: dict[asyncio.Task[None], Conversation] = {}
         self._server: asyncio.Server
 
     @property
     def endpoints(self) -> list[str]:
         """Where it listens, with the port that was chosen for port 0."""
         names = (endpoint(socket.getsockname()) for socket in self._server.sockets)
-        return [name for name in names if name]
+        return [name.replace("tcp:", self._scheme, 1) for name in names if name]
 
     async def stop(self, within: float | None = None) -> None:
         """Accepts nothing more, and waits for the conversations that there are: for ``within``
-        seconds, then they are cancelled; without it they are at once."""
+        seconds, then they are cancelled; without it they are at once.
+
+        One that does not end when it is cancelled is cut off a little later, and a
+        ``RuntimeWarning`` says where it is.
+        """
         self._server.close()
         if self._tasks and within:
             await asyncio.wait(self._tasks, timeout=within)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            _, stuck = await asyncio.wait(self._tasks, timeout=CANCEL_WITHIN)
+            if stuck:
+                for task in stuck:
+                    self._tasks.pop(task).abort()
+                warn_of_tasks(self._handler, stuck, (within or 0) + CANCEL_WITHIN)
         await self._server.wait_closed()
 
     async def serve_forever(self) -> None:
@@ -70,9 +84,10 @@ class Server:
         await self.stop()
 
     def _connected(self, link: Link) -> None:
-        task = asyncio.get_running_loop().create_task(self._converse(Conversation(link)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        conversation = Conversation(link)
+        task = asyncio.get_running_loop().create_task(self._converse(conversation))
+        self._tasks[task] = conversation
+        task.add_done_callback(lambda task: self._tasks.pop(task, None))
 
     async def _converse(self, conversation: Conversation) -> None:
         try:
@@ -128,7 +143,7 @@ async def answers_of(
 
 
 def start(
-    endpoint: str,
+    endpoint: Endpoint,
     handler: _Handler,
     framing: str,
     *,
@@ -147,7 +162,7 @@ def start(
 
 
 async def _start(
-    endpoint: str,
+    endpoint: Endpoint,
     handler: _Handler,
     framing: str,
     per: _Per | None,
@@ -157,10 +172,12 @@ async def _start(
 ) -> Server:
     if not callable(handler):
         raise TypeError(f"a handler is a function, not {type(handler).__name__}")
-    kind, host, port = parse_endpoint(endpoint)
+    kind, host, port, name = parse_endpoint(endpoint)
     if kind == "tls" and ssl is None:
-        raise Misused(f"cannot listen on {endpoint}: give an ssl context with a certificate")
-    server = Server(handler, per or wants(handler))
+        raise Misused(f"cannot listen on {name}: give an ssl context with a certificate")
+    if kind == "unix" and ssl is not None:
+        raise Misused(f"cannot listen on {name}: a path speaks no TLS here: leave ssl out")
+    server = Server(handler, per or wants(handler), ssl is not None)
 
     def make(name: str) -> Session:
         return Session(framing, "server", max, timeout, name)
@@ -179,7 +196,7 @@ async def _start(
 
 
 async def serve(
-    endpoint: str,
+    endpoint: Endpoint,
     handler: _Handler,
     framing: str,
     *,

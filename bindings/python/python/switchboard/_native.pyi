@@ -6,7 +6,9 @@ from typing import Literal, Self, final
 
 from typing_extensions import Buffer
 
+from switchboard._certificates import Tls
 from switchboard._ending import Ending
+from switchboard._endpoint import Endpoint
 from switchboard._select import Source
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "parse_endpoint",
     "select_indices",
     "start_server",
+    "stuck_threads",
     "wrap",
 ]
 
@@ -68,12 +71,13 @@ class Conversation:
     ) -> None: ...
 
 def connect(
-    endpoint: str,
+    endpoint: Endpoint,
     framing: str,
     *,
     timeout: _Timeout = ...,
     max: int | None = None,
     role: _Role = "client",
+    tls: Tls | None = None,
 ) -> Conversation: ...
 def wrap(
     sock: object,
@@ -134,7 +138,12 @@ class Listener:
     ) -> None: ...
 
 def listen(
-    endpoint: str, framing: str, *, timeout: _Timeout = ..., max: int | None = None
+    endpoint: Endpoint,
+    framing: str,
+    *,
+    timeout: _Timeout = ...,
+    max: int | None = None,
+    tls: Tls | None = None,
 ) -> Listener: ...
 @final
 class Running:
@@ -142,7 +151,7 @@ class Running:
     def endpoints(self) -> list[str]: ...
     @property
     def stats(self) -> dict[str, int]: ...
-    def stop(self, within: float | None = None) -> None: ...
+    def stop(self, within: _Timeout = ...) -> None: ...
     def join(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -180,16 +189,21 @@ class Session:
     def ending(self) -> str | None: ...
 
 def as_message(given: Buffer) -> bytes: ...
-def parse_endpoint(endpoint: str) -> tuple[Literal["tcp", "tls", "unix"], str, int]: ...
+def parse_endpoint(
+    endpoint: Endpoint,
+) -> tuple[Literal["tcp", "tls", "unix"], str, int, str]: ...
 def start_server(
-    endpoint: str,
+    endpoint: Endpoint,
     handler: object,
     framing: str,
     per: str,
     dispatch: str,
     timeout: _Timeout,
     max: int | None,
+    stop_within: float | None,
+    tls: Tls | None,
 ) -> Running: ...
+def stuck_threads() -> list[int]: ...
 def select_indices(
     readers: list[Source],
     writers: list[Source],
