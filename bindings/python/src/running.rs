@@ -1,7 +1,7 @@
 //! The class `Running`: a server in the background, until it is stopped.
 //!
-//! **Invariant:** whoever waits for the serving holds no lock: a signal's handler may stop it in the
-//! middle of that, in the same thread. It is taken apart by the last who has waited.
+//! **Invariant:** whoever waits for the serving holds no lock: a signal's handler may stop it in
+//! the middle of that, in the same thread. It is taken apart by the last who has waited.
 
 use crate::arguments::Timeout;
 use crate::calls::Calls;
