@@ -174,9 +174,9 @@ impl SharedConversation {
         }
     }
 
-    /// As [`Conversation::request`]: `take` makes something of the reply. A thread that requests has
-    /// the reply to its own: the requests of others wait for their turn, and what is sent beside
-    /// them should not be answered, nor what is received be wanted.
+    /// As [`Conversation::request`]: `take` makes something of the reply. A thread that requests
+    /// has the reply to its own: the requests of others wait for their turn, and what is sent
+    /// beside them should not be answered, nor what is received be wanted.
     ///
     /// # Errors
     /// As there; or it has been closed.
