@@ -1,23 +1,62 @@
 //! What callers give, made into what the library takes.
 
 use crate::errors;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyEllipsis, PyMemoryView, PyString, PyTuple};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 use switchboard::frame::{FramingError, Protocol, Role};
-use switchboard::{Endpoint, Error, Timeouts};
+use switchboard::{Endpoint, Error, Liveness, Timeouts};
+
+/// A framing or a protocol as it was given: a string, not parsed yet.
+pub(crate) struct Framing(String);
+
+impl<'py> FromPyObject<'_, 'py> for Framing {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Framing> {
+        match value.cast::<PyString>() {
+            Ok(text) => Ok(Framing(text.to_str()?.to_owned())),
+            Err(_) => {
+                let text = "framing is a string as \"u32be\" or \"lines\", not";
+                Err(PyTypeError::new_err(format!("{text} {}", value.repr()?)))
+            }
+        }
+    }
+}
+
+/// A number of at least 1, or nothing: of bytes, or of messages.
+pub(crate) struct Max(pub(crate) Option<u64>);
+
+impl<'py> FromPyObject<'_, 'py> for Max {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Max> {
+        if value.is_none() {
+            return Ok(Max(None));
+        }
+        match value.extract::<u64>() {
+            Ok(0) => Err(PyValueError::new_err("max is 0: give at least 1, or leave it out")),
+            Ok(max) => Ok(Max(Some(max))),
+            Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
+                let text = format!("max is 1 to 2**64 - 1, or None, not {}", value.repr()?);
+                Err(PyValueError::new_err(text))
+            }
+            Err(_) => {
+                let text = format!("max is a whole number, or None, not {}", value.repr()?);
+                Err(PyTypeError::new_err(text))
+            }
+        }
+    }
+}
 
 /// A framing or a protocol, with another limit for its messages if one is given.
-pub(crate) fn protocol(py: Python<'_>, framing: &str, max: Option<u64>) -> PyResult<Protocol> {
+pub(crate) fn protocol(py: Python<'_>, framing: &Framing, max: &Max) -> PyResult<Protocol> {
     let protocol: Protocol =
-        framing.parse().map_err(|error: FramingError| errors::of_framing(py, &error))?;
-    match max {
-        Some(0) => Err(PyValueError::new_err("max is 0: give at least 1, or leave it out")),
-        Some(max) => Ok(protocol.with_max(max)),
-        None => Ok(protocol),
-    }
+        framing.0.parse().map_err(|error: FramingError| errors::of_framing(py, &error))?;
+    Ok(max.0.map_or_else(|| protocol.clone(), |max| protocol.with_max(max)))
 }
 
 /// An endpoint: as it is written, or as the module `socket` has it: a host and a port, or a path.
@@ -92,9 +131,35 @@ impl<'py> FromPyObject<'_, 'py> for Timeout {
         if value.is_instance_of::<PyEllipsis>() {
             return Ok(Timeout::Default);
         }
-        Ok(Timeout::Same(seconds(value.extract()?)?))
+        match value.extract() {
+            Ok(time) => Ok(Timeout::Same(seconds(time)?)),
+            Err(_) => {
+                let text = "a timeout is a number of seconds, or None for ever, not";
+                Err(PyTypeError::new_err(format!("{text} {}", value.repr()?)))
+            }
+        }
     }
 }
+
+/// After how many seconds of silence a peer counts as dead; `None` for never.
+pub(crate) fn liveness(within: &Bound<'_, PyAny>) -> PyResult<Liveness> {
+    if within.is_none() {
+        return Ok(Liveness::OFF);
+    }
+    let wrong = || -> PyResult<String> {
+        let (least, most) = (LIVENESS_SECONDS.start(), LIVENESS_SECONDS.end());
+        Ok(format!("liveness is {least} to {most} seconds, or None, not {}", within.repr()?))
+    };
+    let Ok(seconds) = within.extract::<f64>() else { return Err(PyTypeError::new_err(wrong()?)) };
+    match LIVENESS_SECONDS.contains(&seconds) {
+        true => Ok(Liveness::within(Duration::from_secs_f64(seconds))),
+        false => Err(PyValueError::new_err(wrong()?)),
+    }
+}
+
+/// From what the library probes in at the least, to what Linux takes: half of it is silence, which
+/// is at most 32767 seconds there.
+const LIVENESS_SECONDS: RangeInclusive<f64> = 3.0..=65_000.0;
 
 /// A message that a handler answered with, as bytes.
 #[pyfunction]

@@ -87,6 +87,11 @@ impl Seat {
         self.calls.is_over()
     }
 
+    /// Who is served, as errors name it.
+    pub(crate) fn peer(&self) -> String {
+        self.place.transport.name()
+    }
+
     pub(crate) fn calls(&self) -> &Arc<Calls> {
         &self.calls
     }

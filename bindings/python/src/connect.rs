@@ -1,6 +1,6 @@
 //! The function `connect`.
 
-use crate::arguments::{self, Timeout};
+use crate::arguments::{self, Framing, Max, Timeout};
 use crate::conversation::Conversation;
 use crate::{certificates, errors, interrupt};
 use pyo3::prelude::*;
@@ -9,7 +9,9 @@ use switchboard::ConnectOptions;
 /// Connects to an endpoint.
 ///
 /// `timeout` is in seconds and bounds connecting and every wait after that, each by itself; `None`
-/// is for ever. `max` is the size of the largest message, in bytes. `role` is this side's, where a
+/// is for ever. Unless it is given: 10 s for connecting, 300 s for the next message, 60 s for the
+/// rest of one, 60 s for a peer that takes nothing. `max` is the size of the largest message, in
+/// bytes: unless it is given what the framing says, else 16 MiB. `role` is this side's, where a
 /// protocol's two directions differ. `tls` says whom a `tls://` endpoint trusts and who this side
 /// is; without it those whom the system trusts, and nobody.
 ///
@@ -22,19 +24,20 @@ use switchboard::ConnectOptions;
 /// b'hello'
 #[pyfunction]
 #[pyo3(
-    signature = (endpoint, framing, *, timeout=Timeout::Default, max=None, role="client", tls=None),
+    signature = (endpoint, framing, *, timeout=Timeout::Default, max=Max(None), role="client",
+        tls=None),
     text_signature = "(endpoint, framing, *, timeout=..., max=None, role='client', tls=None)"
 )]
 pub(crate) fn connect(
     py: Python<'_>,
     endpoint: &Bound<'_, PyAny>,
-    framing: &str,
+    framing: Framing,
     timeout: Timeout,
-    max: Option<u64>,
+    max: Max,
     role: &str,
     tls: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Conversation> {
-    let protocol = arguments::protocol(py, framing, max)?;
+    let protocol = arguments::protocol(py, &framing, &max)?;
     let role = arguments::role(role)?;
     let endpoint = arguments::endpoint(endpoint, "cannot connect")?;
     let tls = certificates::client(tls, &endpoint)?;

@@ -1,15 +1,16 @@
 //! The class `Conversation`.
 
-use crate::arguments::{self, Timeout};
+use crate::arguments::{self, Framing, Max, Timeout};
 use crate::view::{Room, Views};
 use crate::{errors, interrupt};
+use pyo3::exceptions::{PyGeneratorExit, PySystemExit};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyType};
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use switchboard::frame::{Protocol, Role};
 use switchboard::session::Message;
-use switchboard::{Ending, Error, Liveness, Look, Received, SharedConversation, Transport};
+use switchboard::{Ending, Error, Look, Received, SharedConversation, Transport};
 
 /// A framed connection: sends and receives whole messages.
 ///
@@ -193,6 +194,9 @@ enum Next<T> {
 impl Conversation {
     /// Sends a message: bytes, or anything that has bytes. When this returns, the system has all of
     /// it.
+    ///
+    /// After a `TimedOut` a part of it may be on its way, and nothing can be sent behind that: you
+    /// may go on receiving, then close.
     fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<()> {
         let message = arguments::message(message)?;
         let bytes = message.as_bytes();
@@ -232,12 +236,9 @@ impl Conversation {
 
     /// Receives the messages that are there, at most `max`, waiting for the first. An empty list is
     /// the end.
-    #[pyo3(signature = (max=None))]
-    fn recv_many<'py>(&self, py: Python<'py>, max: Option<usize>) -> PyResult<Bound<'py, PyList>> {
-        let max = max.unwrap_or(usize::MAX);
-        if max == 0 {
-            return Ok(PyList::empty(py));
-        }
+    #[pyo3(signature = (max=Max(None)), text_signature = "($self, max=None)")]
+    fn recv_many<'py>(&self, py: Python<'py>, max: Max) -> PyResult<Bound<'py, PyList>> {
+        let max = max.0.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
         loop {
             let mut messages = Vec::new();
             let run = self.look(py).run(max, |message| messages.push(PyBytes::new(py, message)));
@@ -318,12 +319,21 @@ impl Conversation {
     }
 
     /// Ends the conversation so that the peer loses nothing: what is pending is delivered, then the
-    /// peer's end is waited for, for a short time. Leaving a `with` block does it too. That the
-    /// conversation has ended otherwise is not told a second time.
+    /// peer's end is waited for, for up to 2 seconds whatever the timeout; `abort` waits for
+    /// nothing. That the conversation has ended otherwise is not told a second time.
+    ///
+    /// Leaving a `with` block does it too. Leaving it by an exception aborts instead, for what was
+    /// sent may not be all; except by `SystemExit` and `GeneratorExit`.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let is_known = self.is_known(py);
+        // A stream on which nothing can be sent has said so to who sent.
+        let broken = |open: &mut switchboard::Conversation| {
+            open.send_error().is_some_and(|error| error.is_caller())
+        };
+        let is_misused = self.look(py).conversation().is_ok_and(broken);
         self.waits(py, |shared| match shared.close() {
             Err(error) if is_known && error.ending().is_some() => Ok(()),
+            Err(error) if is_misused && error.is_caller() => Ok(()),
             closed => closed,
         })
     }
@@ -335,9 +345,10 @@ impl Conversation {
 
     /// Switches to another framing, both ways, from the next message on. Bytes already received are
     /// framed anew.
-    #[pyo3(signature = (framing, *, max=None))]
-    fn set_framing(&self, py: Python<'_>, framing: &str, max: Option<u64>) -> PyResult<()> {
-        let protocol = arguments::protocol(py, framing, max)?;
+    #[pyo3(signature = (framing, *, max=Max(None)),
+        text_signature = "($self, framing, *, max=None)")]
+    fn set_framing(&self, py: Python<'_>, framing: Framing, max: Max) -> PyResult<()> {
+        let protocol = arguments::protocol(py, &framing, &max)?;
         let set = self.look(py).conversation().map(|open| open.set_framing(&protocol));
         set.map_err(|error| errors::exception(py, &error))
     }
@@ -350,9 +361,10 @@ impl Conversation {
     }
 
     /// Sets after how many seconds of silence a peer that has vanished counts as dead (at least 3,
-    /// by probes; over TCP); `None` probes nothing. Without this it is two minutes.
-    fn set_liveness(&self, py: Python<'_>, within: Option<f64>) -> PyResult<()> {
-        let liveness = arguments::seconds(within)?.map_or(Liveness::OFF, Liveness::within);
+    /// and at most 65,000, by probes; over TCP); `None` probes nothing. Without this it is two
+    /// minutes.
+    fn set_liveness(&self, py: Python<'_>, within: &Bound<'_, PyAny>) -> PyResult<()> {
+        let liveness = arguments::liveness(within)?;
         let set = self.look(py).conversation().and_then(|open| open.set_liveness(&liveness));
         set.map_err(|error| errors::exception(py, &error))
     }
@@ -413,11 +425,16 @@ impl Conversation {
         traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let _ = (error, traceback);
-        if kind.is_none() {
+        // A program or a generator that ends is no accident.
+        let is_end = |kind: &Bound<'_, PyType>| -> PyResult<bool> {
+            Ok(kind.is_subclass_of::<PySystemExit>()?
+                || kind.is_subclass_of::<PyGeneratorExit>()?)
+        };
+        if kind.is_none() || is_end(kind.cast()?)? {
             return self.close(py);
         }
-        // Whoever leaves with an exception does not wait for the peer.
-        py.detach(|| drop(self.shared.take()));
+        // What was sent may be half of something: the peer is not to take it for the whole.
+        self.abort(py);
         Ok(())
     }
 

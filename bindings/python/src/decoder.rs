@@ -1,6 +1,7 @@
 //! The classes `Decoder` and `Encoder`: framings without any input or output.
 
-use crate::{arguments, errors};
+use crate::arguments::{self, Framing, Max};
+use crate::errors;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,12 +23,14 @@ use switchboard::session::{Event, Session};
 /// 'finished'
 #[pyclass(frozen, module = "switchboard")]
 pub(crate) struct Decoder {
+    framing: String,
     state: Mutex<State>,
 }
 
 struct State {
     session: Session,
     discarded: Vec<frame::Discarded>,
+    ended: bool,
 }
 
 /// A message that was too large, and was passed over (`oversize=discard`).
@@ -60,20 +63,28 @@ impl Discarded {
 #[pymethods]
 impl Decoder {
     #[new]
-    #[pyo3(signature = (framing, *, role="client", max=None))]
-    fn new(py: Python<'_>, framing: &str, role: &str, max: Option<u64>) -> PyResult<Decoder> {
-        let protocol = arguments::protocol(py, framing, max)?;
+    #[pyo3(signature = (framing, *, role="client", max=Max(None)),
+        text_signature = "(framing, *, role='client', max=None)")]
+    fn new(py: Python<'_>, framing: Framing, role: &str, max: Max) -> PyResult<Decoder> {
+        let protocol = arguments::protocol(py, &framing, &max)?;
         // A session receives what the other side writes.
-        let session = Session::new(&protocol, arguments::role(role)?.other());
-        Ok(Decoder { state: Mutex::new(State { session, discarded: Vec::new() }) })
+        let role = arguments::role(role)?;
+        let session = Session::new(&protocol, role.other());
+        let framing = protocol.framing(role).to_string();
+        let state = Mutex::new(State { session, discarded: Vec::new(), ended: false });
+        Ok(Decoder { framing, state })
     }
 
     /// Takes bytes as they come, in any pieces, and gives the messages that are whole by now.
     ///
     /// Where the stream breaks the framing it raises, now and at every later call; the exception's
-    /// `messages` are those that this call decoded before the fault.
+    /// `messages` are those that this call decoded before the fault. After `finish` it raises
+    /// `Misused`.
     fn feed<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let data = arguments::message(data)?;
+        if self.state().ended {
+            return Err(errors::misused(py, "the bytes have ended: feed another decoder"));
+        }
         let mut messages = Vec::new();
         let fed = self.state().feed(py, data.as_bytes(), &mut messages);
         let messages = PyList::new(py, messages)?;
@@ -90,6 +101,7 @@ impl Decoder {
         let fed = {
             let mut state = self.state();
             state.session.handle_end();
+            state.ended = true;
             state.poll(py, &mut messages)
         };
         let messages = PyList::new(py, messages)?;
@@ -116,6 +128,10 @@ impl Decoder {
     #[getter]
     fn notice(&self) -> Option<&'static str> {
         self.state().session.notice()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<switchboard.Decoder of {:?}>", self.framing)
     }
 }
 
@@ -177,18 +193,25 @@ impl State {
 /// b'\x00\x00\x00\x01x'
 #[pyclass(frozen, module = "switchboard")]
 pub(crate) struct Encoder {
+    framing: String,
     state: Mutex<(frame::Encoder, Vec<u8>)>,
 }
 
 #[pymethods]
 impl Encoder {
     #[new]
-    #[pyo3(signature = (framing, *, role="client", max=None))]
-    fn new(py: Python<'_>, framing: &str, role: &str, max: Option<u64>) -> PyResult<Encoder> {
-        let protocol = arguments::protocol(py, framing, max)?;
-        let encoder = frame::Encoder::new(protocol.framing(arguments::role(role)?));
+    #[pyo3(signature = (framing, *, role="client", max=Max(None)),
+        text_signature = "(framing, *, role='client', max=None)")]
+    fn new(py: Python<'_>, framing: Framing, role: &str, max: Max) -> PyResult<Encoder> {
+        let protocol = arguments::protocol(py, &framing, &max)?;
+        let framing = protocol.framing(arguments::role(role)?);
+        let encoder = frame::Encoder::new(framing);
         let encoder = encoder.map_err(|error| errors::of_encoding(py, &error))?;
-        Ok(Encoder { state: Mutex::new((encoder, Vec::new())) })
+        Ok(Encoder { framing: framing.to_string(), state: Mutex::new((encoder, Vec::new())) })
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<switchboard.Encoder of {:?}>", self.framing)
     }
 
     /// The bytes of a message, framed.

@@ -40,6 +40,7 @@ static DENIED: Class = Class::named("Denied");
 static MISUSED: Class = Class::named("Misused");
 static NO_REPLY: Class = Class::named("NoReply");
 static NOT_YET: Class = Class::named("NotYet");
+static MISSING: Class = Class::named("Missing");
 static FAILED: Class = Class::named("Failed");
 
 /// The exception of an error; or what a signal's handler raised, if that has ended the call.
@@ -139,11 +140,14 @@ fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     if let Some(frame) = error.frame_error() {
         exception.setattr("at", frame.at())?;
     }
+    if error.is_unresolved() {
+        // The resolver's own number is not told here: what it says for nearly all names.
+        let text = error.to_string();
+        let kind = if text.contains("emporary") { "EAI_AGAIN" } else { "EAI_NONAME" };
+        exception.setattr("errno", py.import("socket")?.getattr(kind)?)?;
+    }
     // Who wrote `error.errno == errno.EADDRINUSE` for a socket finds it here too.
-    let number = error.io_error().and_then(std::io::Error::raw_os_error);
-    let number = number
-        .or_else(|| error.attempts().first().and_then(|attempt| attempt.error.raw_os_error()));
-    if let Some(number) = number
+    if let Some(number) = number(error)
         && exception.is_instance_of::<pyo3::exceptions::PyOSError>()
     {
         exception.setattr("errno", number)?;
@@ -152,9 +156,20 @@ fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     Ok(PyErr::from_value(exception))
 }
 
+/// What the system said, as a number.
+fn number(error: &Error) -> Option<i32> {
+    let own = error.io_error().and_then(std::io::Error::raw_os_error);
+    own.or_else(|| error.attempts().first().and_then(|attempt| attempt.error.raw_os_error()))
+}
+
+/// No such file or directory, on every system.
+const ENOENT: i32 = 2;
+
 /// An error's advice about options, by what they are called here.
 fn in_python(text: String) -> String {
     let names = [
+        ("or write a Service", "or an async def and switchboard.aio"),
+        ("raise queued_bytes_in_all_max in the limits", "serve fewer"),
         ("with_ca_file, swb --tls-ca FILE", "tls=sb.Tls(ca=FILE)"),
         ("with_name, swb --tls-name", "tls=sb.Tls(name=..)"),
         (
@@ -185,6 +200,7 @@ fn class(error: &Error) -> &'static Class {
         _ if error.is_permission_denied() => &DENIED,
         _ if error.is_caller() => &MISUSED,
         _ if error.ending() == Some(switchboard::Ending::Finished) => &NO_REPLY,
+        _ if number(error) == Some(ENOENT) => &MISSING,
         _ if error.io_error().is_some() || !error.attempts().is_empty() => &FAILED,
         _ => &SWITCHBOARD_ERROR,
     }

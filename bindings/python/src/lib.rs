@@ -55,7 +55,8 @@ mod _native {
     use crate::wrap::wrap;
 
     #[pymodule_init]
-    fn init(_: &Bound<'_, PyModule>) -> PyResult<()> {
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::server::be_host();
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The class `Listener`, and `listen`.
 
-use crate::arguments::{self, Timeout};
+use crate::arguments::{self, Framing, Max, Timeout};
 use crate::conversation::Conversation;
 use crate::{certificates, errors, interrupt};
 use pyo3::prelude::*;
@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use switchboard::frame::{Protocol, Role};
 use switchboard::transport::Wait;
-use switchboard::{Endpoint, deadline};
+use switchboard::{Endpoint, Error, Stopper, deadline};
 
 /// Makes conversations of those who connect; sends and receives nothing itself.
 ///
@@ -24,27 +24,31 @@ pub(crate) struct Listener {
     listener: Mutex<Option<Arc<switchboard::Listener>>>,
     protocol: Protocol,
     timeout: Timeout,
+    /// Stopped when it is closed: whoever waits in `accept` is woken.
+    closed: Stopper,
 }
 
 /// Listens on an endpoint. The arguments are those of `connect`: each conversation has them, as the
 /// server. A `tls://` endpoint needs `tls`, with a certificate.
 #[pyfunction]
-#[pyo3(signature = (endpoint, framing, *, timeout=Timeout::Default, max=None, tls=None),
+#[pyo3(signature = (endpoint, framing, *, timeout=Timeout::Default, max=Max(None), tls=None),
     text_signature = "(endpoint, framing, *, timeout=..., max=None, tls=None)")]
 pub(crate) fn listen(
     py: Python<'_>,
     endpoint: &Bound<'_, PyAny>,
-    framing: &str,
+    framing: Framing,
     timeout: Timeout,
-    max: Option<u64>,
+    max: Max,
     tls: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Listener> {
-    let protocol = arguments::protocol(py, framing, max)?;
+    let protocol = arguments::protocol(py, &framing, &max)?;
     let endpoint = arguments::endpoint(endpoint, "cannot listen")?;
     let options = certificates::listening(tls, &endpoint)?;
     let bound = py.detach(|| switchboard::Listener::bind(&endpoint, &options));
     let listener = bound.map_err(|error| errors::exception(py, &error))?;
-    Ok(Listener { listener: Mutex::new(Some(Arc::new(listener))), protocol, timeout })
+    let closed = Stopper::new()
+        .map_err(|error| errors::exception(py, &Error::io("cannot make a stopper", error)))?;
+    Ok(Listener { listener: Mutex::new(Some(Arc::new(listener))), protocol, timeout, closed })
 }
 
 impl Listener {
@@ -54,13 +58,18 @@ impl Listener {
     /// It has been closed.
     pub(crate) fn open(&self, py: Python<'_>) -> PyResult<Arc<switchboard::Listener>> {
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        listener.ok_or_else(|| errors::misused(py, "the listener is closed"))
+        listener.ok_or_else(|| closed(py))
     }
+}
+
+fn closed(py: Python<'_>) -> PyErr {
+    errors::misused(py, "the listener is closed")
 }
 
 #[pymethods]
 impl Listener {
-    /// Waits for somebody to connect, for as long as `timeout` seconds, if that is said.
+    /// Waits for somebody to connect, for as long as `timeout` seconds, if that is said. A `close`
+    /// in another thread ends the wait, which raises `Misused`.
     #[pyo3(signature = (timeout=None))]
     fn accept(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Conversation> {
         let listener = self.open(py)?;
@@ -68,9 +77,13 @@ impl Listener {
         let accepted = py.detach(|| {
             let deadline = time.and_then(deadline::after);
             let on_interrupt = Some(&interrupt::asked as _);
-            listener.accept(&Wait { deadline, on_interrupt, ..Wait::FOREVER })
+            listener.accept(&Wait { deadline, on_interrupt, stopper: Some(&self.closed) })
         });
-        let transport = accepted.map_err(|error| errors::exception(py, &error))?;
+        let transport = accepted.map_err(|error| match interrupt::raised() {
+            Some(raised) => raised,
+            None if error.is_stopped() => closed(py),
+            None => errors::exception(py, &error),
+        })?;
         Ok(Conversation::over(transport, &self.protocol, Role::Server, &self.timeout))
     }
 
@@ -101,6 +114,7 @@ impl Listener {
     /// Listens no longer. A second call does nothing.
     fn close(&self) {
         let _closed = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.closed.stop();
     }
 
     /// Whoever connects, one after the other, for ever.

@@ -158,7 +158,12 @@ impl Running {
         }
     }
 
-    /// What it has done so far, by name: `accepted`, `open`, `messages_received`, ...
+    /// What it has done so far, by name.
+    ///
+    /// `accepted`: conversations begun. `open`: those of them that go on. `refused`: connections
+    /// closed at once, for want of descriptors. `messages_received`, `messages_sent`: whole
+    /// messages. `bytes_received`, `bytes_sent`. `failed`: conversations that ended by an exception
+    /// of the handler. `crashed`: whose process died.
     #[getter]
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let stats = self.handle.stats();

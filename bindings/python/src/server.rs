@@ -1,6 +1,6 @@
 //! The function `start_server`: a server whose handlers are Python's, as a [`Running`].
 
-use crate::arguments::{self, Timeout};
+use crate::arguments::{self, Framing, Max, Timeout};
 use crate::calls::{Calls, Seat};
 use crate::conversation::Conversation;
 use crate::running::Running;
@@ -30,18 +30,18 @@ pub(crate) fn start_server(
     py: Python<'_>,
     endpoint: &Bound<'_, PyAny>,
     handler: Py<PyAny>,
-    framing: &str,
+    framing: Framing,
     per: &str,
     dispatch: &str,
     timeout: Timeout,
-    max: Option<u64>,
+    max: Max,
     stop_within: Option<f64>,
     tls: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Running> {
     let endpoint = arguments::endpoint(endpoint, "cannot listen")?;
     let options = certificates::listening(tls, &endpoint)?;
     let stop_within = arguments::seconds(stop_within)?;
-    let protocol = arguments::protocol(py, framing, max)?;
+    let protocol = arguments::protocol(py, &framing, &max)?;
     let per = match per {
         "message" => Per::Message,
         "conversation" => Per::Conversation,
@@ -52,7 +52,10 @@ pub(crate) fn start_server(
     let started = py.detach(|| {
         // One loop: more of them would only wait for the interpreter's lock.
         let dispatch = dispatch.parse::<Dispatch>()?.with_loops(1);
-        let limits = Limits { timeouts: timeout.all(), ..Limits::default() };
+        // A handler answers once a message, and none is given to it while much is queued: the
+        // framing's `max` is bound enough.
+        let queued_bytes_max = usize::MAX;
+        let limits = Limits { timeouts: timeout.all(), queued_bytes_max, ..Limits::default() };
         let name = dispatch.to_string();
         let (is_events, forks) = (name == "events", name == "processes");
         let server = Server::of(&protocol).listen_on(&endpoint, &options)?;
@@ -113,7 +116,8 @@ impl Service for Answers {
                 let _call = seat.call();
                 answered(self.handler.bind(py), PyBytes::new(py, message.bytes()))
             };
-            match answered.map_err(|error| told(py, error, &self.handler, seat))? {
+            let number = Some(message.number());
+            match answered.map_err(|error| told(py, error, &self.handler, seat, number))? {
                 Some(answer) => reply
                     .send(answer.as_bytes())
                     .map_err(|error| unsendable(py, &error, &self.handler, seat)),
@@ -128,6 +132,13 @@ impl Service for Answers {
 struct Given {
     messages: Mutex<vec::IntoIter<Py<PyBytes>>>,
     calls: Arc<Calls>,
+}
+
+impl Given {
+    /// How many nobody has been given.
+    fn left(&self) -> u64 {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
 }
 
 #[pymethods]
@@ -154,13 +165,18 @@ fn answer_all(
     handler: &Py<PyAny>,
     seat: &Seat,
 ) -> Result<(), Error> {
-    let fail = |error| told(py, error, handler, seat);
+    let fail = |error, number| told(py, error, handler, seat, number);
     // A loop of the interpreter calls a function in half the time that it takes from here.
-    let answers_of = ANSWERS_OF.import(py, "switchboard._handlers", "answers").map_err(fail)?;
+    let answers_of = ANSWERS_OF
+        .import(py, "switchboard._handlers", "answers")
+        .map_err(|error| fail(error, None))?;
     loop {
-        let mut messages = Vec::new();
+        let (mut messages, mut first) = (Vec::new(), 1);
         // Nobody else knows of this conversation, so nobody holds its lock.
         let goes_on = shared.look().run(limits::MESSAGES_PER_TURN, |message| {
+            if messages.is_empty() {
+                first = message.number();
+            }
             messages.push(PyBytes::new(py, message).unbind());
         })?;
         if messages.is_empty() {
@@ -175,10 +191,12 @@ fn answer_all(
             continue;
         }
         let answers = PyList::empty(py);
-        let given =
-            Given { messages: Mutex::new(messages.into_iter()), calls: Arc::clone(seat.calls()) };
+        let next = first + messages.len() as u64;
+        let messages = Mutex::new(messages.into_iter());
+        let given = Bound::new(py, Given { messages, calls: Arc::clone(seat.calls()) });
+        let given = given.map_err(|error| fail(error, None))?;
         let call = seat.call();
-        let answered = answers_of.call1((handler.bind(py), given, &answers));
+        let answered = answers_of.call1((handler.bind(py), &given, &answers));
         drop(call);
         if seat.is_over() {
             return Err(Error::stopped("answering"));
@@ -186,13 +204,13 @@ fn answer_all(
         // What was answered before a fault is delivered.
         let answers: Result<Vec<_>, _> =
             answers.iter().map(|answer| answer.cast_into::<PyBytes>()).collect();
-        let answers = answers.map_err(|error| fail(error.into()))?;
+        let answers = answers.map_err(|error| fail(error.into(), None))?;
         let bytes: Vec<&[u8]> = answers.iter().map(|answer| answer.as_bytes()).collect();
         let sent = py.detach(|| shared.send_many(bytes));
         sent.map_err(|error| unsendable(py, &error, handler, seat))?;
         if let Err(error) = answered {
             py.detach(|| shared.finish())?;
-            return Err(fail(error));
+            return Err(fail(error, Some(next - 1 - given.get().left())));
         }
     }
 }
@@ -205,7 +223,7 @@ fn converse(
     seat: &Seat,
 ) -> Result<(), Error> {
     let given = Bound::new(py, Conversation::shared(Arc::clone(shared)));
-    let given = given.map_err(|error| told(py, error, handler, seat))?;
+    let given = given.map_err(|error| told(py, error, handler, seat, None))?;
     let call = seat.call();
     let returned = handler.bind(py).call1((&given,));
     drop(call);
@@ -214,7 +232,7 @@ fn converse(
     match given.get().told_last() {
         Some(ending) if errors::is_ending(py, &error) && ending.is_stopped() => Ok(()),
         Some(ending) if errors::is_ending(py, &error) => Err(ending),
-        _ => Err(told(py, error, handler, seat)),
+        _ => Err(told(py, error, handler, seat, None)),
     }
 }
 
@@ -235,15 +253,25 @@ fn answered<'py>(
 fn unsendable(py: Python<'_>, error: &Error, handler: &Py<PyAny>, seat: &Seat) -> Error {
     match error.ending() {
         Some(_) => error.clone(),
-        None => told(py, errors::exception(py, error), handler, seat),
+        None => told(py, errors::exception(py, error), handler, seat, None),
     }
 }
 
-/// Shows what a handler raised, as Python shows what nobody can catch; it ends the conversation and
-/// touches no other. Of one that was cut off it is no news.
-fn told(py: Python<'_>, error: PyErr, handler: &Py<PyAny>, seat: &Seat) -> Error {
+/// Shows what a handler raised, at the message of that number, as Python shows what nobody can
+/// catch; it ends the conversation and touches no other. Of one that was cut off it is no news.
+fn told(
+    py: Python<'_>,
+    error: PyErr,
+    handler: &Py<PyAny>,
+    seat: &Seat,
+    number: Option<u64>,
+) -> Error {
     let text = format!("the handler raised {}", error.get_type(py));
-    if !seat.is_over() {
+    let report = || -> PyResult<bool> {
+        let reports = py.import("switchboard._reports")?;
+        reports.call_method1("report", (handler, error.value(py), seat.peer(), number))?.extract()
+    };
+    if !seat.is_over() && !report().unwrap_or(false) {
         error.write_unraisable(py, Some(handler.bind(py)));
     }
     Error::caller(text)

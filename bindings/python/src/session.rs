@@ -1,6 +1,6 @@
 //! The class `Session`: one conversation without any input or output, for `switchboard.aio`.
 
-use crate::arguments::{self, Timeout};
+use crate::arguments::{self, Framing, Max, Timeout};
 use crate::errors;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyTypeError;
@@ -41,13 +41,13 @@ impl Session {
     #[pyo3(signature = (framing, role, max, timeout, name))]
     fn new(
         py: Python<'_>,
-        framing: &str,
+        framing: Framing,
         role: &str,
-        max: Option<u64>,
+        max: Max,
         timeout: Timeout,
         name: String,
     ) -> PyResult<Session> {
-        let protocol = arguments::protocol(py, framing, max)?;
+        let protocol = arguments::protocol(py, &framing, &max)?;
         let session = session::Session::new(&protocol, arguments::role(role)?);
         let state = State { session, need: 1, broken: None, ending: None, turn: 0, closed: false };
         let state = Mutex::new(state);
@@ -189,9 +189,9 @@ impl Session {
     }
 
     /// Switches both directions to another framing, from the next message on.
-    #[pyo3(signature = (framing, max=None))]
-    fn set_framing(&self, py: Python<'_>, framing: &str, max: Option<u64>) -> PyResult<()> {
-        let protocol = arguments::protocol(py, framing, max)?;
+    #[pyo3(signature = (framing, max=Max(None)), text_signature = "($self, framing, max=None)")]
+    fn set_framing(&self, py: Python<'_>, framing: Framing, max: Max) -> PyResult<()> {
+        let protocol = arguments::protocol(py, &framing, &max)?;
         self.state().session.set_protocol(&protocol);
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The function `wrap`: conversations over sockets that Python made.
 
-use crate::arguments::{self, Timeout};
+use crate::arguments::{self, Framing, Max, Timeout};
 use crate::conversation::Conversation;
 use crate::errors;
 use crate::tls::{self, Tls};
@@ -14,7 +14,12 @@ use switchboard::transport::Pipe;
 /// given is closed, and the conversation has the connection. A socket of `ssl` goes on as it is,
 /// and is not to be used by anybody else any more.
 ///
-/// Without `timeout` the socket's own holds, if it has one.
+/// Without `timeout` the socket's own holds, if it has one; that of a socket which is not to block
+/// (`0.0`) does not count, and `recv` waits: see `try_recv` and `select`.
+///
+/// A file that reads with a buffer is refused with a `TypeError`, since what it has read ahead would be
+/// lost: open it with `buffering=0`, `subprocess.Popen` with `bufsize=0`, and of a
+/// `socket.makefile` wrap the socket.
 ///
 /// >>> import socket, switchboard as sb
 /// >>> ours, theirs = socket.socketpair()
@@ -22,22 +27,23 @@ use switchboard::transport::Pipe;
 /// >>> c.send(b"hello"); theirs.recv(100)
 /// b'5:hello,'
 #[pyfunction]
-#[pyo3(signature = (sock, framing, *, timeout=Timeout::Default, max=None, role="client"),
+#[pyo3(signature = (sock, framing, *, timeout=Timeout::Default, max=Max(None), role="client"),
     text_signature = "(sock, framing, *, timeout=..., max=None, role='client')")]
 pub(crate) fn wrap(
     py: Python<'_>,
     sock: &Bound<'_, PyAny>,
-    framing: &str,
+    framing: Framing,
     timeout: Timeout,
-    max: Option<u64>,
+    max: Max,
     role: &str,
 ) -> PyResult<Conversation> {
-    let protocol = arguments::protocol(py, framing, max)?;
+    let protocol = arguments::protocol(py, &framing, &max)?;
     let role = arguments::role(role)?;
     if sock.is_instance_of::<Conversation>() {
         let advice = "set_framing switches to another framing";
         return Err(PyTypeError::new_err(format!("this is a conversation already: {advice}")));
     }
+    refuse_buffers(sock)?;
     let number: i32 = match sock.call_method0("fileno") {
         Ok(number) => number.extract()?,
         Err(_) => return Err(PyTypeError::new_err("a socket is needed, with a fileno()")),
@@ -57,6 +63,20 @@ pub(crate) fn wrap(
         .map_err(|error| errors::exception(py, &Error::io("cannot wrap this", error)))?;
     sock.call_method0("close")?;
     Ok(Conversation::over(transport, &protocol, role, &timeout))
+}
+
+/// Refuses a file with a buffer, in which something may lie.
+fn refuse_buffers(file: &Bound<'_, PyAny>) -> PyResult<()> {
+    let io = file.py().import("io")?;
+    let is_a = |class| file.is_instance(&io.getattr(class)?);
+    // One that is only written to writes what it has when it is closed.
+    if is_a("BufferedWriter")? || !is_a("BufferedIOBase")? && !is_a("TextIOBase")? {
+        return Ok(());
+    }
+    let kind = file.get_type().name()?;
+    let text = "has a buffer, and what lies in it would be lost: open it with buffering=0 \
+                (subprocess.Popen: bufsize=0), or wrap the socket that it is of";
+    Err(PyTypeError::new_err(format!("cannot wrap this: a {kind} {text}")))
 }
 
 /// The timeout that a socket has: `None` and 0, for non-blocking, say nothing of how long a message

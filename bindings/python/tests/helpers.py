@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,12 @@ def with_socket(framing: str = "u32be") -> tuple[sb.Conversation, socket.socket]
         peer, _ = listener.accept()
         peer.settimeout(PATIENCE)
         return conversation, peer
+
+
+def reset(peer: socket.socket) -> None:
+    """Breaks a connection off."""
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    peer.close()
 
 
 @contextmanager

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import array
+import importlib.metadata
+import socket
 from typing import Any
 
 import pytest
 
 import switchboard as sb
-from helpers import two
+from helpers import two, with_socket
 
 
 def test_what_is_no_message() -> None:
@@ -72,6 +74,62 @@ def test_how_things_show_themselves() -> None:
     assert repr(server) == f"<switchboard.Running on {server.endpoints[0]}, 0 open>"
     server.stop()
     assert repr(server) == "<switchboard.Running, stopped>"
+
+
+    assert repr(sb.Decoder("u32be", max=100)) == '<switchboard.Decoder of "u32be max=100">'
+    assert repr(sb.Encoder("lines")) == '<switchboard.Encoder of "lines">'
+
+
+def test_each_text_names_the_argument() -> None:
+    a, _ = socket.socketpair()
+    wrong: list[tuple[dict[str, Any], type[Exception], str]] = [
+        ({"framing": None}, TypeError, 'framing is a string as "u32be" or "lines", not None'),
+        ({"framing": 1}, TypeError, "framing is a string"),
+        ({"max": -1}, ValueError, r"max is 1 to 2\*\*64 - 1, or None, not -1"),
+        ({"max": 2**64}, ValueError, "not 18446744073709551616"),
+        ({"max": "3"}, TypeError, "max is a whole number, or None, not '3'"),
+        ({"max": 0}, ValueError, "max is 0: give at least 1, or leave it out"),
+        ({"timeout": "5"}, TypeError, "a timeout is a number of seconds, or None .*, not '5'"),
+        ({"timeout": -1}, ValueError, "a timeout is seconds from 0 on, or None for ever, not -1"),
+    ]
+    for given, error, text in wrong:
+        with pytest.raises(error, match=text):
+            sb.wrap(a, **({"framing": "lines"} | given))
+    with sb.wrap(a, "lines") as c:
+        for many in (0, -1):
+            with pytest.raises(ValueError, match=f"max is .*{many}"):
+                c.recv_many(many)
+        for seconds in (0, 2.9, -1, 1e9, float("nan")):
+            with pytest.raises(ValueError, match="liveness is 3 to 65000 seconds, or None"):
+                c.set_liveness(seconds)
+        with pytest.raises(TypeError, match="liveness is .* not '5'"):
+            c.set_liveness("5")  # type: ignore[arg-type]
+        c.abort()
+
+
+def test_the_bounds_of_liveness_are_those_of_the_system() -> None:
+    c, _ = with_socket()
+    for seconds in (3, 65_000, None):
+        c.set_liveness(seconds)
+
+
+def test_of_a_handler_that_is_async() -> None:
+    async def handler(message: bytes) -> bytes:
+        return message
+
+    with pytest.raises(TypeError, match="leave dispatch out"):
+        sb.serve("127.0.0.1:0", handler, "lines", dispatch="processes")
+
+
+def test_of_events() -> None:
+    def handler(c: sb.Conversation) -> None: ...
+
+    with pytest.raises(sb.Misused, match="use threads or processes, or an async def and .*aio"):
+        sb.start("127.0.0.1:0", handler, "lines", dispatch="events")
+
+
+def test_the_version() -> None:
+    assert sb.__version__ == importlib.metadata.version("switchboard-sockets")
 
 
 def test_of_tls() -> None:

@@ -84,6 +84,13 @@ def test_what_is_discarded_is_told() -> None:
     assert decoder.finish() == "finished"
 
 
+def test_nothing_comes_after_the_end() -> None:
+    decoder = sb.Decoder("lines")
+    decoder.finish()
+    with pytest.raises(sb.Misused, match="the bytes have ended"):
+        decoder.feed(b"more\n")
+
+
 def test_roles() -> None:
     ssl_request = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
     assert sb.Decoder("postgres", role="client").feed(ssl_request) == [ssl_request]

@@ -25,6 +25,7 @@ BASES = {
     sb.Unresolved: socket.gaierror,
     sb.Denied: PermissionError,
     sb.Misused: ValueError,
+    sb.Missing: FileNotFoundError,
     sb.Failed: OSError,
 }
 
@@ -102,6 +103,9 @@ def test_a_framing_that_is_none() -> None:
         assert caught.value.column == 1
         assert caught.value.hint == "write u32be"
     assert a.fileno() != -1, "what was not wrapped is left alone"
+    with pytest.raises(sb.BadFraming) as caught:
+        sb.Decoder("u32be " + "x" * 100_000)
+    assert len(str(caught.value)) < 1000
 
 
 def test_arguments_that_cannot_be() -> None:
@@ -116,7 +120,7 @@ def test_arguments_that_cannot_be() -> None:
     with pytest.raises(TypeError):
         sb.wrap(a, "lines", timeout="5")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="fileno"):
-        sb.wrap("a socket", "lines")
+        sb.wrap("a socket", "lines")  # type: ignore[arg-type]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         with pytest.raises(sb.Misused, match="listens"):
             sb.wrap(listener, "lines")
@@ -137,11 +141,14 @@ def test_connecting_says_why_not() -> None:
         assert refused.value.errno == errno.ECONNREFUSED
     with pytest.raises(ValueError, match="no port"):
         sb.connect("localhost", "lines")
-    with pytest.raises(OSError) as missing:
-        sb.connect("unix:/nowhere/at/all", "lines")
-    assert missing.value.errno == errno.ENOENT
-    with pytest.raises(OSError, match="no such program"):
-        sb.connect("exec:no-such-program-at-all", "lines")
+    for name in ("unix:/nowhere/at/all", "exec:no-such-program-at-all"):
+        with pytest.raises(FileNotFoundError) as missing:
+            sb.connect(name, "lines")
+        assert isinstance(missing.value, sb.Failed)
+        assert missing.value.errno == errno.ENOENT
+    with pytest.raises(socket.gaierror) as unresolved:
+        sb.connect("no-such-name.invalid:1", "lines")
+    assert unresolved.value.errno in (socket.EAI_NONAME, socket.EAI_AGAIN)
 
 
 def test_a_message_that_does_not_fit_its_framing() -> None:

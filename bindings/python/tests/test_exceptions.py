@@ -86,7 +86,7 @@ def test_every_class_can_be_made_and_copied() -> None:
         value for value in vars(sb).values()
         if isinstance(value, type) and issubclass(value, sb.SwitchboardError)
     ]  # fmt: skip
-    assert len(classes) == 15
+    assert len(classes) == 16
     for made in (one("text") for one in classes):
         again = pickle.loads(pickle.dumps(made))
         assert (type(again), str(again)) == (type(made), "text")

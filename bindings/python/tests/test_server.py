@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -55,6 +56,26 @@ def test_many_messages_and_large_ones(dispatch: Dispatch) -> None:
 
             with in_thread(send):
                 assert list(c) == sent
+
+
+def large(message: bytes) -> bytes:
+    return bytes(int(message))
+
+
+@pytest.mark.parametrize("dispatch", EVERY)
+def test_the_limit_for_a_message_is_that_for_answers(
+    dispatch: Dispatch, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of processes nobody but standard error hears.
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    with sb.start("127.0.0.1:0", large, "u32be", dispatch=dispatch, max=100_000_000) as server:
+        c = sb.connect(server.endpoints[0], "u32be", timeout=PATIENCE, max=100_000_000)
+        c.send_many([b"100000000", b"40000000"])
+        assert [len(c.recv() or b""), len(c.recv() or b"")] == [100_000_000, 40_000_000]
+        c.send(b"100000001")
+        with pytest.raises((EOFError, ConnectionResetError)):
+            c.request(b"1")
+    assert "100000001 bytes is over the limit of 100000000" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("dispatch", WAITING)
@@ -325,3 +346,49 @@ with server, sb.connect(server.endpoints[0], "lines", timeout=20) as c:
     )
     expected = "the server is of the process that started it\nb'X'\n"
     assert (ran.stdout, ran.stderr, ran.returncode) == (expected, "", 0)
+
+
+def fails_at_two(message: bytes) -> bytes:
+    if message == b"2":
+        raise KeyError("of the handler")
+    return message
+
+
+@pytest.mark.parametrize("dispatch", EVERY)
+def test_a_report_says_who_and_what_at_one_go(
+    dispatch: Dispatch, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    handlers: list[tuple[Any, str]] = [
+        (fails_at_two, "KeyError: 'of the handler'"),
+        (str, "and not str: encode it first, as in text.encode()"),
+    ]
+    for handler, text in handlers:
+        with sb.start(
+            "127.0.0.1:0", handler, "lines", dispatch=dispatch, per="message"
+        ) as server:
+            with connect(server) as c:
+                client = c.local
+                c.send_many([b"1", b"2", b"3"])
+                with contextlib.suppress(ConnectionResetError):
+                    list(c)
+        number = 2 if handler is fails_at_two else 1
+        lines = capfd.readouterr().err.splitlines()
+        name = "fails_at_two" if handler is fails_at_two else "str"
+        assert lines[0] == f"the handler {name} raised, at message {number} of {client}:"
+        assert lines[-1].endswith(text)
+        # None of it is the package's.
+        assert not any("/switchboard/" in line for line in lines)
+
+
+def test_a_hook_of_ones_own_is_told_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", shown.append)
+    with sb.start("127.0.0.1:0", fails_at_two, "lines") as server, connect(server) as c:
+        client = c.local
+        c.send(b"2")
+        with contextlib.suppress(ConnectionResetError):
+            list(c)
+    (told,) = shown
+    where = f"the handler fails_at_two raised, at message 1 of {client}"
+    assert (told.object, told.exc_value.__notes__) == (fails_at_two, [where])

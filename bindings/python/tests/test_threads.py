@@ -213,3 +213,17 @@ def test_closing_wakes_who_waits() -> None:
     with in_thread(wait):
         c.close()
     peer.close()
+
+
+def test_closing_wakes_who_accepts() -> None:
+    listener = sb.listen("127.0.0.1:0", "lines")
+    waits = threading.Event()
+
+    def accept() -> None:
+        waits.set()
+        with pytest.raises(sb.Misused, match="the listener is closed"):
+            listener.accept()
+
+    with in_thread(accept):
+        waits.wait(PATIENCE)
+        listener.close()

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 
 import pytest
 
 import switchboard as sb
 import switchboard.aio as sba
-from helpers import PATIENCE, two, with_socket
-
-
-def reset(peer: socket.socket) -> None:
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    peer.close()
+from helpers import PATIENCE, reset, two, with_socket
 
 
 def test_a_reset_that_receiving_told() -> None:

@@ -239,12 +239,20 @@ impl FramingError {
     }
 }
 
+/// How much of a framing string its error shows, in characters.
+const SHOWN_CHARS: usize = 160;
+
 impl fmt::Display for FramingError {
     /// Three lines: what is wrong, the string, a caret below the column; then the hint.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "framing, column {}: {}", self.column, self.message)?;
-        writeln!(f, "  {}", self.text)?;
-        write!(f, "  {:>width$}", '^', width = self.column)?;
+        // Of a long one, what is around the column.
+        let first = self.column.saturating_sub(SHOWN_CHARS / 2 + 1);
+        let cut = if first > 0 { ".." } else { "" };
+        let shown: String = self.text.chars().skip(first).take(SHOWN_CHARS).collect();
+        let rest = self.text.chars().nth(first + SHOWN_CHARS).map_or("", |_| "..");
+        writeln!(f, "  {cut}{shown}{rest}")?;
+        write!(f, "  {:>width$}", '^', width = self.column - first + cut.len())?;
         if let Some(hint) = &self.hint {
             write!(f, "\n  {hint}")?;
         }

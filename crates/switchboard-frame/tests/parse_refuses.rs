@@ -40,6 +40,7 @@ fn words() {
         ("uleb11", 1, "1 to 10 bytes", "uleb10"),
         ("uleb0", 1, "1 to 10 bytes", ""),
         ("dec21", 1, "1 to 20 digits", "dec20"),
+        ("dec0", 1, "1 to 20 digits", "write dec1, or more"),
         ("hex17", 1, "1 to 16 digits", "hex16"),
         ("dec", 1, "needs how many digits", "dec5"),
         ("seq:1 until len:u8", 7, "until needs", "untilx0a"),
@@ -252,4 +253,22 @@ fn protocols_are_refused_like_framings() {
     assert_eq!(error.column(), 12);
     assert_eq!(error.text(), "postgres ; u9");
     assert!(error.to_string().ends_with('e'), "{error}");
+}
+
+#[test]
+fn of_a_long_string_what_is_around_the_column_is_shown() {
+    let text = format!("u32be {} max=1k", "x".repeat(3000));
+    let error = text.parse::<switchboard_frame::Framing>().unwrap_err();
+    let (shown, column) = (error.to_string(), error.column());
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines.iter().all(|line| line.len() < 300), "{shown}");
+    let caret = lines[2].find('^').unwrap();
+    assert_eq!(lines[1].chars().nth(caret), text.chars().nth(column - 1), "{shown}");
+    let text = format!("lines {}xmax=1k", "max=1k ".repeat(300));
+    let error = text.parse::<switchboard_frame::Framing>().unwrap_err();
+    let (shown, column) = (error.to_string(), error.column());
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines.iter().all(|line| line.len() < 300), "{shown}");
+    let caret = lines[2].find('^').unwrap();
+    assert_eq!(lines[1].chars().nth(caret), text.chars().nth(column - 1), "{shown}");
 }

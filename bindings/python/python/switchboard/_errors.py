@@ -75,7 +75,8 @@ class PeerDead(SwitchboardError, ConnectionResetError):
 
 
 class TimedOut(SwitchboardError, TimeoutError):
-    """A timeout of this side passed. Nothing is lost: the call may be made again."""
+    """A timeout of this side passed. A call that receives has lost nothing, and may be made again.
+    One that sends may have sent a part of its message: nothing can be sent behind it."""
 
 
 class NoReply(SwitchboardError, EOFError):
@@ -105,6 +106,10 @@ class Misused(SwitchboardError, ValueError):
 
 class Failed(SwitchboardError, OSError):
     """The system says no: an address in use, no descriptors left, ...; ``errno`` says which."""
+
+
+class Missing(Failed, FileNotFoundError):
+    """There is no such path, or no such program."""
 
 
 def broken(text: str) -> Reset:

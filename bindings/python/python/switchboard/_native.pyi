@@ -9,7 +9,7 @@ from typing_extensions import Buffer
 from switchboard._certificates import Tls
 from switchboard._ending import Ending
 from switchboard._endpoint import Endpoint
-from switchboard._select import Source
+from switchboard._select import HasFileno, Source
 
 __all__ = [
     "Conversation",
@@ -19,6 +19,7 @@ __all__ = [
     "Listener",
     "Running",
     "Session",
+    "__version__",
     "as_message",
     "connect",
     "listen",
@@ -28,6 +29,8 @@ __all__ = [
     "stuck_threads",
     "wrap",
 ]
+
+__version__: str
 
 _Timeout = float | None | EllipsisType
 _Role = Literal["client", "server"]
@@ -80,7 +83,7 @@ def connect(
     tls: Tls | None = None,
 ) -> Conversation: ...
 def wrap(
-    sock: object,
+    sock: HasFileno,
     framing: str,
     *,
     timeout: _Timeout = ...,

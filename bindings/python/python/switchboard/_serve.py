@@ -21,10 +21,12 @@ from switchboard._spawn import Spawned
 from switchboard._stuck import end_stuck
 
 if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
     from switchboard._native import _Dispatch, _Per, _StartMethod
 
-_Handler = Callable[[bytes], bytes | None] | Callable[[Conversation], object]
-_AsyncHandler = Callable[[Any], Coroutine[Any, Any, Any]]
+    _Handler = Callable[[bytes], Buffer | None] | Callable[[Conversation], object]
+    _AsyncHandler = Callable[[Any], Coroutine[Any, Any, Any]]
 
 
 #: How long a stop may take unless it is said, in seconds.
@@ -61,14 +63,24 @@ def start(
 ) -> Running | Spawned:
     """Starts a server in the background.
 
-    A handler is a function of a message, whose answer is a message or ``None`` for none; or a
-    function of a conversation, which does as it likes and whose return closes it. Which, ``per``
-    says; else its parameter's annotation, or that it is called ``c``, ``conv`` or ``conversation``.
+    A handler is a function of a message (bytes), whose answer is a message (whatever has bytes) or
+    ``None`` for none; or a function of a conversation, which does as it likes and whose return
+    closes it. Which, ``per`` says; else its parameter's annotation, or that it is called ``c``,
+    ``conv`` or ``conversation``.
+
+    What it raises ends its conversation, no other, and is shown on standard error with the peer and
+    the number of the message. A ``sys.unraisablehook`` of the program's own is given it instead.
 
     ``dispatch`` is a thread for each conversation, a process for each, or one loop for all, whose
     handlers must not wait: those are functions of a message. Processes are forked off this one,
     which must have no other threads; or, with ``start_method="spawn"``, off a fresh interpreter,
     which then has to find the handler by its name.
+
+    ``timeout`` is how long a client may say nothing, and take for a message or an answer, in
+    seconds; who takes longer is ended: by ``TimedOut`` in a function of a conversation, and with
+    nothing but an end for the client otherwise. ``None`` is for ever; unless it is given, 300 s of
+    silence, 60 s for a message, 60 s for a client that takes no answers. ``max`` is the size of the
+    largest message and answer, in bytes: unless it is given what the framing says, else 16 MiB.
 
     ``stop_within`` is how long its end may take, in seconds, where nobody says it to ``stop``: at
     the end of a ``with`` block and of the program. Whoever is left then is cut off, also if the
@@ -123,6 +135,8 @@ def serve(
     if inspect.iscoroutinefunction(handler):
         from switchboard import aio
 
+        if (dispatch, start_method) != ("threads", "fork"):
+            raise TypeError("an async def is served by one loop of asyncio: leave dispatch out")
         if tls is not None:
             raise TypeError("an async def is served by asyncio: use switchboard.aio with ssl=")
         if stop_within != STOP_WITHIN:
@@ -132,7 +146,7 @@ def serve(
         return
     with start(
         endpoint,
-        cast(_Handler, handler),
+        cast("_Handler", handler),
         framing,
         dispatch=dispatch,
         per=per,

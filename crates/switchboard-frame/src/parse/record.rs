@@ -229,7 +229,10 @@ fn integer(cursor: &mut Cursor<'_>, at: usize, word: &str) -> Parsed<Option<Inte
                 at,
                 format!("{start} has 1 to {largest} {what}, not {}", shortened(digits)),
             )
-            .hint(format!("a number has at most 64 bits: write {start}{largest}")));
+            .hint(match digits.trim_start_matches('0').is_empty() {
+                true => format!("write {start}1, or more"),
+                false => format!("a number has at most 64 bits: write {start}{largest}"),
+            }));
         };
         return Ok(Some(match start {
             "uleb" => Integer::Uleb { bytes_max: count },

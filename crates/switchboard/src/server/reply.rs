@@ -178,11 +178,11 @@ impl Reply<'_> {
             return Err(self.caller("nothing can be sent any more to", "the service has closed it"));
         }
         let queued = self.queued_bytes();
-        let limits = &self.bench.setup.limits;
-        if queued.saturating_add(bytes) > limits.queued_bytes_max
-            || queued > 0 && self.bench.is_over_queued()
-        {
-            return Err(self.over_limit(queued));
+        if queued.saturating_add(bytes) > self.bench.setup.limits.queued_bytes_max {
+            return Err(self.over_limit(queued, bytes));
+        }
+        if queued > 0 && self.bench.is_over_queued() {
+            return Err(self.over_limit_in_all());
         }
         Ok(self.is_next())
     }
@@ -202,12 +202,24 @@ impl Reply<'_> {
     }
 
     #[cold]
-    fn over_limit(&self, queued: usize) -> Error {
-        Error::limit(format!("{queued} bytes are queued, and no more may be, for"))
+    fn over_limit(&self, queued: usize, bytes: usize) -> Error {
+        let max = self.bench.setup.limits.queued_bytes_max;
+        let behind =
+            format!("{bytes} bytes behind {queued} that are queued pass the limit of {max}");
+        Error::limit(format!("{behind} for")).at_endpoint(self.line.transport.name()).with_advice(
+            "send less at a time, wait for the peer to take it, or raise queued_bytes_max in \
+                 the limits",
+        )
+    }
+
+    #[cold]
+    fn over_limit_in_all(&self) -> Error {
+        let max = self.bench.setup.limits.queued_bytes_in_all_max;
+        Error::limit(format!("over {max} bytes are queued to all peers together, so none more for"))
             .at_endpoint(self.line.transport.name())
             .with_advice(
-                "send less at a time, wait for the peer to take it, or raise queued_bytes_max in \
-                 the limits",
+                "send less at a time, wait for the peers to take it, or raise \
+                 queued_bytes_in_all_max in the limits",
             )
     }
 

@@ -158,10 +158,12 @@ impl Transport for Pipe {
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let Some(half) = self.write.as_ref().filter(|_| !self.finished.load(Ordering::Acquire))
-        else {
-            return Err(io::ErrorKind::BrokenPipe.into());
+        let Some(half) = &self.write else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is open for reading only"));
         };
+        if self.finished.load(Ordering::Acquire) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let bytes = match half.kind {
             Kind::Socket => return sys::socket::write(half.as_fd(), bytes),
             Kind::Shared => {
@@ -287,6 +289,21 @@ fn over(descriptor: OwnedFd, number: i32) -> io::Result<Arc<dyn Transport>> {
     }))
 }
 
+/// Whether it never had a peer, nor is on its way to one. One whose peer is gone is told by the
+/// first read.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn is_unconnected(socket: &OwnedFd) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    if rustix::net::getpeername(socket).err() != Some(rustix::io::Errno::NOTCONN) {
+        return Ok(false);
+    }
+    let mut looked = [PollFd::new(socket, PollFlags::RDHUP)];
+    poll(&mut looked, Some(&Timespec::default()))?;
+    let found = looked[0].revents();
+    Ok(found.contains(PollFlags::HUP) && !found.contains(PollFlags::RDHUP))
+}
+
 /// A stream socket by its family.
 fn from_socket(socket: OwnedFd) -> io::Result<Arc<dyn Transport>> {
     let unfit = |text| Err(io::Error::new(io::ErrorKind::InvalidInput, text));
@@ -297,6 +314,10 @@ fn from_socket(socket: OwnedFd) -> io::Result<Arc<dyn Transport>> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if sockopt::socket_acceptconn(&socket)? {
         return unfit("it is a socket that listens, and no stream");
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if is_unconnected(&socket)? {
+        return unfit("it is a socket that is not connected");
     }
     match getsockname(&socket)?.address_family() {
         AddressFamily::UNIX => {

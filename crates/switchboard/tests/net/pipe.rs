@@ -102,7 +102,8 @@ fn an_inherited_pipe_is_polled_and_never_switched() {
     assert!(!flags.contains(rustix::fs::OFlags::NONBLOCK), "the other owner would notice");
     writer.write_all(b"hello").unwrap();
     assert_eq!(read_exact(&*transport, 5), b"hello");
-    assert!(transport.write(b"x").is_err(), "it is for reading only");
+    let error = transport.write(b"x").unwrap_err();
+    assert_eq!(error.to_string(), "it is open for reading only");
     drop(writer);
     assert_eq!(read_to_end(&*transport).unwrap(), b"");
 }
@@ -146,6 +147,9 @@ fn an_inherited_socket_is_a_socket() {
     let listening = TcpListener::bind("127.0.0.1:0").unwrap();
     let error = open(&format!("fd:{}", inherit(&listening))).unwrap_err();
     assert!(error.to_string().contains("listens"), "{error}");
+    let unconnected = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+    let error = open(&format!("fd:{}", inherit(unconnected.unwrap()))).unwrap_err();
+    assert!(error.to_string().contains("not connected"), "{error}");
 }
 
 #[test]

@@ -163,7 +163,10 @@ fn a_reply_that_passes_the_queue_is_refused() {
                 // The system takes some, as long as the peer reads nothing; then the queue fills.
                 let refused = (0..1_000).find_map(|_| reply.send(&piece).err());
                 let error = refused.unwrap_or_else(|| Error::caller("all were taken"));
-                assert!(error.to_string().contains("queued_bytes_max"), "{error}");
+                let text = error.to_string();
+                assert!(text.contains("queued_bytes_max"), "{text}");
+                assert!(text.contains("300000 bytes behind"), "{text}");
+                assert!(text.contains("the limit of 1048576"), "{text}");
                 assert!((QUEUE - 300_004..=QUEUE).contains(&reply.queued_bytes()));
                 reply.close();
             }
