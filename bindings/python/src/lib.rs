@@ -10,12 +10,14 @@
 use pyo3::prelude::*;
 
 mod arguments;
+mod calls;
 mod conversation;
 mod decoder;
 mod errors;
 mod interrupt;
 mod listener;
 mod select;
+mod running;
 mod server;
 mod session;
 mod tls;
@@ -36,7 +38,11 @@ mod _native {
     #[pymodule_export]
     use crate::select::select_indices;
     #[pymodule_export]
-    use crate::server::{Running, start_server};
+    use crate::calls::stuck_threads;
+    #[pymodule_export]
+    use crate::running::Running;
+    #[pymodule_export]
+    use crate::server::start_server;
     #[pymodule_export]
     use crate::session::{Session, parse_endpoint};
     #[pymodule_export]

@@ -1,26 +1,21 @@
-//! The functions `start` and the class `Running`: a server whose handlers are Python's.
+//! The function `start_server`: a server whose handlers are Python's. What it gives, [`Running`], is
+//! next door.
 
 use crate::arguments::{self, Timeout};
+use crate::calls::{Calls, Seat};
 use crate::conversation::Conversation;
-use crate::{errors, interrupt};
+use crate::errors;
+use crate::running::Running;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyBytes;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use switchboard::host::{self, Host};
-use switchboard::server::{Handle, Limits, Reply, Running as Serving};
-use switchboard::transport::{Wait, Woken};
-use switchboard::{Dispatch, Endpoint, Error, ListenOptions, Server, SharedConversation, limits};
-
-/// A server in the background; made by `start`. As a context manager it is stopped at the end.
-#[pyclass(frozen, weakref, module = "switchboard")]
-pub(crate) struct Running {
-    /// Of which it is. A process that was forked off that one has no say in it.
-    process: u32,
-    handle: Handle,
-    serving: Mutex<Option<Serving>>,
-}
+use switchboard::server::{Limits, Reply, Service};
+use switchboard::{
+    Dispatch, Endpoint, Error, ListenOptions, Message, Server, SharedConversation, limits,
+};
 
 /// What a handler is given.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +27,7 @@ enum Per {
 /// What `switchboard.start` calls once it knows what the handler is given.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "they are a Python function's, which names them")]
-#[pyo3(signature = (endpoint, handler, framing, per, dispatch, timeout, max))]
+#[pyo3(signature = (endpoint, handler, framing, per, dispatch, timeout, max, stop_within))]
 pub(crate) fn start_server(
     py: Python<'_>,
     endpoint: &str,
@@ -42,13 +37,17 @@ pub(crate) fn start_server(
     dispatch: &str,
     timeout: Timeout,
     max: Option<u64>,
+    stop_within: Option<f64>,
 ) -> PyResult<Running> {
+    let stop_within = arguments::seconds(stop_within)?;
     let protocol = arguments::protocol(py, framing, max)?;
     let per = match per {
         "message" => Per::Message,
         "conversation" => Per::Conversation,
         _ => return Err(PyValueError::new_err("per is \"message\" or \"conversation\"")),
     };
+    let handler = Arc::new(handler);
+    let calls = Arc::new(Calls::default());
     let started = py.detach(|| {
         // One loop: more of them would only wait for the interpreter's lock.
         let dispatch = dispatch.parse::<Dispatch>()?.with_loops(1);
@@ -61,43 +60,66 @@ pub(crate) fn start_server(
         let server = server.with_dispatch(dispatch).with_limits(limits);
         match per {
             Per::Message if is_events => {
-                let handler = Arc::new(handler);
-                server.start(move || {
-                    let handler = Arc::clone(&handler);
-                    move |message: &[u8], reply: &mut Reply<'_>| answer(&handler, message, reply)
+                let (handler, calls) = (Arc::clone(&handler), Arc::clone(&calls));
+                server.start(move || Answers {
+                    handler: Arc::clone(&handler),
+                    calls: Arc::clone(&calls),
+                    seat: None,
                 })
             }
-            _ => server.start_conversations(move |conversation| {
-                SharedConversation::lend(conversation, |shared| {
-                    Python::attach(|py| {
-                        let served = match per {
-                            Per::Message => answer_all(py, shared, &handler),
-                            Per::Conversation => converse(py, shared, &handler),
-                        };
-                        if forks {
-                            // A process of the library ends without asking Python.
-                            flush(py);
-                        }
-                        served
+            _ => {
+                let (handler, calls) = (Arc::clone(&handler), Arc::clone(&calls));
+                server.start_conversations(move |conversation| {
+                    let transport = Arc::clone(conversation.transport());
+                    SharedConversation::lend(conversation, |shared| {
+                        Python::attach(|py| {
+                            let seat = calls.enter(py, &transport);
+                            let served = match per {
+                                Per::Message => answer_all(py, shared, &handler, &seat),
+                                Per::Conversation => converse(py, shared, &handler, &seat),
+                            };
+                            if forks {
+                                // A process of the library ends without asking Python.
+                                flush(py);
+                            }
+                            served
+                        })
                     })
                 })
-            }),
+            }
         }
     });
     let serving = started.map_err(|error| errors::exception(py, &error))?;
-    let handle = serving.handle().clone();
-    Ok(Running { process: std::process::id(), handle, serving: Mutex::new(Some(serving)) })
+    Running::over(py, serving, handler, calls, stop_within)
 }
 
-/// Answers one message under *events*.
-fn answer(handler: &Py<PyAny>, message: &[u8], reply: &mut Reply<'_>) -> Result<(), Error> {
-    Python::attach(|py| {
-        let answered = answered(handler.bind(py), PyBytes::new(py, message));
-        match answered.map_err(|error| told(py, error, handler))? {
-            Some(answer) => reply.send(answer.as_bytes()),
-            None => Ok(()),
-        }
-    })
+/// Answers message by message, under *events*.
+struct Answers {
+    handler: Arc<Py<PyAny>>,
+    calls: Arc<Calls>,
+    /// Since it was opened.
+    seat: Option<Seat>,
+}
+
+impl Service for Answers {
+    fn opened(&mut self, reply: &mut Reply<'_>) -> Result<(), Error> {
+        self.seat = Some(Python::attach(|py| self.calls.enter(py, reply.transport())));
+        Ok(())
+    }
+
+    fn message(&mut self, message: Message<'_>, reply: &mut Reply<'_>) -> Result<(), Error> {
+        let Some(seat) = &self.seat else { return Err(Error::caller("it was never opened")) };
+        Python::attach(|py| {
+            let answered = {
+                let _call = seat.call();
+                answered(self.handler.bind(py), PyBytes::new(py, message.bytes()))
+            };
+            match answered.map_err(|error| told(py, error, &self.handler, seat))? {
+                Some(answer) => reply.send(answer.as_bytes()),
+                None => Ok(()),
+            }
+        })
+    }
 }
 
 /// Answers the messages of a conversation to its end, as many at a time as have come.
@@ -105,6 +127,7 @@ fn answer_all(
     py: Python<'_>,
     shared: &Arc<SharedConversation>,
     handler: &Py<PyAny>,
+    seat: &Seat,
 ) -> Result<(), Error> {
     let bound = handler.bind(py);
     loop {
@@ -126,8 +149,11 @@ fn answer_all(
         }
         let mut answers = Vec::with_capacity(messages.len());
         let mut failed = None;
+        let call = seat.call();
         for message in messages {
             match answered(bound, message) {
+                // Who was cut off hears no more.
+                _ if seat.is_over() => return Err(Error::stopped("answering")),
                 Ok(answer) => answers.extend(answer),
                 Err(error) => {
                     failed = Some(error);
@@ -135,12 +161,13 @@ fn answer_all(
                 }
             }
         }
+        drop(call);
         // What was answered before a fault is delivered.
         let bytes: Vec<&[u8]> = answers.iter().map(|answer| answer.as_bytes()).collect();
         py.detach(|| shared.send_many(bytes))?;
         if let Some(error) = failed {
             py.detach(|| shared.finish())?;
-            return Err(told(py, error, handler));
+            return Err(told(py, error, handler, seat));
         }
     }
 }
@@ -150,15 +177,19 @@ fn converse(
     py: Python<'_>,
     shared: &Arc<SharedConversation>,
     handler: &Py<PyAny>,
+    seat: &Seat,
 ) -> Result<(), Error> {
     let given = Bound::new(py, Conversation::shared(Arc::clone(shared)));
-    let given = given.map_err(|error| told(py, error, handler))?;
-    let Err(error) = handler.bind(py).call1((&given,)) else { return Ok(()) };
+    let given = given.map_err(|error| told(py, error, handler, seat))?;
+    let call = seat.call();
+    let returned = handler.bind(py).call1((&given,));
+    drop(call);
+    let Err(error) = returned else { return Ok(()) };
     // That the peer has gone, or the server stops, is no mistake of the handler.
     match given.get().told_last() {
         Some(ending) if errors::is_ending(py, &error) && ending.is_stopped() => Ok(()),
         Some(ending) if errors::is_ending(py, &error) => Err(ending),
-        _ => Err(told(py, error, handler)),
+        _ => Err(told(py, error, handler, seat)),
     }
 }
 
@@ -174,109 +205,13 @@ fn answered<'py>(
 }
 
 /// Shows what a handler raised, as Python shows what nobody can catch; it ends the conversation and
-/// touches no other.
-fn told(py: Python<'_>, error: PyErr, handler: &Py<PyAny>) -> Error {
+/// touches no other. Of one that was cut off it is no news.
+fn told(py: Python<'_>, error: PyErr, handler: &Py<PyAny>, seat: &Seat) -> Error {
     let text = format!("the handler raised {}", error.get_type(py));
-    error.write_unraisable(py, Some(handler.bind(py)));
+    if !seat.is_over() {
+        error.write_unraisable(py, Some(handler.bind(py)));
+    }
     Error::caller(text)
-}
-
-#[pymethods]
-impl Running {
-    /// Where it listens, with the port that was chosen for port 0.
-    #[getter]
-    fn endpoints(&self) -> Vec<String> {
-        self.handle.endpoints().iter().map(Endpoint::to_string).collect()
-    }
-
-    /// Stops the server and waits until every conversation is over. Nothing more is accepted;
-    /// messages that are there are still answered, and answers delivered, for as long as `within`
-    /// seconds, if that is said.
-    #[pyo3(signature = (within=None))]
-    fn stop(&self, py: Python<'_>, within: Option<f64>) -> PyResult<()> {
-        let within = arguments::seconds(within)?;
-        if self.process != std::process::id() {
-            return Err(errors::misused(py, "the server is of the process that started it"));
-        }
-        match within {
-            Some(within) => self.handle.drain(within),
-            None => self.handle.stop(),
-        }
-        let stopped = self.join(py);
-        if stopped.is_err() {
-            // Whoever interrupts this too does not want to wait: what is left ends with the
-            // process.
-            let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::forget(serving.take());
-        }
-        stopped
-    }
-
-    /// Waits until serving ends, by a `stop` from elsewhere or an error.
-    fn join(&self, py: Python<'_>) -> PyResult<()> {
-        let waited = py.detach(|| {
-            let mut serving = self.serving.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(running) = &*serving else { return Ok(()) };
-            let until = Wait { on_interrupt: Some(&interrupt::asked), ..Wait::FOREVER };
-            let fail = |error| Error::io("cannot wait for the server", error);
-            match running.wait_until(&until).map_err(fail)? {
-                Woken::Ready(_) => {
-                    serving.take().map_or(Ok(()), |running| running.join().map(drop))
-                }
-                _ => Err(Error::interrupted("waiting for the server")),
-            }
-        });
-        waited.map_err(|error| errors::exception(py, &error))
-    }
-
-    /// What it has done so far, by name: `accepted`, `open`, `messages_received`, ...
-    #[getter]
-    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = self.handle.stats();
-        let counts = [
-            ("accepted", stats.accepted),
-            ("open", stats.open),
-            ("refused", stats.refused),
-            ("messages_received", stats.messages_received),
-            ("messages_sent", stats.messages_sent),
-            ("bytes_received", stats.bytes_received),
-            ("bytes_sent", stats.bytes_sent),
-            ("failed", stats.failed),
-            ("crashed", stats.crashed),
-        ];
-        let dict = PyDict::new(py);
-        counts.iter().try_for_each(|(name, count)| dict.set_item(name, count))?;
-        Ok(dict)
-    }
-
-    fn __enter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        this
-    }
-
-    #[pyo3(signature = (kind, error, traceback))]
-    fn __exit__(
-        &self,
-        py: Python<'_>,
-        kind: &Bound<'_, PyAny>,
-        error: &Bound<'_, PyAny>,
-        traceback: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let _ = (kind, error, traceback);
-        self.stop(py, None)
-    }
-}
-
-impl Drop for Running {
-    /// Stops and waits; its handlers need the lock of the interpreter meanwhile.
-    fn drop(&mut self) {
-        let serving = self.serving.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(serving) = serving else { return };
-        if self.process != std::process::id() {
-            std::mem::forget(serving);
-        } else {
-            Python::attach(|py| py.detach(|| drop(serving)));
-        }
-    }
 }
 
 /// Tells the library what this interpreter has to know of.

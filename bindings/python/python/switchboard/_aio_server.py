@@ -14,6 +14,7 @@ from switchboard._aio_opening import Opening
 from switchboard._errors import Misused, SwitchboardError
 from switchboard._handlers import wants
 from switchboard._native import Session, parse_endpoint
+from switchboard._stuck import warn_of_tasks
 
 if TYPE_CHECKING:
     import ssl as tls
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from switchboard._native import _Per
 
 Answer = bytes | None
+
+#: How long a conversation may take to end once it is cancelled, in seconds.
+CANCEL_WITHIN = 2.0
 _Handler = Callable[[bytes], Answer | Awaitable[Answer]] | Callable[[Conversation], Awaitable[Any]]
 
 
@@ -30,7 +34,7 @@ class Server:
     def __init__(self, handler: _Handler, per: _Per) -> None:
         self._handler: Callable[[Any], Any] = handler
         self._per = per
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Conversation] = {}
         self._server: asyncio.Server
 
     @property
@@ -41,14 +45,22 @@ class Server:
 
     async def stop(self, within: float | None = None) -> None:
         """Accepts nothing more, and waits for the conversations that there are: for ``within``
-        seconds, then they are cancelled; without it they are at once."""
+        seconds, then they are cancelled; without it they are at once.
+
+        One that does not end when it is cancelled is cut off a little later, and a
+        ``RuntimeWarning`` says where it is.
+        """
         self._server.close()
         if self._tasks and within:
             await asyncio.wait(self._tasks, timeout=within)
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks)
+            _, stuck = await asyncio.wait(self._tasks, timeout=CANCEL_WITHIN)
+            if stuck:
+                for task in stuck:
+                    self._tasks.pop(task).abort()
+                warn_of_tasks(self._handler, stuck, (within or 0) + CANCEL_WITHIN)
         await self._server.wait_closed()
 
     async def serve_forever(self) -> None:
@@ -67,9 +79,10 @@ class Server:
         await self.stop()
 
     def _connected(self, link: Link) -> None:
-        task = asyncio.get_running_loop().create_task(self._converse(Conversation(link)))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        conversation = Conversation(link)
+        task = asyncio.get_running_loop().create_task(self._converse(conversation))
+        self._tasks[task] = conversation
+        task.add_done_callback(lambda task: self._tasks.pop(task, None))
 
     async def _converse(self, conversation: Conversation) -> None:
         try:

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import inspect
 import os
+import traceback
 import weakref
 from collections.abc import Callable, Coroutine
 from types import EllipsisType
@@ -15,6 +16,7 @@ from switchboard import _native
 from switchboard._handlers import wants
 from switchboard._native import Conversation, Running
 from switchboard._spawn import Spawned
+from switchboard._stuck import end_stuck
 
 if TYPE_CHECKING:
     from switchboard._native import _Dispatch, _Per, _StartMethod
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 _Handler = Callable[[bytes], bytes | None] | Callable[[Conversation], object]
 _AsyncHandler = Callable[[Any], Coroutine[Any, Any, Any]]
 
+
+#: How long a stop may take unless it is said, in seconds.
+STOP_WITHIN = 30.0
 
 #: Servers that may still serve, and of which process they are.
 _running: weakref.WeakKeyDictionary[Running, int] = weakref.WeakKeyDictionary()
@@ -32,7 +37,11 @@ def _stop_all() -> None:
     """Once the interpreter goes, no handler can run any more."""
     for running, process in list(_running.items()):
         if process == os.getpid():
-            running.stop()
+            try:
+                running.stop()
+            except Warning:  # It has been stopped all the same.
+                traceback.print_exc()
+    end_stuck()
 
 
 def start(
@@ -45,6 +54,7 @@ def start(
     start_method: _StartMethod = "fork",
     timeout: float | None | EllipsisType = ...,
     max: int | None = None,
+    stop_within: float | None = STOP_WITHIN,
 ) -> Running | Spawned:
     """Starts a server in the background.
 
@@ -57,6 +67,10 @@ def start(
     which must have no other threads; or, with ``start_method="spawn"``, off a fresh interpreter,
     which then has to find the handler by its name.
 
+    ``stop_within`` is how long its end may take, in seconds, where nobody says it to ``stop``: at
+    the end of a ``with`` block and of the program. Whoever is left then is cut off, also if the
+    handler does not return; ``None`` waits for ever.
+
     >>> import switchboard as sb
     >>> with sb.start("127.0.0.1:0", bytes.upper, framing="lines") as server:
     ...     with sb.connect(server.endpoints[0], framing="lines") as c:
@@ -67,7 +81,7 @@ def start(
         raise TypeError(f"a handler is a function, not {type(handler).__name__}")
     if inspect.iscoroutinefunction(handler):
         raise TypeError("an async def is started by switchboard.aio.start, or served by serve")
-    arguments = (endpoint, handler, framing, per or wants(handler), dispatch, timeout, max)
+    arguments = (endpoint, handler, framing, per or wants(handler), dispatch, timeout, max, stop_within)
     if start_method == "fork":
         running = _native.start_server(*arguments)
         _running[running] = os.getpid()
@@ -90,8 +104,11 @@ def serve(
     start_method: _StartMethod = "fork",
     timeout: float | None | EllipsisType = ...,
     max: int | None = None,
+    stop_within: float | None = STOP_WITHIN,
 ) -> None:
     """Serves until Ctrl-C: what is there is still answered then, and ``KeyboardInterrupt`` raised.
+
+    Who is not done within ``stop_within`` seconds is cut off; another Ctrl-C waits for nobody.
 
     The arguments are those of ``start``. A handler that is an ``async def`` is served on a loop of
     asyncio, by ``switchboard.aio.serve``; there is nothing to dispatch then.
@@ -111,5 +128,6 @@ def serve(
         start_method=start_method,
         timeout=timeout,
         max=max,
+        stop_within=stop_within,
     ) as running:
         running.join()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from multiprocessing.connection import Connection
-from types import TracebackType
+from types import EllipsisType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from switchboard import _native
@@ -43,8 +43,8 @@ class Spawned:
         counts: dict[str, int] = self._answer("the server has ended")
         return counts
 
-    def stop(self, within: float | None = None) -> None:
-        """Stops the server and waits until every conversation is over."""
+    def stop(self, within: float | None | EllipsisType = ...) -> None:
+        """Stops the server and waits until every conversation is over, as of a ``Running``."""
         if self._pipe.closed:
             return
         try:
@@ -91,7 +91,7 @@ def _serve(pipe: Connection, arguments: tuple[Any, ...]) -> None:
     except Exception as error:
         pipe.send(error)
         return
-    within: float | None = None
+    within: float | None | EllipsisType = ...
     try:
         pipe.send(running.endpoints)
         while (told := pipe.recv())[0] != "stop":

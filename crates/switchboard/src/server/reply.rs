@@ -6,6 +6,7 @@ use super::line::{Held, Line, Phase};
 use super::sender::{Pending, Sender, SlowPeer};
 use super::stats::Count;
 use crate::session::Sending;
+use crate::transport::Transport;
 use crate::{Ending, Endpoint, Error, limits};
 use bytes::Bytes;
 use std::any::Any;
@@ -346,6 +347,28 @@ impl Reply<'_> {
     #[must_use]
     pub fn local(&self) -> Option<Endpoint> {
         self.line.transport.local()
+    }
+
+    /// The stream. [Reset](Transport::reset) from another thread it breaks the conversation off,
+    /// also while a method of the service does not return.
+    ///
+    /// ```
+    /// use switchboard::server::{Reply, Server};
+    ///
+    /// let server = Server::new("lines")?.listen("127.0.0.1:0")?;
+    /// let running = server.start(|| |_: &[u8], reply: &mut Reply<'_>| {
+    ///     let stream = std::sync::Arc::clone(reply.transport());
+    ///     std::thread::spawn(move || stream.reset());
+    /// })?;
+    /// let endpoint = running.endpoints()[0].to_string();
+    /// let mut client = switchboard::Conversation::connect(&endpoint, "lines")?;
+    /// assert!(client.request(b"hello").is_err_and(|error| error.is_reset()));
+    /// # running.stop()?;
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
+    #[must_use]
+    pub fn transport(&self) -> &Arc<dyn Transport> {
+        &self.line.transport
     }
 
     /// Bytes that are queued and that the peer has not taken yet.

@@ -1,0 +1,213 @@
+//! The class `Running`: a server in the background, until it is stopped.
+//!
+//! **Invariant:** whoever waits for the serving holds its lock for reading, and without the
+//! interpreter's; nobody holds it for writing for longer than a look.
+
+use crate::arguments::Timeout;
+use crate::calls::Calls;
+use crate::{errors, interrupt};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+use switchboard::server::{Handle, Running as Serving};
+use switchboard::transport::{Wait, Woken};
+use switchboard::{Endpoint, Error, Stopper, deadline};
+
+/// What the library may take longer than a stop was given, to see everybody out.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// A server in the background; made by `start`. As a context manager it is stopped at the end.
+#[pyclass(frozen, weakref, module = "switchboard")]
+pub(crate) struct Running {
+    /// Of which it is. A process that was forked off that one has no say in it.
+    process: u32,
+    handle: Handle,
+    handler: Arc<Py<PyAny>>,
+    calls: Arc<Calls>,
+    stop_within: Option<Duration>,
+    /// `None` once it has ended, or a stop has given it up.
+    serving: RwLock<Option<Serving>>,
+    /// Stopped when a stop gives it up: nobody is to wait any longer.
+    given_up: Stopper,
+}
+
+impl Running {
+    pub(crate) fn over(
+        py: Python<'_>,
+        serving: Serving,
+        handler: Arc<Py<PyAny>>,
+        calls: Arc<Calls>,
+        stop_within: Option<Duration>,
+    ) -> PyResult<Running> {
+        let given_up = Stopper::new().map_err(|error| {
+            errors::exception(py, &Error::io("cannot make a stopper", error))
+        })?;
+        Ok(Running {
+            process: std::process::id(),
+            handle: serving.handle().clone(),
+            handler,
+            calls,
+            stop_within,
+            serving: RwLock::new(Some(serving)),
+            given_up,
+        })
+    }
+
+    /// Waits until serving has ended; or a stop has given it up, or the time is over.
+    fn wait(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Woken> {
+        let waited = py.detach(|| {
+            let serving = self.serving.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(running) = &*serving else { return Ok(Woken::Stopped) };
+            let stopper = Some(&self.given_up);
+            let until = Wait { deadline, stopper, on_interrupt: Some(&interrupt::asked) };
+            match running.wait_until(&until) {
+                Ok(Woken::Interrupted) => Err(Error::interrupted("waiting for the server")),
+                woken => woken.map_err(|error| Error::io("cannot wait for the server", error)),
+            }
+        });
+        waited.map_err(|error| errors::exception(py, &error))
+    }
+
+    /// What serving said, once it has ended; it is told once.
+    fn ended(&self, py: Python<'_>) -> PyResult<()> {
+        let ended = py.detach(|| match self.take() {
+            Some(serving) => serving.join().map(drop),
+            None => Ok(()),
+        });
+        ended.map_err(|error| errors::exception(py, &error))
+    }
+
+    fn take(&self) -> Option<Serving> {
+        self.serving.write().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Leaves it as it is: what goes on there ends with the process.
+    fn give_up(&self, py: Python<'_>) {
+        self.calls.give_up();
+        self.given_up.stop();
+        py.detach(|| std::mem::forget(self.take()));
+    }
+
+    fn stopped(&self, py: Python<'_>, within: Option<Duration>) -> PyResult<()> {
+        match within {
+            Some(within) => self.handle.drain(within),
+            None => self.handle.stop(),
+        }
+        let soon = |time: Duration| deadline::after(time.saturating_add(GRACE));
+        let mut woken = self.wait(py, within.and_then(soon));
+        if matches!(woken, Ok(Woken::Deadline)) {
+            py.detach(|| self.calls.cut_off());
+            if self.calls.busy().is_empty() {
+                // The library itself is at it, on a machine that has much to do.
+                woken = self.wait(py, soon(GRACE));
+            }
+        }
+        match woken {
+            Ok(Woken::Ready(_)) => self.ended(py),
+            Ok(Woken::Deadline) => {
+                let threads = self.calls.busy();
+                self.give_up(py);
+                let stuck = py.import("switchboard._stuck")?;
+                let seconds = within.unwrap_or_default().as_secs_f64();
+                stuck.call_method1("warn_of_threads", (&*self.handler, threads, seconds)).map(drop)
+            }
+            Ok(_) => Ok(()),
+            Err(error) => {
+                // Whoever interrupts this too does not want to wait.
+                self.give_up(py);
+                Err(error)
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Running {
+    /// Where it listens, with the port that was chosen for port 0.
+    #[getter]
+    fn endpoints(&self) -> Vec<String> {
+        self.handle.endpoints().iter().map(Endpoint::to_string).collect()
+    }
+
+    /// Stops the server and waits until every conversation is over. Nothing more is accepted;
+    /// messages that are there are still answered, and answers delivered, for as long as `within`
+    /// seconds: what `start` was told, if nothing is said, and `None` for ever.
+    ///
+    /// Whoever is still there then is cut off, also if a call of the handler does not return. A
+    /// thread cannot be ended from outside: such a call goes on, nobody waits for it any longer,
+    /// and a `RuntimeWarning` says where it is.
+    #[pyo3(signature = (within=Timeout::Default), text_signature = "($self, within=...)")]
+    fn stop(&self, py: Python<'_>, within: Timeout) -> PyResult<()> {
+        if self.process != std::process::id() {
+            return Err(errors::misused(py, "the server is of the process that started it"));
+        }
+        match within {
+            Timeout::Default => self.stopped(py, self.stop_within),
+            Timeout::Same(within) => self.stopped(py, within),
+        }
+    }
+
+    /// Waits until serving ends, by a `stop` from elsewhere or an error.
+    fn join(&self, py: Python<'_>) -> PyResult<()> {
+        match self.wait(py, None)? {
+            Woken::Ready(_) => self.ended(py),
+            _ => Ok(()),
+        }
+    }
+
+    /// What it has done so far, by name: `accepted`, `open`, `messages_received`, ...
+    #[getter]
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = self.handle.stats();
+        let counts = [
+            ("accepted", stats.accepted),
+            ("open", stats.open),
+            ("refused", stats.refused),
+            ("messages_received", stats.messages_received),
+            ("messages_sent", stats.messages_sent),
+            ("bytes_received", stats.bytes_received),
+            ("bytes_sent", stats.bytes_sent),
+            ("failed", stats.failed),
+            ("crashed", stats.crashed),
+        ];
+        let dict = PyDict::new(py);
+        counts.iter().try_for_each(|(name, count)| dict.set_item(name, count))?;
+        Ok(dict)
+    }
+
+    fn __enter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    #[pyo3(signature = (kind, error, traceback))]
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        kind: &Bound<'_, PyAny>,
+        error: &Bound<'_, PyAny>,
+        traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let _ = (kind, error, traceback);
+        self.stop(py, Timeout::Default)
+    }
+}
+
+impl Drop for Running {
+    /// As at the end of a `with` block; there is nobody to raise anything to.
+    fn drop(&mut self) {
+        if self.process != std::process::id() {
+            std::mem::forget(self.take());
+            return;
+        }
+        let is_over = self.serving.get_mut().is_ok_and(|serving| serving.is_none());
+        if is_over {
+            return;
+        }
+        Python::attach(|py| {
+            if let Err(error) = self.stopped(py, self.stop_within) {
+                error.write_unraisable(py, Some(self.handler.bind(py)));
+            }
+        });
+    }
+}
