@@ -1,14 +1,15 @@
 //! The class `Running`: a server in the background, until it is stopped.
 //!
-//! **Invariant:** whoever waits for the serving holds its lock for reading, and without the
-//! interpreter's; nobody holds it for writing for longer than a look.
+//! **Invariant:** nobody holds its lock for longer than a look: whoever waits for the serving has a
+//! share of it, and the last of them joins it. So a signal's handler may stop a server that the
+//! same thread waits for.
 
 use crate::arguments::Timeout;
 use crate::calls::Calls;
 use crate::{errors, interrupt};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use switchboard::server::{Handle, Running as Serving};
 use switchboard::transport::{Wait, Woken};
@@ -27,7 +28,7 @@ pub(crate) struct Running {
     calls: Arc<Calls>,
     stop_within: Option<Duration>,
     /// `None` once it has ended, or a stop has given it up.
-    serving: RwLock<Option<Serving>>,
+    serving: Mutex<Option<Arc<Serving>>>,
     /// Stopped when a stop gives it up: nobody is to wait any longer.
     given_up: Stopper,
 }
@@ -49,50 +50,60 @@ impl Running {
             handler,
             calls,
             stop_within,
-            serving: RwLock::new(Some(serving)),
+            serving: Mutex::new(Some(Arc::new(serving))),
             given_up,
         })
     }
 
-    /// Waits until serving has ended; or a stop has given it up, or the time is over.
+    /// Waits until serving has ended, which says what that said, once; or a stop has given it up,
+    /// or the time is over.
     fn wait(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Woken> {
         let waited = py.detach(|| {
-            let serving = self.serving.read().unwrap_or_else(PoisonError::into_inner);
-            let Some(running) = &*serving else { return Ok(Woken::Stopped) };
+            let Some(running) = self.serving().clone() else { return Ok(Woken::Stopped) };
             let stopper = Some(&self.given_up);
             let until = Wait { deadline, stopper, on_interrupt: Some(&interrupt::asked) };
             match running.wait_until(&until) {
                 Ok(Woken::Interrupted) => Err(Error::interrupted("waiting for the server")),
+                Ok(ready @ Woken::Ready(_)) => {
+                    let shares = [self.serving().take(), Some(running)];
+                    // Whoever else waits has another one, and is told.
+                    let last = shares.into_iter().flatten().find_map(Arc::into_inner);
+                    last.map_or(Ok(ready), |serving| serving.join().map(|_| ready))
+                }
                 woken => woken.map_err(|error| Error::io("cannot wait for the server", error)),
             }
         });
         waited.map_err(|error| errors::exception(py, &error))
     }
 
-    /// What serving said, once it has ended; it is told once.
-    fn ended(&self, py: Python<'_>) -> PyResult<()> {
-        let ended = py.detach(|| match self.take() {
-            Some(serving) => serving.join().map(drop),
-            None => Ok(()),
-        });
-        ended.map_err(|error| errors::exception(py, &error))
+    fn serving(&self) -> MutexGuard<'_, Option<Arc<Serving>>> {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self) -> Option<Serving> {
-        self.serving.write().unwrap_or_else(PoisonError::into_inner).take()
+    /// # Errors
+    /// This is a process that was forked off the one that started it.
+    fn is_ours(&self, py: Python<'_>) -> PyResult<()> {
+        match self.process == std::process::id() {
+            true => Ok(()),
+            false => Err(errors::misused(py, "the server is of the process that started it")),
+        }
     }
 
     /// Leaves it as it is: what goes on there ends with the process.
     fn give_up(&self, py: Python<'_>) {
         self.calls.give_up();
         self.given_up.stop();
-        py.detach(|| std::mem::forget(self.take()));
+        std::mem::forget(self.serving().take());
     }
 
     fn stopped(&self, py: Python<'_>, within: Option<Duration>) -> PyResult<()> {
         match within {
             Some(within) => self.handle.drain(within),
             None => self.handle.stop(),
+        }
+        if self.calls.is_here(py) {
+            // The handler itself stops the server: it would wait for itself.
+            return Ok(());
         }
         let soon = |time: Duration| deadline::after(time.saturating_add(GRACE));
         let mut woken = self.wait(py, within.and_then(soon));
@@ -104,10 +115,9 @@ impl Running {
             }
         }
         match woken {
-            Ok(Woken::Ready(_)) => self.ended(py),
             Ok(Woken::Deadline) => {
                 let threads = self.calls.busy();
-                self.give_up(py);
+                self.give_up();
                 let stuck = py.import("switchboard._stuck")?;
                 let seconds = within.unwrap_or_default().as_secs_f64();
                 stuck.call_method1("warn_of_threads", (&*self.handler, threads, seconds)).map(drop)
@@ -115,7 +125,7 @@ impl Running {
             Ok(_) => Ok(()),
             Err(error) => {
                 // Whoever interrupts this too does not want to wait.
-                self.give_up(py);
+                self.give_up();
                 Err(error)
             }
         }
@@ -132,16 +142,15 @@ impl Running {
 
     /// Stops the server and waits until every conversation is over. Nothing more is accepted;
     /// messages that are there are still answered, and answers delivered, for as long as `within`
-    /// seconds: what `start` was told, if nothing is said, and `None` for ever.
+    /// seconds: what `start` was told, if nothing is said, and `None` for ever. A handler of the
+    /// server may call it too: it does not wait then, for it would wait for itself.
     ///
     /// Whoever is still there then is cut off, also if a call of the handler does not return. A
     /// thread cannot be ended from outside: such a call goes on, nobody waits for it any longer,
     /// and a `RuntimeWarning` says where it is.
     #[pyo3(signature = (within=Timeout::Default), text_signature = "($self, within=...)")]
     fn stop(&self, py: Python<'_>, within: Timeout) -> PyResult<()> {
-        if self.process != std::process::id() {
-            return Err(errors::misused(py, "the server is of the process that started it"));
-        }
+        self.is_ours(py)?;
         match within {
             Timeout::Default => self.stopped(py, self.stop_within),
             Timeout::Same(within) => self.stopped(py, within),
@@ -150,10 +159,8 @@ impl Running {
 
     /// Waits until serving ends, by a `stop` from elsewhere or an error.
     fn join(&self, py: Python<'_>) -> PyResult<()> {
-        match self.wait(py, None)? {
-            Woken::Ready(_) => self.ended(py),
-            _ => Ok(()),
-        }
+        self.is_ours(py)?;
+        self.wait(py, None).map(drop)
     }
 
     /// What it has done so far, by name: `accepted`, `open`, `messages_received`, ...
@@ -197,17 +204,18 @@ impl Drop for Running {
     /// As at the end of a `with` block; there is nobody to raise anything to.
     fn drop(&mut self) {
         if self.process != std::process::id() {
-            std::mem::forget(self.take());
+            std::mem::forget(self.serving().take());
             return;
         }
-        let is_over = self.serving.get_mut().is_ok_and(|serving| serving.is_none());
-        if is_over {
+        if self.serving().is_none() {
             return;
         }
         Python::attach(|py| {
             if let Err(error) = self.stopped(py, self.stop_within) {
                 error.write_unraisable(py, Some(self.handler.bind(py)));
             }
+            // A handler that dropped it, the last one, cannot wait for its own thread.
+            std::mem::forget(self.serving().take());
         });
     }
 }
