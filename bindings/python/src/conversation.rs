@@ -1,8 +1,9 @@
 //! The class `Conversation`, and `connect`.
 
 use crate::arguments::{self, Timeout};
+use crate::errors;
+use crate::interrupt::{self, InCall, Turns};
 use crate::view::{Room, Views};
-use crate::{errors, interrupt};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use std::os::fd::AsRawFd;
@@ -25,7 +26,7 @@ use switchboard::{
 /// ...     here.send(b"hello")
 /// ...     there.recv()
 /// b'hello'
-#[pyclass(frozen, module = "switchboard")]
+#[pyclass(frozen, weakref, module = "switchboard")]
 pub(crate) struct Conversation {
     pub(crate) shared: Arc<SharedConversation>,
     /// How it has ended, once it has.
@@ -98,10 +99,16 @@ impl Conversation {
 
     /// Locks it. Another thread may hold it and want the interpreter's lock: so who has that waits
     /// for nobody.
-    fn look(&self, py: Python<'_>) -> Look<'_> {
+    ///
+    /// # Errors
+    /// This thread itself may hold it.
+    fn look(&self, py: Python<'_>) -> PyResult<Look<'_>> {
         loop {
             if let Some(look) = self.shared.try_look() {
-                return look;
+                return Ok(look);
+            }
+            if interrupt::is_moving() {
+                return Err(self.within(py));
             }
             py.detach(|| drop(self.shared.look()));
         }
@@ -125,13 +132,34 @@ impl Conversation {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A call that may wait.
+    /// # Errors
+    /// This thread itself may hold the lock.
+    fn may_lock(&self, py: Python<'_>) -> PyResult<()> {
+        if interrupt::is_moving() {
+            self.look(py)?;
+        }
+        Ok(())
+    }
+
+    /// What a handler of a signal is told whose call would wait for the one in whose middle it came.
+    fn within(&self, py: Python<'_>) -> PyErr {
+        let text = "this thread is in the middle of such a call of this conversation: a handler of \
+                    a signal sets a flag or raises";
+        errors::misused(py, text)
+    }
+
+    /// A call that may wait, and for which turns.
     fn waits<T: Send>(
         &self,
         py: Python<'_>,
+        turns: Turns,
         call: impl FnOnce(&SharedConversation) -> Result<T, Error> + Send,
     ) -> PyResult<T> {
         let shared = &*self.shared;
+        let Some(_call) = InCall::enter(Arc::as_ptr(&self.shared).addr(), turns) else {
+            return Err(self.within(py));
+        };
+        self.may_lock(py)?;
         let done = py.detach(|| call(shared));
         // A call may end well although it was interrupted: closing, when it gives up to linger.
         match interrupt::raised() {
@@ -148,7 +176,7 @@ impl Conversation {
         take: impl FnOnce(&Message<'_>) -> Result<T, usize>,
     ) -> PyResult<Next<T>> {
         let found = {
-            let mut look = self.look(py);
+            let mut look = self.look(py)?;
             let found = look.buffered().map(|received| match received {
                 Received::Message(message) => match take(&message) {
                     Ok(taken) => Next::Message(taken),
@@ -181,7 +209,9 @@ impl Conversation {
     ) -> PyResult<Next<T>> {
         loop {
             match self.buffered(py, &take)? {
-                Next::Pending => drop(self.waits(py, SharedConversation::receive)?),
+                Next::Pending => {
+                    drop(self.waits(py, Turns::Receive, SharedConversation::receive)?)
+                }
                 next => return Ok(next),
             }
         }
@@ -226,7 +256,7 @@ impl Conversation {
     fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<()> {
         let message = arguments::message(message)?;
         let bytes = message.as_bytes();
-        self.waits(py, |shared| shared.send(bytes))
+        self.waits(py, Turns::Send, |shared| shared.send(bytes))
     }
 
     /// Sends several messages with as few writes as possible.
@@ -238,7 +268,7 @@ impl Conversation {
             let (batch, ended) = batch(&mut messages);
             let bytes: Vec<&[u8]> = batch.iter().map(|message| message.as_bytes()).collect();
             if !bytes.is_empty() {
-                self.waits(py, |shared| shared.send_many(&bytes))?;
+                self.waits(py, Turns::Send, |shared| shared.send_many(&bytes))?;
             }
             match ended {
                 None => {}
@@ -272,7 +302,7 @@ impl Conversation {
         loop {
             let mut appended = Ok(());
             let run = {
-                let mut look = self.look(py);
+                let mut look = self.look(py)?;
                 look.run(max, |message| {
                     if appended.is_ok() {
                         appended = list.append(PyBytes::new(py, message));
@@ -286,7 +316,7 @@ impl Conversation {
                     self.finished();
                     return Ok(list);
                 }
-                true => drop(self.waits(py, SharedConversation::receive)?),
+                true => drop(self.waits(py, Turns::Receive, SharedConversation::receive)?),
             }
         }
     }
@@ -325,7 +355,7 @@ impl Conversation {
                 Next::Message(message) => return Ok(Some(message)),
                 Next::Finished => return Ok(None),
                 _ if last => break,
-                _ => self.waits(py, SharedConversation::try_receive)?,
+                _ => self.waits(py, Turns::None, SharedConversation::try_receive)?,
             }
         }
         Err(errors::not_yet(py))
@@ -340,7 +370,7 @@ impl Conversation {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let message = arguments::message(message)?;
         let bytes = message.as_bytes();
-        self.waits(py, |shared| shared.request(bytes))?;
+        self.waits(py, Turns::Both, |shared| shared.request(bytes))?;
         match self.recv(py)? {
             Some(reply) => Ok(reply),
             None => Err(errors::misused(py, "another thread has taken the reply")),
@@ -350,18 +380,20 @@ impl Conversation {
     /// Says that this side is done sending, and goes on receiving: the peer reads the end once it
     /// has read everything else.
     fn finish(&self, py: Python<'_>) -> PyResult<()> {
-        self.waits(py, SharedConversation::finish)
+        self.waits(py, Turns::Send, SharedConversation::finish)
     }
 
     /// Ends the conversation so that the peer loses nothing: what is pending is delivered, then the
     /// peer's end is waited for, for a short time. Leaving a `with` block does it too.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.waits(py, SharedConversation::close)
+        self.waits(py, Turns::None, SharedConversation::close)
     }
 
     /// Breaks the conversation off: the peer is told with a reset, where there is such a thing.
-    fn abort(&self, py: Python<'_>) {
+    fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        self.may_lock(py)?;
         py.detach(|| self.shared.take().map(switchboard::Conversation::abort));
+        Ok(())
     }
 
     /// Switches to another framing, both ways, from the next message on. Bytes already received are
@@ -369,14 +401,14 @@ impl Conversation {
     #[pyo3(signature = (framing, *, max=None))]
     fn set_framing(&self, py: Python<'_>, framing: &str, max: Option<u64>) -> PyResult<()> {
         let protocol = arguments::protocol(py, framing, max)?;
-        let set = self.look(py).conversation().map(|open| open.set_framing(&protocol));
+        let set = self.look(py)?.conversation().map(|open| open.set_framing(&protocol));
         set.map_err(|error| errors::exception(py, &error))
     }
 
     /// Sets how long each wait may take from here on, in seconds; `None` is for ever.
     #[pyo3(text_signature = "($self, timeout)")]
     fn set_timeout(&self, py: Python<'_>, timeout: Timeout) -> PyResult<()> {
-        let set = self.look(py).conversation().map(|open| open.set_timeouts(timeout.all()));
+        let set = self.look(py)?.conversation().map(|open| open.set_timeouts(timeout.all()));
         set.map_err(|error| errors::exception(py, &error))
     }
 
@@ -384,22 +416,22 @@ impl Conversation {
     /// by probes; over TCP); `None` probes nothing. Without this it is two minutes.
     fn set_liveness(&self, py: Python<'_>, within: Option<f64>) -> PyResult<()> {
         let liveness = arguments::seconds(within)?.map_or(Liveness::OFF, Liveness::within);
-        let set = self.look(py).conversation().and_then(|open| open.set_liveness(&liveness));
+        let set = self.look(py)?.conversation().and_then(|open| open.set_liveness(&liveness));
         set.map_err(|error| errors::exception(py, &error))
     }
 
     /// The peer's endpoint, when it has one that says something.
     #[getter]
-    fn remote(&self, py: Python<'_>) -> Option<String> {
-        let remote = self.look(py).transport().map(|transport| transport.remote());
-        remote.flatten().map(|endpoint| endpoint.to_string())
+    fn remote(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let remote = self.look(py)?.transport().map(|transport| transport.remote());
+        Ok(remote.flatten().map(|endpoint| endpoint.to_string()))
     }
 
     /// This side's endpoint.
     #[getter]
-    fn local(&self, py: Python<'_>) -> Option<String> {
-        let local = self.look(py).transport().map(|transport| transport.local());
-        local.flatten().map(|endpoint| endpoint.to_string())
+    fn local(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let local = self.look(py)?.transport().map(|transport| transport.local());
+        Ok(local.flatten().map(|endpoint| endpoint.to_string()))
     }
 
     /// How receiving has ended (`finished`, `truncated`, `reset`, ...), once it has.
@@ -410,14 +442,14 @@ impl Conversation {
 
     /// Whether it has been closed here.
     #[getter]
-    fn closed(&self, py: Python<'_>) -> bool {
-        self.look(py).transport().is_none()
+    fn closed(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.look(py)?.transport().is_none())
     }
 
     /// The descriptor that becomes readable when something comes, for a loop of one's own. It does
     /// not know of messages that are buffered already, as `select` of this module does.
     fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
-        let look = self.look(py);
+        let look = self.look(py)?;
         let number = look.transport().and_then(|t| Some(t.read_descriptor()?.as_raw_fd()));
         drop(look);
         number.ok_or_else(|| errors::misused(py, "there is no descriptor: is it closed?"))
@@ -448,15 +480,16 @@ impl Conversation {
             return self.close(py);
         }
         // Whoever leaves with an exception does not wait for the peer.
+        self.may_lock(py)?;
         py.detach(|| drop(self.shared.take()));
         Ok(())
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
-        match self.look(py).transport() {
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(match self.look(py)?.transport() {
             Some(transport) => format!("<switchboard.Conversation with {}>", transport.name()),
             None => "<switchboard.Conversation, closed>".to_owned(),
-        }
+        })
     }
 }
 

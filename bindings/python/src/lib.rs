@@ -16,8 +16,8 @@ mod decoder;
 mod errors;
 mod interrupt;
 mod listener;
-mod select;
 mod running;
+mod select;
 mod server;
 mod session;
 mod tls;
@@ -30,17 +30,17 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::calls::stuck_threads;
+    #[pymodule_export]
     use crate::conversation::{Conversation, connect};
     #[pymodule_export]
     use crate::decoder::{Decoder, Discarded, Encoder};
     #[pymodule_export]
     use crate::listener::{Listener, listen};
     #[pymodule_export]
-    use crate::select::select_indices;
-    #[pymodule_export]
-    use crate::calls::stuck_threads;
-    #[pymodule_export]
     use crate::running::Running;
+    #[pymodule_export]
+    use crate::select::select_indices;
     #[pymodule_export]
     use crate::server::start_server;
     #[pymodule_export]

@@ -41,9 +41,8 @@ impl Running {
         calls: Arc<Calls>,
         stop_within: Option<Duration>,
     ) -> PyResult<Running> {
-        let given_up = Stopper::new().map_err(|error| {
-            errors::exception(py, &Error::io("cannot make a stopper", error))
-        })?;
+        let given_up = Stopper::new()
+            .map_err(|error| errors::exception(py, &Error::io("cannot make a stopper", error)))?;
         Ok(Running {
             process: std::process::id(),
             handle: serving.handle().clone(),
@@ -90,7 +89,7 @@ impl Running {
     }
 
     /// Leaves it as it is: what goes on there ends with the process.
-    fn give_up(&self, py: Python<'_>) {
+    fn give_up(&self) {
         self.calls.give_up();
         self.given_up.stop();
         std::mem::forget(self.serving().take());

@@ -6,7 +6,8 @@
 //! as it takes, and it never waits there; so nobody who is attached may wait for a conversation's
 //! lock.
 
-use pyo3::exceptions::PyOSError;
+use crate::interrupt;
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
@@ -74,7 +75,8 @@ impl Tls {
     fn say_goodbye(&self) -> io::Result<()> {
         let said = Python::attach(|py| {
             let module = py.import("switchboard._tls")?;
-            let said = module.call_method1("goodbye", (self.socket.bind(py),))?;
+            let goodbye = || module.call_method1("goodbye", (self.socket.bind(py),));
+            let said = interrupt::moving(goodbye)?;
             said.extract::<(Vec<u8>, Vec<u8>, bool)>()
         });
         let (held, goodbye, is_over) =
@@ -95,7 +97,8 @@ fn is(py: Python<'_>, error: &PyErr, cell: &PyOnceLock<Py<PyType>>, name: &str) 
     cell.import(py, "ssl", name).is_ok_and(|class| error.is_instance(py, class))
 }
 
-/// What a call of Python came to, as the system says it.
+/// What a call of Python came to, as the system says it. What a signal's handler raised in the
+/// middle of it is no fault of the stream: it ends the wait that comes now.
 fn of_python(py: Python<'_>, error: &PyErr) -> io::Error {
     if is(py, error, &CUT_OFF, "SSLEOFError") {
         return ErrorKind::UnexpectedEof.into();
@@ -106,6 +109,10 @@ fn of_python(py: Python<'_>, error: &PyErr) -> io::Error {
         if let Ok(number) = number {
             return io::Error::from_raw_os_error(number);
         }
+    }
+    if !is_tls && !error.is_instance_of::<PyValueError>(py) {
+        interrupt::raise(error.clone_ref(py));
+        return ErrorKind::WouldBlock.into();
     }
     io::Error::new(ErrorKind::InvalidData, error.value(py).to_string())
 }
@@ -119,7 +126,7 @@ impl Transport for Tls {
         self.read_waits_to_write.store(false, Ordering::Relaxed);
         Python::attach(|py| {
             let size = buffer.len().min(CALL_BYTES);
-            match self.socket.bind(py).call_method1("recv", (size,)) {
+            match interrupt::moving(|| self.socket.bind(py).call_method1("recv", (size,))) {
                 Ok(read) => {
                     let read = read.cast::<PyBytes>().map_err(|_| ErrorKind::InvalidData)?;
                     let read = read.as_bytes();
@@ -147,7 +154,7 @@ impl Transport for Tls {
         Python::attach(|py| {
             // Should it be refused, the same bytes come again, as TLS wants it.
             let given = PyBytes::new(py, &bytes[..bytes.len().min(CALL_BYTES)]);
-            match self.socket.bind(py).call_method1("send", (given,)) {
+            match interrupt::moving(|| self.socket.bind(py).call_method1("send", (given,))) {
                 Ok(sent) => sent.extract().map_err(|_| ErrorKind::InvalidData.into()),
                 Err(error) if is(py, &error, &WANT_WRITE, "SSLWantWriteError") => {
                     Err(ErrorKind::WouldBlock.into())
@@ -188,6 +195,9 @@ impl Transport for Tls {
     }
 
     fn wait(&self, interest: Interest, until: &Wait<'_>) -> io::Result<Woken> {
+        if interrupt::is_raised() {
+            return Ok(Woken::Interrupted);
+        }
         if interest.read && self.holds_input() {
             return Ok(Woken::Ready(Interest::READ));
         }
@@ -215,7 +225,8 @@ impl Transport for Tls {
         !lock(&self.held).is_empty()
             || !self.over.load(Ordering::Acquire)
                 && Python::attach(|py| {
-                    let pending = self.socket.bind(py).call_method0("pending");
+                    let pending =
+                        interrupt::moving(|| self.socket.bind(py).call_method0("pending"));
                     pending
                         .and_then(|pending| pending.extract::<usize>())
                         .is_ok_and(|held| held > 0)
