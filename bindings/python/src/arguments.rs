@@ -3,10 +3,11 @@
 use crate::errors;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyEllipsis, PyMemoryView, PyString};
+use pyo3::types::{PyBytes, PyEllipsis, PyMemoryView, PyString, PyTuple};
+use std::path::PathBuf;
 use std::time::Duration;
-use switchboard::Timeouts;
 use switchboard::frame::{FramingError, Protocol, Role};
+use switchboard::{Endpoint, Error, Timeouts};
 
 /// A framing or a protocol, with another limit for its messages if one is given.
 pub(crate) fn protocol(py: Python<'_>, framing: &str, max: Option<u64>) -> PyResult<Protocol> {
@@ -17,6 +18,32 @@ pub(crate) fn protocol(py: Python<'_>, framing: &str, max: Option<u64>) -> PyRes
         Some(max) => Ok(protocol.with_max(max)),
         None => Ok(protocol),
     }
+}
+
+/// An endpoint: as it is written, or as the module `socket` has it: a host and a port, or a path.
+pub(crate) fn endpoint(given: &Bound<'_, PyAny>, what: &str) -> PyResult<Endpoint> {
+    if let Ok(text) = given.cast::<PyString>() {
+        let parsed = text.to_str()?.parse();
+        let fail = |error| Error::caller(what).with_source(error);
+        return parsed.map_err(|error| errors::exception(given.py(), &fail(error)));
+    }
+    if let Ok(pair) = given.cast::<PyTuple>()
+        && pair.len() >= 2
+        && let Ok((host, port)) = pair.get_slice(0, 2).extract::<(String, i64)>()
+    {
+        return match u16::try_from(port) {
+            Ok(port) => Ok(Endpoint::tcp(host, port)),
+            Err(_) => {
+                let text = format!("{what}: port {port} is none, expected 0 to 65535");
+                Err(errors::misused(given.py(), &text))
+            }
+        };
+    }
+    if let Ok(path) = given.extract::<PathBuf>() {
+        return Ok(Endpoint::unix(path));
+    }
+    let text = "an endpoint is a string as \"localhost:9000\", a pair of host and port, or a path";
+    Err(PyTypeError::new_err(format!("{text}, not {}", given.repr()?)))
 }
 
 /// A side of a protocol.

@@ -1,9 +1,9 @@
 //! The class `Conversation`, and `connect`.
 
 use crate::arguments::{self, Timeout};
-use crate::errors;
-use crate::interrupt::{self, InCall, Turns};
+use crate::interrupt::Turns;
 use crate::view::{Room, Views};
+use crate::{certificates, errors, interrupt};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use std::os::fd::AsRawFd;
@@ -11,8 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use switchboard::frame::{Protocol, Role};
 use switchboard::session::Message;
 use switchboard::{
-    ConnectOptions, Ending, Endpoint, Error, Liveness, Look, Received, SharedConversation,
-    Transport,
+    ConnectOptions, Ending, Error, Liveness, Look, Received, SharedConversation, Transport,
 };
 
 /// A framed connection: sends and receives whole messages.
@@ -30,9 +29,9 @@ use switchboard::{
 pub(crate) struct Conversation {
     pub(crate) shared: Arc<SharedConversation>,
     /// How it has ended, once it has.
-    ending: OnceLock<Ending>,
+    pub(crate) ending: OnceLock<Ending>,
     /// The last ending that an exception was made of, final or not.
-    told: Mutex<Option<Error>>,
+    pub(crate) told: Mutex<Option<Error>>,
     views: Mutex<Option<Views>>,
 }
 
@@ -40,31 +39,42 @@ pub(crate) struct Conversation {
 ///
 /// `timeout` is in seconds and bounds connecting and every wait after that, each by itself; `None`
 /// is for ever. `max` is the size of the largest message, in bytes. `role` is this side's, where a
-/// protocol's two directions differ.
+/// protocol's two directions differ. `tls` says whom a `tls://` endpoint trusts and who this side
+/// is; without it those whom the system trusts, and nobody.
+///
+/// An endpoint is a string (`"localhost:9000"`, `"tls://host:port"`, `"unix:/path"`, ..), or what
+/// `socket` has for one: a pair of host and port, a path.
 ///
 /// >>> import switchboard as sb
 /// >>> with sb.connect("exec:cat", framing="lines", timeout=5) as c:
 /// ...     c.request(b"hello")
 /// b'hello'
 #[pyfunction]
-#[pyo3(signature = (endpoint, framing, *, timeout=Timeout::Default, max=None, role="client"),
-    text_signature = "(endpoint, framing, *, timeout=..., max=None, role='client')")]
+#[expect(clippy::too_many_arguments, reason = "they are a Python function's, which names them")]
+#[pyo3(
+    signature = (endpoint, framing, *, timeout=Timeout::Default, max=None, role="client", tls=None),
+    text_signature = "(endpoint, framing, *, timeout=..., max=None, role='client', tls=None)"
+)]
 pub(crate) fn connect(
     py: Python<'_>,
-    endpoint: &str,
+    endpoint: &Bound<'_, PyAny>,
     framing: &str,
     timeout: Timeout,
     max: Option<u64>,
     role: &str,
+    tls: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Conversation> {
     let protocol = arguments::protocol(py, framing, max)?;
     let role = arguments::role(role)?;
+    let endpoint = arguments::endpoint(endpoint, "cannot connect")?;
+    let tls = certificates::client(tls, &endpoint)?;
     let connected = py.detach(|| {
-        let endpoint: Endpoint =
-            endpoint.parse().map_err(|error| Error::caller("cannot connect").with_source(error))?;
         let mut options = ConnectOptions::default().with_on_interrupt(interrupt::asked);
         if let Timeout::Same(time) = timeout {
             options = options.with_timeout(time);
+        }
+        if let Some(tls) = tls {
+            options = options.with_tls(tls);
         }
         endpoint.connect(&options)
     });
@@ -94,77 +104,6 @@ impl Conversation {
             ending: OnceLock::new(),
             told: Mutex::new(None),
             views: Mutex::new(None),
-        }
-    }
-
-    /// Locks it. Another thread may hold it and want the interpreter's lock: so who has that waits
-    /// for nobody.
-    ///
-    /// # Errors
-    /// This thread itself may hold it.
-    fn look(&self, py: Python<'_>) -> PyResult<Look<'_>> {
-        loop {
-            if let Some(look) = self.shared.try_look() {
-                return Ok(look);
-            }
-            if interrupt::is_moving() {
-                return Err(self.within(py));
-            }
-            py.detach(|| drop(self.shared.look()));
-        }
-    }
-
-    /// The exception of an error; an ending is noted.
-    fn failed(&self, py: Python<'_>, error: &Error) -> PyErr {
-        match error.ending() {
-            None | Some(Ending::TimedOut | Ending::Stopped) => {}
-            // The first one stays.
-            Some(ending) => drop(self.ending.set(ending)),
-        }
-        if error.ending().is_some() {
-            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
-        }
-        errors::exception(py, error)
-    }
-
-    /// The last ending that it has told.
-    pub(crate) fn told_last(&self) -> Option<Error> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// # Errors
-    /// This thread itself may hold the lock.
-    fn may_lock(&self, py: Python<'_>) -> PyResult<()> {
-        if interrupt::is_moving() {
-            self.look(py)?;
-        }
-        Ok(())
-    }
-
-    /// What a handler of a signal is told whose call would wait for the one in whose middle it came.
-    fn within(&self, py: Python<'_>) -> PyErr {
-        let text = "this thread is in the middle of such a call of this conversation: a handler of \
-                    a signal sets a flag or raises";
-        errors::misused(py, text)
-    }
-
-    /// A call that may wait, and for which turns.
-    fn waits<T: Send>(
-        &self,
-        py: Python<'_>,
-        turns: Turns,
-        call: impl FnOnce(&SharedConversation) -> Result<T, Error> + Send,
-    ) -> PyResult<T> {
-        let shared = &*self.shared;
-        let Some(_call) = InCall::enter(Arc::as_ptr(&self.shared).addr(), turns) else {
-            return Err(self.within(py));
-        };
-        self.may_lock(py)?;
-        let done = py.detach(|| call(shared));
-        // A call may end well although it was interrupted: closing, when it gives up to linger.
-        match interrupt::raised() {
-            Some(raised) => Err(raised),
-            None => done.map_err(|error| self.failed(py, &error)),
         }
     }
 
@@ -210,7 +149,7 @@ impl Conversation {
         loop {
             match self.buffered(py, &take)? {
                 Next::Pending => {
-                    drop(self.waits(py, Turns::Receive, SharedConversation::receive)?)
+                    let _more = self.waits(py, Turns::Receive, SharedConversation::receive)?;
                 }
                 next => return Ok(next),
             }
@@ -316,7 +255,9 @@ impl Conversation {
                     self.finished();
                     return Ok(list);
                 }
-                true => drop(self.waits(py, Turns::Receive, SharedConversation::receive)?),
+                true => {
+                    let _more = self.waits(py, Turns::Receive, SharedConversation::receive)?;
+                }
             }
         }
     }
@@ -384,9 +325,14 @@ impl Conversation {
     }
 
     /// Ends the conversation so that the peer loses nothing: what is pending is delivered, then the
-    /// peer's end is waited for, for a short time. Leaving a `with` block does it too.
+    /// peer's end is waited for, for a short time. Leaving a `with` block does it too. That the
+    /// conversation has ended otherwise is not told a second time.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.waits(py, Turns::None, SharedConversation::close)
+        let is_known = self.is_known(py);
+        self.waits(py, Turns::None, |shared| match shared.close() {
+            Err(error) if is_known && error.ending().is_some() => Ok(()),
+            closed => closed,
+        })
     }
 
     /// Breaks the conversation off: the peer is told with a reset, where there is such a thing.

@@ -128,7 +128,7 @@ fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     if let Some(framing) = error.source().and_then(|source| source.downcast_ref()) {
         return Ok(of_framing(py, framing));
     }
-    let exception = class(error).of(py)?.call1((error.to_string(),))?;
+    let exception = class(error).of(py)?.call1((in_python(error.to_string()),))?;
     exception.setattr("ending", error.ending().map(|ending| ending.name()))?;
     exception.setattr("endpoint", error.endpoint())?;
     exception.setattr("message_number", error.message_number())?;
@@ -147,8 +147,29 @@ fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         && exception.is_instance_of::<pyo3::exceptions::PyOSError>()
     {
         exception.setattr("errno", number)?;
+        exception.setattr("strerror", py.import("os")?.call_method1("strerror", (number,))?)?;
     }
     Ok(PyErr::from_value(exception))
+}
+
+/// An error's advice about options, by what they are called here.
+fn in_python(text: String) -> String {
+    let names = [
+        ("with_ca_file, swb --tls-ca FILE", "tls=sb.Tls(ca=FILE)"),
+        ("with_name, swb --tls-name", "tls=sb.Tls(name=..)"),
+        (
+            "with_identity_files, swb --tls-cert FILE --tls-key FILE",
+            "tls=sb.Tls(cert=FILE, key=FILE)",
+        ),
+        (
+            "ListenOptions::with_tls, swb --tls-cert FILE --tls-key FILE",
+            "tls=sb.Tls(cert=FILE, key=FILE)",
+        ),
+    ];
+    names.iter().fold(text, |text, (theirs, ours)| match text.contains(theirs) {
+        true => text.replace(theirs, ours),
+        false => text,
+    })
 }
 
 fn class(error: &Error) -> &'static Class {

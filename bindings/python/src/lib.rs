@@ -10,7 +10,9 @@
 use pyo3::prelude::*;
 
 mod arguments;
+mod calling;
 mod calls;
+mod certificates;
 mod conversation;
 mod decoder;
 mod errors;

@@ -2,13 +2,13 @@
 
 use crate::arguments::{self, Timeout};
 use crate::conversation::Conversation;
-use crate::{errors, interrupt};
+use crate::{certificates, errors, interrupt};
 use pyo3::prelude::*;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use switchboard::frame::{Protocol, Role};
 use switchboard::transport::Wait;
-use switchboard::{Endpoint, Error, ListenOptions, deadline};
+use switchboard::{Endpoint, deadline};
 
 /// Makes conversations of those who connect; sends and receives nothing itself.
 ///
@@ -27,23 +27,22 @@ pub(crate) struct Listener {
 }
 
 /// Listens on an endpoint. The arguments are those of `connect`: each conversation has them, as the
-/// server.
+/// server. A `tls://` endpoint needs `tls`, with a certificate.
 #[pyfunction]
-#[pyo3(signature = (endpoint, framing, *, timeout=Timeout::Default, max=None),
-    text_signature = "(endpoint, framing, *, timeout=..., max=None)")]
+#[pyo3(signature = (endpoint, framing, *, timeout=Timeout::Default, max=None, tls=None),
+    text_signature = "(endpoint, framing, *, timeout=..., max=None, tls=None)")]
 pub(crate) fn listen(
     py: Python<'_>,
-    endpoint: &str,
+    endpoint: &Bound<'_, PyAny>,
     framing: &str,
     timeout: Timeout,
     max: Option<u64>,
+    tls: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Listener> {
     let protocol = arguments::protocol(py, framing, max)?;
-    let bound = py.detach(|| {
-        let fail = |error| Error::caller("cannot listen").with_source(error);
-        let endpoint: Endpoint = endpoint.parse().map_err(fail)?;
-        switchboard::Listener::bind(&endpoint, &ListenOptions::default())
-    });
+    let endpoint = arguments::endpoint(endpoint, "cannot listen")?;
+    let options = certificates::listening(tls, &endpoint)?;
+    let bound = py.detach(|| switchboard::Listener::bind(&endpoint, &options));
     let listener = bound.map_err(|error| errors::exception(py, &error))?;
     Ok(Listener { listener: Mutex::new(Some(Arc::new(listener))), protocol, timeout })
 }
@@ -126,5 +125,12 @@ impl Listener {
     ) {
         let _ = (kind, error, traceback);
         self.close();
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> String {
+        match self.endpoints(py) {
+            Ok(endpoints) => format!("<switchboard.Listener on {}>", endpoints.join(", ")),
+            Err(_) => "<switchboard.Listener, closed>".to_owned(),
+        }
     }
 }

@@ -4,8 +4,8 @@
 use crate::arguments::{self, Timeout};
 use crate::calls::{Calls, Seat};
 use crate::conversation::Conversation;
-use crate::errors;
 use crate::running::Running;
+use crate::{certificates, errors};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -13,9 +13,7 @@ use std::io;
 use std::sync::Arc;
 use switchboard::host::{self, Host};
 use switchboard::server::{Limits, Reply, Service};
-use switchboard::{
-    Dispatch, Endpoint, Error, ListenOptions, Message, Server, SharedConversation, limits,
-};
+use switchboard::{Dispatch, Error, Message, Server, SharedConversation, limits};
 
 /// What a handler is given.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -27,10 +25,10 @@ enum Per {
 /// What `switchboard.start` calls once it knows what the handler is given.
 #[pyfunction]
 #[expect(clippy::too_many_arguments, reason = "they are a Python function's, which names them")]
-#[pyo3(signature = (endpoint, handler, framing, per, dispatch, timeout, max, stop_within))]
+#[pyo3(signature = (endpoint, handler, framing, per, dispatch, timeout, max, stop_within, tls))]
 pub(crate) fn start_server(
     py: Python<'_>,
-    endpoint: &str,
+    endpoint: &Bound<'_, PyAny>,
     handler: Py<PyAny>,
     framing: &str,
     per: &str,
@@ -38,7 +36,10 @@ pub(crate) fn start_server(
     timeout: Timeout,
     max: Option<u64>,
     stop_within: Option<f64>,
+    tls: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Running> {
+    let endpoint = arguments::endpoint(endpoint, "cannot listen")?;
+    let options = certificates::listening(tls, &endpoint)?;
     let stop_within = arguments::seconds(stop_within)?;
     let protocol = arguments::protocol(py, framing, max)?;
     let per = match per {
@@ -51,12 +52,10 @@ pub(crate) fn start_server(
     let started = py.detach(|| {
         // One loop: more of them would only wait for the interpreter's lock.
         let dispatch = dispatch.parse::<Dispatch>()?.with_loops(1);
-        let fail = |error| Error::caller("cannot listen").with_source(error);
-        let endpoint = endpoint.parse::<Endpoint>().map_err(fail)?;
         let limits = Limits { timeouts: timeout.all(), ..Limits::default() };
         let name = dispatch.to_string();
         let (is_events, forks) = (name == "events", name == "processes");
-        let server = Server::of(&protocol).listen_on(&endpoint, &ListenOptions::default())?;
+        let server = Server::of(&protocol).listen_on(&endpoint, &options)?;
         let server = server.with_dispatch(dispatch).with_limits(limits);
         match per {
             Per::Message if is_events => {
@@ -115,7 +114,9 @@ impl Service for Answers {
                 answered(self.handler.bind(py), PyBytes::new(py, message.bytes()))
             };
             match answered.map_err(|error| told(py, error, &self.handler, seat))? {
-                Some(answer) => reply.send(answer.as_bytes()),
+                Some(answer) => reply
+                    .send(answer.as_bytes())
+                    .map_err(|error| unsendable(py, &error, &self.handler, seat)),
                 None => Ok(()),
             }
         })
@@ -164,7 +165,8 @@ fn answer_all(
         drop(call);
         // What was answered before a fault is delivered.
         let bytes: Vec<&[u8]> = answers.iter().map(|answer| answer.as_bytes()).collect();
-        py.detach(|| shared.send_many(bytes))?;
+        let sent = py.detach(|| shared.send_many(bytes));
+        sent.map_err(|error| unsendable(py, &error, handler, seat))?;
         if let Some(error) = failed {
             py.detach(|| shared.finish())?;
             return Err(told(py, error, handler, seat));
@@ -201,6 +203,15 @@ fn answered<'py>(
     match answer.is_none() {
         true => Ok(None),
         false => arguments::message(&answer).map(Some),
+    }
+}
+
+/// Shows that an answer cannot be sent, which is the handler's mistake; that the peer has gone is
+/// none.
+fn unsendable(py: Python<'_>, error: &Error, handler: &Py<PyAny>, seat: &Seat) -> Error {
+    match error.ending() {
+        Some(_) => error.clone(),
+        None => told(py, errors::exception(py, error), handler, seat),
     }
 }
 

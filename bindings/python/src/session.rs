@@ -205,20 +205,20 @@ impl Session {
 }
 
 /// Where an endpoint is, for who connects or listens by himself: its kind, a host or a path, a
-/// port.
+/// port; and as it is written.
 #[pyfunction]
 pub(crate) fn parse_endpoint(
     py: Python<'_>,
-    endpoint: &str,
-) -> PyResult<(&'static str, String, u16)> {
+    endpoint: &Bound<'_, PyAny>,
+) -> PyResult<(&'static str, String, u16, String)> {
     use switchboard::Endpoint;
-    let parsed: Result<Endpoint, _> = endpoint.parse();
-    let parsed = parsed.map_err(|error| errors::misused(py, &format!("no endpoint: {error}")))?;
+    let endpoint = arguments::endpoint(endpoint, "no endpoint")?;
+    let text = endpoint.to_string();
     let refused = || {
-        let text = format!("{endpoint} is no socket: connect to it without asyncio");
+        let text = format!("{text} is no socket: connect to it without asyncio");
         errors::misused(py, &text)
     };
-    Ok(match parsed {
+    let (kind, place, port) = match endpoint {
         Endpoint::Tcp { host, port } => ("tcp", host, port),
         Endpoint::Tls { host, port } => ("tls", host, port),
         Endpoint::Unix(path) => {
@@ -229,5 +229,6 @@ pub(crate) fn parse_endpoint(
             ("unix", format!("\0{name}"), 0)
         }
         _ => return Err(refused()),
-    })
+    };
+    Ok((kind, place, port, text))
 }

@@ -34,6 +34,10 @@ pub(crate) fn wrap(
 ) -> PyResult<Conversation> {
     let protocol = arguments::protocol(py, framing, max)?;
     let role = arguments::role(role)?;
+    if sock.is_instance_of::<Conversation>() {
+        let advice = "set_framing switches to another framing";
+        return Err(PyTypeError::new_err(format!("this is a conversation already: {advice}")));
+    }
     let number: i32 = match sock.call_method0("fileno") {
         Ok(number) => number.extract()?,
         Err(_) => return Err(PyTypeError::new_err("a socket is needed, with a fileno()")),

@@ -269,3 +269,21 @@ def test_a_task_that_will_not_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> N
             go.set()
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("dispatch", ["threads", "events"])
+def test_who_takes_nothing_is_cut_off(dispatch: Dispatch) -> None:
+    answer, called = b"x" * 30_000_000, threading.Event()
+
+    def handler(message: bytes) -> bytes:
+        called.set()
+        return answer
+
+    server = sb.start("127.0.0.1:0", handler, "u32be", dispatch=dispatch, max=len(answer))
+    with sb.connect(server.endpoints[0], "u32be", timeout=PATIENCE, max=len(answer)) as c:
+        c.send(b"much, please")
+        assert called.wait(PATIENCE)
+        # As much of the answer comes as the system holds; the rest is not waited for.
+        server.stop(within=WITHIN)
+        with pytest.raises((sb.Truncated, sb.Reset)):
+            c.recv()

@@ -7,6 +7,7 @@
 b'hello'
 """
 
+from switchboard._certificates import Tls
 from switchboard._ending import Ending
 from switchboard._errors import (
     BadFrame,
@@ -63,6 +64,7 @@ __all__ = [
     "Spawned",
     "SwitchboardError",
     "TimedOut",
+    "Tls",
     "Truncated",
     "Unresolved",
     "connect",

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from switchboard._aio_link import Link, endpoint
-from switchboard._errors import Misused, Reset
+from switchboard._errors import Misused, broken
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -89,7 +89,7 @@ class Conversation:
                 try:
                     self._link.transport.write_eof()
                 except OSError as error:
-                    raise Reset(f"cannot finish sending: {error.strerror}") from error
+                    raise broken(f"cannot finish sending: {error.strerror}") from error
 
     async def close(self) -> None:
         """Ends the conversation so that the peer loses nothing."""
@@ -117,9 +117,9 @@ class Conversation:
             pass  # Whoever closes has heard all that he wanted to.
 
     def abort(self) -> None:
-        """Breaks the conversation off."""
+        """Breaks the conversation off: the peer is told with a reset, where there is such a thing."""
         self._closed = True
-        self._link.transport.abort()
+        self._link.abort()
 
     def set_framing(self, framing: str, *, max: int | None = None) -> None:
         """Switches to another framing, both ways, from the next message on."""
@@ -179,4 +179,4 @@ class Conversation:
         if self._finished:
             raise Misused("sending is finished, nothing more can be sent")
         if self._link.transport.is_closing():
-            raise Reset("cannot send: the connection is broken")
+            raise broken("cannot send: the connection is broken")

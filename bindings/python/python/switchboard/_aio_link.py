@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import socket
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -123,8 +126,15 @@ class Link(asyncio.BufferedProtocol):
             async with asyncio.timeout(self.session.stall):
                 await asyncio.shield(self.closed)
         except TimeoutError:
-            self.transport.abort()
+            self.abort()
             raise self.session.timed_out("waiting to send to") from None
+
+    def abort(self) -> None:
+        """Closes without delivering what is left; over TCP the peer is reset."""
+        sock = self.transport.get_extra_info("socket")
+        with contextlib.suppress(OSError, AttributeError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     async def _wait(
         self, waiting: set[asyncio.Future[None]], seconds: float | None, what: str

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from switchboard._aio_conversation import Conversation
 from switchboard._aio_link import Link, endpoint
 from switchboard._aio_opening import Opening
+from switchboard._endpoint import Endpoint
 from switchboard._errors import Misused, SwitchboardError
 from switchboard._handlers import wants
 from switchboard._native import Session, parse_endpoint
@@ -31,9 +32,10 @@ _Handler = Callable[[bytes], Answer | Awaitable[Answer]] | Callable[[Conversatio
 class Server:
     """A server on a loop; as an async context manager it is stopped at the end."""
 
-    def __init__(self, handler: _Handler, per: _Per) -> None:
+    def __init__(self, handler: _Handler, per: _Per, is_tls: bool) -> None:
         self._handler: Callable[[Any], Any] = handler
         self._per = per
+        self._scheme = "tls:" if is_tls else "tcp:"
         self._tasks: dict[asyncio.Task[None], Conversation] = {}
         self._server: asyncio.Server
 
@@ -41,7 +43,7 @@ class Server:
     def endpoints(self) -> list[str]:
         """Where it listens, with the port that was chosen for port 0."""
         names = (endpoint(socket.getsockname()) for socket in self._server.sockets)
-        return [name for name in names if name]
+        return [name.replace("tcp:", self._scheme, 1) for name in names if name]
 
     async def stop(self, within: float | None = None) -> None:
         """Accepts nothing more, and waits for the conversations that there are: for ``within``
@@ -119,7 +121,7 @@ class Server:
 
 
 def start(
-    endpoint: str,
+    endpoint: Endpoint,
     handler: _Handler,
     framing: str,
     *,
@@ -138,7 +140,7 @@ def start(
 
 
 async def _start(
-    endpoint: str,
+    endpoint: Endpoint,
     handler: _Handler,
     framing: str,
     per: _Per | None,
@@ -148,10 +150,12 @@ async def _start(
 ) -> Server:
     if not callable(handler):
         raise TypeError(f"a handler is a function, not {type(handler).__name__}")
-    kind, host, port = parse_endpoint(endpoint)
+    kind, host, port, name = parse_endpoint(endpoint)
     if kind == "tls" and ssl is None:
-        raise Misused(f"cannot listen on {endpoint}: give an ssl context with a certificate")
-    server = Server(handler, per or wants(handler))
+        raise Misused(f"cannot listen on {name}: give an ssl context with a certificate")
+    if kind == "unix" and ssl is not None:
+        raise Misused(f"cannot listen on {name}: a path speaks no TLS here: leave ssl out")
+    server = Server(handler, per or wants(handler), ssl is not None)
 
     def make(name: str) -> Session:
         return Session(framing, "server", max, timeout, name)
@@ -170,7 +174,7 @@ async def _start(
 
 
 async def serve(
-    endpoint: str,
+    endpoint: Endpoint,
     handler: _Handler,
     framing: str,
     *,

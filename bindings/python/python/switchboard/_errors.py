@@ -3,7 +3,10 @@ sockets expects; `errors.rs` decides which error of the library is which."""
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
+from typing import Any
 
 
 class SwitchboardError(Exception):
@@ -17,6 +20,15 @@ class SwitchboardError(Exception):
     message_number: int | None = None
     #: The offset in the stream, in bytes.
     byte_offset: int | None = None
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What an `OSError` knows is not in its dictionary.
+        of_system = {name: getattr(self, name, None) for name in ("errno", "strerror")}
+        state = {name: value for name, value in of_system.items() if value is not None}
+        return type(self), self.args, self.__dict__ | state
 
 
 class _OfFrame(SwitchboardError):
@@ -93,6 +105,14 @@ class Misused(SwitchboardError, ValueError):
 
 class Failed(SwitchboardError, OSError):
     """The system says no: an address in use, no descriptors left, ...; ``errno`` says which."""
+
+
+def broken(text: str) -> Reset:
+    """That the connection is broken, where no error of the system says it."""
+    error = Reset(text)
+    error.ending = "reset"
+    error.errno, error.strerror = errno.ECONNRESET, os.strerror(errno.ECONNRESET)
+    return error
 
 
 # They are known by where they are found.

@@ -16,9 +16,15 @@ NAMES = ("c", "conv", "conversation")
 def wants(handler: Callable[[Any], Any]) -> _Per:
     """A conversation for a parameter that is annotated as one or called so, else a message."""
     try:
-        parameters: list[Any] = list(inspect.signature(handler).parameters.values())
+        signature = inspect.signature(handler)
     except (TypeError, ValueError):
         return "message"  # A function that Python cannot look into, as bytes.upper.
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        text = f"a handler is called with a message, or a conversation: {error}"
+        raise TypeError(text) from None
+    parameters = list(signature.parameters.values())
     if not parameters:
         return "message"
     annotation = parameters[0].annotation

@@ -6,7 +6,9 @@ from typing import Literal, Self, final
 
 from typing_extensions import Buffer
 
+from switchboard._certificates import Tls
 from switchboard._ending import Ending
+from switchboard._endpoint import Endpoint
 from switchboard._select import Source
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "parse_endpoint",
     "select_indices",
     "start_server",
+    "stuck_threads",
     "wrap",
 ]
 
@@ -67,12 +70,13 @@ class Conversation:
     ) -> None: ...
 
 def connect(
-    endpoint: str,
+    endpoint: Endpoint,
     framing: str,
     *,
     timeout: _Timeout = ...,
     max: int | None = None,
     role: _Role = "client",
+    tls: Tls | None = None,
 ) -> Conversation: ...
 def wrap(
     sock: object,
@@ -133,7 +137,12 @@ class Listener:
     ) -> None: ...
 
 def listen(
-    endpoint: str, framing: str, *, timeout: _Timeout = ..., max: int | None = None
+    endpoint: Endpoint,
+    framing: str,
+    *,
+    timeout: _Timeout = ...,
+    max: int | None = None,
+    tls: Tls | None = None,
 ) -> Listener: ...
 @final
 class Running:
@@ -173,9 +182,11 @@ class Session:
     @property
     def ending(self) -> str | None: ...
 
-def parse_endpoint(endpoint: str) -> tuple[Literal["tcp", "tls", "unix"], str, int]: ...
+def parse_endpoint(
+    endpoint: Endpoint,
+) -> tuple[Literal["tcp", "tls", "unix"], str, int, str]: ...
 def start_server(
-    endpoint: str,
+    endpoint: Endpoint,
     handler: object,
     framing: str,
     per: str,
@@ -183,6 +194,7 @@ def start_server(
     timeout: _Timeout,
     max: int | None,
     stop_within: float | None,
+    tls: Tls | None,
 ) -> Running: ...
 def stuck_threads() -> list[int]: ...
 def select_indices(

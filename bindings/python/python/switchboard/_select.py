@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 from switchboard import _native
@@ -26,9 +26,9 @@ class Ready(NamedTuple):
 
 
 def select(
-    readers: Sequence[Source],
-    writers: Sequence[Source] = (),
-    errors: Sequence[Source] = (),
+    readers: Iterable[Source],
+    writers: Iterable[Source] = (),
+    errors: Iterable[Source] = (),
     timeout: float | None = None,
 ) -> Ready:
     """Waits until something is ready, or ``timeout`` seconds have passed, and says what.
@@ -42,6 +42,13 @@ def select(
     ...     sb.select([listener, c], [c], timeout=5).writers == [c]
     True
     """
-    indices = _native.select_indices(list(readers), list(writers), list(errors), timeout)
-    lists = (readers, writers, errors)
+    lists = tuple(_several(one) for one in (readers, writers, errors))
+    indices = _native.select_indices(*lists, timeout)
     return Ready(*([one[i] for i in found] for one, found in zip(lists, indices, strict=True)))
+
+
+def _several(sources: Iterable[Source]) -> list[Source]:
+    # A conversation gives its messages to who iterates over it, and those would be lost.
+    if hasattr(sources, "fileno"):
+        raise TypeError(f"select takes lists, as [{type(sources).__name__.lower()}]: this is one")
+    return list(sources)

@@ -13,6 +13,8 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, Any, cast
 
 from switchboard import _native
+from switchboard._certificates import Tls
+from switchboard._endpoint import Endpoint
 from switchboard._handlers import wants
 from switchboard._native import Conversation, Running
 from switchboard._spawn import Spawned
@@ -45,7 +47,7 @@ def _stop_all() -> None:
 
 
 def start(
-    endpoint: str,
+    endpoint: Endpoint,
     handler: _Handler,
     framing: str,
     *,
@@ -55,6 +57,7 @@ def start(
     timeout: float | None | EllipsisType = ...,
     max: int | None = None,
     stop_within: float | None = STOP_WITHIN,
+    tls: Tls | None = None,
 ) -> Running | Spawned:
     """Starts a server in the background.
 
@@ -71,6 +74,8 @@ def start(
     the end of a ``with`` block and of the program. Whoever is left then is cut off, also if the
     handler does not return; ``None`` waits for ever.
 
+    A ``tls://`` endpoint needs ``tls``, with a certificate.
+
     >>> import switchboard as sb
     >>> with sb.start("127.0.0.1:0", bytes.upper, framing="lines") as server:
     ...     with sb.connect(server.endpoints[0], framing="lines") as c:
@@ -81,7 +86,7 @@ def start(
         raise TypeError(f"a handler is a function, not {type(handler).__name__}")
     if inspect.iscoroutinefunction(handler):
         raise TypeError("an async def is started by switchboard.aio.start, or served by serve")
-    arguments = (endpoint, handler, framing, per or wants(handler), dispatch, timeout, max, stop_within)
+    arguments = (endpoint, handler, framing, per or wants(handler), dispatch, timeout, max, stop_within, tls)
     if start_method == "fork":
         running = _native.start_server(*arguments)
         _running[running] = os.getpid()
@@ -95,7 +100,7 @@ def start(
 
 
 def serve(
-    endpoint: str,
+    endpoint: Endpoint,
     handler: _Handler | _AsyncHandler,
     framing: str,
     *,
@@ -105,6 +110,7 @@ def serve(
     timeout: float | None | EllipsisType = ...,
     max: int | None = None,
     stop_within: float | None = STOP_WITHIN,
+    tls: Tls | None = None,
 ) -> None:
     """Serves until Ctrl-C: what is there is still answered then, and ``KeyboardInterrupt`` raised.
 
@@ -116,6 +122,8 @@ def serve(
     if inspect.iscoroutinefunction(handler):
         from switchboard import aio
 
+        if tls is not None:
+            raise TypeError("an async def is served by asyncio: use switchboard.aio with ssl=")
         served = aio.serve(endpoint, cast(Any, handler), framing, per=per, timeout=timeout, max=max)
         asyncio.run(served)
         return
@@ -129,5 +137,6 @@ def serve(
         timeout=timeout,
         max=max,
         stop_within=stop_within,
+        tls=tls,
     ) as running:
         running.join()

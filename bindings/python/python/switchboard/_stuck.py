@@ -31,7 +31,7 @@ def warn_of_threads(handler: object, threads: list[int], seconds: float) -> None
 
 def warn_of_tasks(handler: object, tasks: Iterable[asyncio.Task[None]], seconds: float) -> None:
     """The same of tasks."""
-    warn(handler, [_awaited(task.get_coro()) for task in tasks], seconds, stacklevel=3)
+    warn(handler, [_awaited(task.get_coro()) for task in tasks], seconds, stacklevel=4)
 
 
 def warn(handler: object, calls: list[list[str]], seconds: float, *, stacklevel: int) -> None:
@@ -46,7 +46,7 @@ def warn(handler: object, calls: list[list[str]], seconds: float, *, stacklevel:
     )
     if places:
         text += f"; it is at {', '.join(places)}"
-    warnings.warn(text, RuntimeWarning, stacklevel=stacklevel + 1)
+    warnings.warn(text, RuntimeWarning, stacklevel=stacklevel)
 
 
 def _called(frame: FrameType | None) -> list[str]:

@@ -25,7 +25,8 @@ from switchboard._aio_conversation import Conversation
 from switchboard._aio_link import Link
 from switchboard._aio_opening import Opening
 from switchboard._aio_server import Server, serve, start
-from switchboard._errors import Denied, Failed, Refused, SwitchboardError, TimedOut, Unresolved
+from switchboard._errors import Denied, Failed, Misused, Refused, SwitchboardError, TimedOut, Unresolved
+from switchboard._endpoint import Endpoint
 from switchboard._native import Session, parse_endpoint
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ STAGGER = 0.25
 
 
 def connect(
-    endpoint: str,
+    endpoint: Endpoint,
     framing: str,
     *,
     timeout: float | None | EllipsisType = ...,
@@ -51,21 +52,22 @@ def connect(
 ) -> Opening[Conversation]:
     """Connects to an endpoint: ``async with connect(..) as c``, or ``c = await connect(..)``.
 
-    The arguments are those of ``switchboard.connect``; and an ``ssl`` context, which for ``tls://``
-    trusts whom the system trusts if it is not given.
+    The arguments are those of ``switchboard.connect``; and an ``ssl`` context instead of ``tls``:
+    with one TLS is spoken, also where ``tls://`` is not written; without one ``tls://`` trusts whom
+    the system trusts.
     """
     return Opening(_connect(endpoint, framing, timeout, max, role, ssl))
 
 
 async def _connect(
-    endpoint: str,
+    endpoint: Endpoint,
     framing: str,
     timeout: float | None | EllipsisType,
     max: int | None,
     role: _Role,
     ssl: tls.SSLContext | None,
 ) -> Conversation:
-    kind, host, port = parse_endpoint(endpoint)
+    kind, host, port, name = parse_endpoint(endpoint)
     loop = asyncio.get_running_loop()
 
     def link() -> Link:
@@ -75,6 +77,8 @@ async def _connect(
         return Session(framing, role, max, timeout, name)
 
     make("")  # A framing that is none is told before anybody is connected to.
+    if kind == "unix" and ssl is not None:
+        raise Misused(f"cannot connect to {name}: a path speaks no TLS here: leave ssl out")
     if kind == "tls" and ssl is None:
         ssl = tls.create_default_context()
     # Loops that are not asyncio's own see to that by themselves, or not at all.
@@ -89,26 +93,30 @@ async def _connect(
                 where = host or "localhost"
                 _, made = await loop.create_connection(link, where, port, ssl=ssl, **options)
     except OSError as error:
-        raise _refused(endpoint, error) from error
+        raise _refused(name, error) from error
     return Conversation(made)
 
 
 def _refused(endpoint: str, error: OSError) -> SwitchboardError:
     """What the blocking ``connect`` would raise."""
     text = f"cannot connect to {endpoint}"
-    made: SwitchboardError
+    made: Refused | Unresolved | Denied | TimedOut | Failed
     match error:
         case ConnectionRefusedError():
             advice = "nothing listens there: start the server, or check the port"
-            return Refused(f"{text}: connection refused: {advice}")
+            made = Refused(f"{text}: connection refused: {advice}")
         case socket.gaierror():
-            return Unresolved(f"{text}: {error.strerror}")
+            made = Unresolved(f"{text}: {error.strerror}")
         case PermissionError():
-            return Denied(f"{text}: {error.strerror}")
+            made = Denied(f"{text}: {error.strerror}")
         case TimeoutError():
             made = TimedOut(f"{text}: timed out")
             made.ending = "timed-out"
-            return made
-    failed = Failed(f"{text}: {error.strerror or error}")
-    failed.errno = error.errno
-    return failed
+        case tls.SSLCertVerificationError():
+            advice = "give a context that trusts its CA: ssl.create_default_context(cafile=..)"
+            made = Failed(f"{text}: {error.verify_message}: {advice}")
+        case _:
+            made = Failed(f"{text}: {error.strerror or error}")
+    made.endpoint = endpoint
+    made.errno, made.strerror = error.errno, error.strerror
+    return made

@@ -253,6 +253,13 @@ impl Conversation {
         self.link.transport.local()
     }
 
+    /// Why nothing can be sent any more, once that is so: the stream broke, or a message has gone by
+    /// half. Every later call that sends tells it again, and so does [`close`](Self::close).
+    #[must_use]
+    pub fn send_error(&self) -> Option<&Error> {
+        self.send_error.as_ref()
+    }
+
     /// The state of both directions: counts, and what is buffered.
     #[must_use]
     pub fn session(&self) -> &Session {
