@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use switchboard::frame::{Protocol, Role};
 use switchboard::session::Message;
 use switchboard::{
-    ConnectOptions, Ending, Error, Liveness, Look, Received, SharedConversation, Transport,
+    ConnectOptions, Ending, Error, Liveness, Received, SharedConversation, Transport,
 };
 
 /// A framed connection: sends and receives whole messages.
@@ -50,7 +50,6 @@ pub(crate) struct Conversation {
 /// ...     c.request(b"hello")
 /// b'hello'
 #[pyfunction]
-#[expect(clippy::too_many_arguments, reason = "they are a Python function's, which names them")]
 #[pyo3(
     signature = (endpoint, framing, *, timeout=Timeout::Default, max=None, role="client", tls=None),
     text_signature = "(endpoint, framing, *, timeout=..., max=None, role='client', tls=None)"

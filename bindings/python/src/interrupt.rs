@@ -14,6 +14,8 @@ thread_local! {
     static CALLS: RefCell<Vec<(usize, Turns)>> = const { RefCell::new(Vec::new()) };
     /// Whether Python moves bytes for this thread, which then holds a conversation's lock.
     static MOVES: Cell<bool> = const { Cell::new(false) };
+    /// Whether signals' handlers run in this thread, once that is known.
+    static IS_MAIN: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
 /// What a call of a conversation waits for its turn for.
@@ -83,9 +85,22 @@ pub(crate) fn raise(error: PyErr) {
     RAISED.set(Some(error));
 }
 
-/// Whether a handler has raised something in this thread that is still to be told.
-pub(crate) fn is_raised() -> bool {
-    RAISED.with_borrow(Option::is_some)
+/// Finds out whether this is the thread in which signals' handlers run. That runs Python, and so
+/// those handlers: whoever holds a lock cannot do it.
+pub(crate) fn look_around(py: Python<'_>) {
+    if IS_MAIN.get().is_none() {
+        let ask = || -> PyResult<bool> {
+            let threads = py.import("threading")?;
+            let main = threads.call_method0("main_thread")?.getattr("ident")?;
+            threads.call_method0("get_ident")?.eq(main)
+        };
+        IS_MAIN.set(ask().ok());
+    }
+}
+
+/// Whether this is the thread in which signals' handlers run; if in doubt it is.
+pub(crate) fn is_main_thread() -> bool {
+    IS_MAIN.get().unwrap_or(true)
 }
 
 /// What a handler raised in the last wait of this thread, once.

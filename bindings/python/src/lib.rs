@@ -48,7 +48,7 @@ mod _native {
     #[pymodule_export]
     use crate::session::{Session, parse_endpoint};
     #[pymodule_export]
-    use crate::wrap::wrap;
+    use crate::wrap::{watch_peer, wrap};
 
     #[pymodule_init]
     fn init(_: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -201,7 +201,7 @@ impl Running {
     fn __repr__(&self) -> String {
         let open = self.handle.stats().open;
         let endpoints = self.endpoints().join(", ");
-        match self.serving.try_read().is_ok_and(|serving| serving.is_none()) {
+        match self.serving().is_none() {
             true => "<switchboard.Running, stopped>".to_owned(),
             false => format!("<switchboard.Running on {endpoints}, {open} open>"),
         }
