@@ -147,7 +147,7 @@ def words_of(peer, made):
         if word.startswith("{"):
             words += [str(part) for part in made[word.strip("{}")]]
         elif word.endswith(".py"):
-            words.append(str(BENCH / "peers/python" / word))
+            words.append(str(BENCH / "python/peers" / word))
         else:
             words.append(word)
     return words

@@ -63,22 +63,26 @@ class Bench:
     def measure(self, peer, column, verify=False):
         """Starts the peer, loads it as the column says, ends it. What the load generator says."""
         with self.server(peer, column) as (endpoint, pid):
-            words = [self.swb, "bench", endpoint, "--frame", column.framing, "--json"]
-            words += ["-c", column.connections, "--depth", column.depth, "--size", column.size]
-            words += ["--server-pid", pid]
-            if column.where == "tls":
-                words += ["--tls-ca", self.certificate[0]]
-            words += ["--verify"] if verify else []
-            if verify or self.seconds is None:
-                # However slow it is: nothing that has to be right depends on a time.
-                count = max(LEAST_COUNT, 2 * column.connections * column.depth)
-                seconds, warm_up = COUNT_SECONDS, 0
-                words += ["--count", count]
-            else:
-                seconds, warm_up = self.seconds, self.warm_up + peer.compiles
-            words += ["--duration", milliseconds(seconds), "--warm-up", milliseconds(warm_up)]
-            core = self.server_core if column.one_core else self.client_core
-            return self.load(words, core, seconds + warm_up, f"{peer.key}, {column.key}")
+            return self.loaded(endpoint, pid, peer, column, verify)
+
+    def loaded(self, endpoint, pid, peer, column, verify=False):
+        """Loads a server that runs."""
+        words = [self.swb, "bench", endpoint, "--frame", column.framing, "--json"]
+        words += ["-c", column.connections, "--depth", column.depth, "--size", column.size]
+        words += ["--server-pid", pid]
+        if column.where == "tls":
+            words += ["--tls-ca", self.certificate[0]]
+        words += ["--verify"] if verify else []
+        if verify or self.seconds is None:
+            # However slow it is: nothing that has to be right depends on a time.
+            count = max(LEAST_COUNT, 2 * column.connections * column.depth)
+            seconds, warm_up = COUNT_SECONDS, 0
+            words += ["--count", count]
+        else:
+            seconds, warm_up = self.seconds, self.warm_up + peer.compiles
+        words += ["--duration", milliseconds(seconds), "--warm-up", milliseconds(warm_up)]
+        core = self.server_core if column.one_core else self.client_core
+        return self.load(words, core, seconds + warm_up, f"{peer.key}, {column.key}")
 
     def load(self, words, core, seconds, who):
         words = [str(word) for word in words]

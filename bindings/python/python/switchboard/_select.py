@@ -42,7 +42,7 @@ def select(
     ...     sb.select([listener, c], [c], timeout=5).writers == [c]
     True
     """
-    lists = tuple(_several(one) for one in (readers, writers, errors))
+    lists = (_several(readers), _several(writers), _several(errors))
     indices = _native.select_indices(*lists, timeout)
     return Ready(*([one[i] for i in found] for one, found in zip(lists, indices, strict=True)))
 

@@ -255,6 +255,17 @@ impl Conversation {
 
     /// Why nothing can be sent any more, once that is so: the stream broke, or a message has gone by
     /// half. Every later call that sends tells it again, and so does [`close`](Self::close).
+    ///
+    /// ```
+    /// use switchboard::Conversation;
+    ///
+    /// let (mut a, b) = Conversation::pair("lines")?;
+    /// assert!(a.send_error().is_none());
+    /// b.abort();
+    /// assert!(a.send(b"to nobody").is_err());
+    /// assert!(a.send_error().is_some_and(switchboard::Error::is_reset));
+    /// # Ok::<(), switchboard::Error>(())
+    /// ```
     #[must_use]
     pub fn send_error(&self) -> Option<&Error> {
         self.send_error.as_ref()
