@@ -13,6 +13,7 @@ mod arguments;
 mod calling;
 mod calls;
 mod certificates;
+mod connect;
 mod conversation;
 mod decoder;
 mod errors;
@@ -34,7 +35,9 @@ mod _native {
     #[pymodule_export]
     use crate::calls::stuck_threads;
     #[pymodule_export]
-    use crate::conversation::{Conversation, connect};
+    use crate::connect::connect;
+    #[pymodule_export]
+    use crate::conversation::Conversation;
     #[pymodule_export]
     use crate::decoder::{Decoder, Discarded, Encoder};
     #[pymodule_export]

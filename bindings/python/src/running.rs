@@ -219,11 +219,16 @@ impl Drop for Running {
             return;
         }
         Python::attach(|py| {
+            // It may be dropped on the way of an exception, which is to go on.
+            let raised = PyErr::take(py);
             if let Err(error) = self.stopped(py, self.stop_within) {
                 error.write_unraisable(py, Some(self.handler.bind(py)));
             }
             // A handler that dropped it, the last one, cannot wait for its own thread.
             std::mem::forget(self.serving().take());
+            if let Some(raised) = raised {
+                raised.restore(py);
+            }
         });
     }
 }

@@ -1,5 +1,4 @@
-//! The function `start_server`: a server whose handlers are Python's. What it gives, [`Running`], is
-//! next door.
+//! The function `start_server`: a server whose handlers are Python's, as a [`Running`].
 
 use crate::arguments::{self, Timeout};
 use crate::calls::{Calls, Seat};

@@ -60,6 +60,22 @@ async def number(c: sba.Conversation) -> None:
         at += 1
 
 
+def test_breaking_off_resets_the_peer(run: Run) -> None:
+    async def test() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            c = await sba.connect(listener.getsockname(), "lines", timeout=PATIENCE)
+            peer, _ = listener.accept()
+            with peer:
+                peer.setblocking(False)
+                c.abort()
+                with pytest.raises(ConnectionResetError):
+                    await asyncio.wait_for(loop.sock_recv(peer, 1), PATIENCE)
+
+    run(test())
+
+
+
 def test_messages_and_an_end(run: Run) -> None:
     async def test() -> None:
         async with sba.start("127.0.0.1:0", shout, "lines") as server:

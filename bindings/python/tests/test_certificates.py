@@ -7,6 +7,7 @@ import shutil
 import ssl
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,12 +29,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     openssl("req", "-x509", *new, "-days", "2", "-subj", "/CN=the authority",
+            "-addext", "keyUsage=critical,keyCertSign,cRLSign",
             "-keyout", "ca.key", "-out", "ca.pem")  # fmt: skip
     for name, subject in [("server", "example.test"), ("client", "somebody")]:
         openssl("req", *new, "-subj", f"/CN={subject}", "-keyout", f"{name}.key",
                 "-out", f"{name}.csr")  # fmt: skip
         alternatives = folder / f"{name}.ext"
-        alternatives.write_text(f"subjectAltName=DNS:{subject},DNS:localhost\n")
+        alternatives.write_text(
+            f"subjectAltName=DNS:{subject},DNS:localhost\n"
+            "authorityKeyIdentifier=keyid\nsubjectKeyIdentifier=hash\n"
+        )
         openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
                 "-CAcreateserial", "-days", "2", "-extfile", alternatives.name,
                 "-out", f"{name}.pem")  # fmt: skip
@@ -47,7 +52,8 @@ def shout(message: bytes) -> bytes:
 
 
 def start(folder: Path, **more: object) -> sb.Running:
-    tls = sb.Tls(cert=folder / "server.pem", key=folder / "server.key", **more)  # type: ignore[arg-type]
+    cert, key = folder / "server.pem", folder / "server.key"
+    tls = sb.Tls(cert=cert, key=key, **more)  # type: ignore[arg-type]
     running = sb.start("tls://127.0.0.1:0", shout, "lines", tls=tls)
     assert isinstance(running, sb.Running)
     return running
@@ -140,8 +146,9 @@ def test_what_cannot_be(folder: Path) -> None:
     ca, cert, key = folder / "ca.pem", folder / "server.pem", folder / "server.key"
     with pytest.raises(sb.Misused, match="tcp://localhost:1 has none: write tls://host:port"):
         sb.connect("localhost:1", "lines", tls=sb.Tls(ca=ca))
+    context: Any = ssl.create_default_context()
     with pytest.raises(TypeError, match=r"a switchboard\.Tls, not SSLContext: wrap"):
-        sb.connect("tls://localhost:1", "lines", tls=ssl.create_default_context())  # type: ignore[arg-type]
+        sb.connect("tls://localhost:1", "lines", tls=context)
     with pytest.raises(sb.Misused, match="client_ca= is for who listens"):
         sb.connect("tls://localhost:1", "lines", tls=sb.Tls(client_ca=ca))
     with pytest.raises(sb.Misused, match="give cert= too"):

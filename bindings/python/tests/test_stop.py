@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -165,6 +166,20 @@ def test_leaving_the_block_and_dropping_are_bounded_too() -> None:
         assert is_cut_off(c)
 
 
+def test_dropped_on_the_way_of_an_exception() -> None:
+    def at_work() -> sb.Running | sb.Spawned:
+        server = sb.start("127.0.0.1:0", stuck, "lines", stop_within=WITHIN)
+        c = connect(server)
+        c.send(b"x")
+        assert called.wait(PATIENCE)
+        c.abort()
+        return server
+
+    with stuck_handler() as (stuck, called):
+        with pytest.warns(RuntimeWarning, match="stuck"), pytest.raises(KeyError, match="mine"):
+            print(at_work(), dict[str, str]()["mine"])
+
+
 #: A handler that never returns, while other threads run; or that takes the processor for itself.
 WAITS = ["time.sleep(0.001)", "pass"]
 
@@ -200,43 +215,56 @@ input()
         assert ("has not returned" in told) == (dispatch != "processes"), told
 
 
-def test_ctrl_c_is_not_held_up() -> None:
-    program = """
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_is_not_held_up(times: int) -> None:
+    # The second time it waits for nobody, however long it was told to.
+    within = WITHIN if times == 1 else 100 * PATIENCE
+    endpoint = f"unix:@switchboard-test-{os.getpid()}-{times}"
+    program = f"""
 import time
 import switchboard as sb
 def stuck(message):
     print("called", flush=True)
     while True:
-        time.sleep(1)
-class Told(str): pass
+        time.sleep(0.001)
 try:
-    sb.serve("unix:@sb-test-" + __import__("sys").argv[1], stuck, "lines", stop_within=0.1)
+    sb.serve({endpoint!r}, stuck, "lines", stop_within={within})
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
-    name = f"{time.time_ns()}"
     with subprocess.Popen(
-        [sys.executable, "-c", program, name],
+        [sys.executable, "-c", program],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as child:  # fmt: skip
-        assert child.stdout is not None and child.stderr
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                c = sb.connect(f"unix:@sb-test-{name}", "lines", timeout=PATIENCE)
-                break
-            except sb.Refused:
-                assert time.monotonic() < deadline and child.poll() is None
-        c.send(b"x")
-        assert child.stdout.readline() == "called\n"
-        child.send_signal(signal.SIGINT)
+        assert child.stdout is not None and child.stderr is not None
         try:
-            assert child.stdout.readline() == "interrupted\n"
-            assert is_cut_off(c)
+            c = reached(endpoint, child)
+            c.send(b"x")
+            assert child.stdout.readline() == "called\n"
+            child.send_signal(signal.SIGINT)
+            if times == 2:
+                # It stops: nobody is accepted any more.
+                with pytest.raises(sb.Refused):
+                    while True:
+                        sb.connect(endpoint, "lines", timeout=PATIENCE).abort()
+                child.send_signal(signal.SIGINT)
+            said = child.stdout.readline()
+            assert said == "interrupted\n", (child.wait(PATIENCE), child.stderr.read())
             assert child.wait(PATIENCE) == 0
+            assert is_cut_off(c)
         finally:
             child.kill()
-        assert "has not returned" in child.stderr.read()
+        assert ("has not returned" in child.stderr.read()) == (times == 1)
+
+
+def reached(endpoint: str, server: "subprocess.Popen[str]") -> sb.Conversation:
+    """A conversation with a server that is just being started."""
+    while server.poll() is None:
+        try:
+            return sb.connect(endpoint, "lines", timeout=PATIENCE)
+        except sb.Refused:
+            pass
+    raise AssertionError("the server has ended")
 
 
 def test_a_task_that_will_not_be_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,3 +315,13 @@ def test_who_takes_nothing_is_cut_off(dispatch: Dispatch) -> None:
         server.stop(within=WITHIN)
         with pytest.raises((sb.Truncated, sb.Reset)):
             c.recv()
+
+
+def test_what_an_async_def_has_no_use_for() -> None:
+    async def handler(message: bytes) -> bytes:
+        return message
+
+    with pytest.raises(TypeError, match="is cancelled at once"):
+        sb.serve("127.0.0.1:0", handler, "lines", stop_within=1)
+    with pytest.raises(TypeError, match="switchboard.aio with ssl="):
+        sb.serve("tls://127.0.0.1:0", handler, "lines", tls=sb.Tls(cert="none"))

@@ -132,7 +132,7 @@ class Conversation:
             pass  # Whoever closes has heard all that he wanted to.
 
     def abort(self) -> None:
-        """Breaks the conversation off: the peer is told with a reset, where there is such a thing."""
+        """Breaks the conversation off: the peer is told with a reset, where there is one."""
         self._closed = True
         self._link.abort()
 

@@ -86,7 +86,8 @@ def start(
         raise TypeError(f"a handler is a function, not {type(handler).__name__}")
     if inspect.iscoroutinefunction(handler):
         raise TypeError("an async def is started by switchboard.aio.start, or served by serve")
-    arguments = (endpoint, handler, framing, per or wants(handler), dispatch, timeout, max, stop_within, tls)
+    given = per or wants(handler)
+    arguments = (endpoint, handler, framing, given, dispatch, timeout, max, stop_within, tls)
     if start_method == "fork":
         running = _native.start_server(*arguments)
         _running[running] = os.getpid()
@@ -117,13 +118,15 @@ def serve(
     Who is not done within ``stop_within`` seconds is cut off; another Ctrl-C waits for nobody.
 
     The arguments are those of ``start``. A handler that is an ``async def`` is served on a loop of
-    asyncio, by ``switchboard.aio.serve``; there is nothing to dispatch then.
+    asyncio, by ``switchboard.aio.serve``; there is nothing to dispatch then, and Ctrl-C cancels it.
     """
     if inspect.iscoroutinefunction(handler):
         from switchboard import aio
 
         if tls is not None:
             raise TypeError("an async def is served by asyncio: use switchboard.aio with ssl=")
+        if stop_within != STOP_WITHIN:
+            raise TypeError("an async def is cancelled at once: use switchboard.aio and its stop")
         served = aio.serve(endpoint, cast(Any, handler), framing, per=per, timeout=timeout, max=max)
         asyncio.run(served)
         return

@@ -1,4 +1,4 @@
-"""Calls of a handler that do not return: saying where they are, and ending them with the program."""
+"""Calls of a handler that do not return: telling where they are, ending them with the program."""
 
 from __future__ import annotations
 

@@ -25,8 +25,16 @@ from switchboard._aio_conversation import Conversation
 from switchboard._aio_link import Link
 from switchboard._aio_opening import Opening
 from switchboard._aio_server import Server, serve, start
-from switchboard._errors import Denied, Failed, Misused, Refused, SwitchboardError, TimedOut, Unresolved
 from switchboard._endpoint import Endpoint
+from switchboard._errors import (
+    Denied,
+    Failed,
+    Misused,
+    Refused,
+    SwitchboardError,
+    TimedOut,
+    Unresolved,
+)
 from switchboard._native import Session, parse_endpoint
 
 if TYPE_CHECKING:
@@ -39,6 +47,10 @@ CONNECT_TIMEOUT = 10.0
 
 #: How long an address is tried alone before the next one is tried beside it, in seconds.
 STAGGER = 0.25
+
+#: What OpenSSL says of a certificate whose issuer it does not trust (``X509_V_ERR_..``): signed by
+#: itself, alone or in a chain; no issuer at hand, of the chain or of its only one.
+UNKNOWN_ISSUER = (18, 19, 20, 21)
 
 
 def connect(
@@ -114,8 +126,10 @@ def _refused(endpoint: str, error: OSError) -> SwitchboardError:
             made = TimedOut(f"{text}: timed out")
             made.ending = "timed-out"
         case tls.SSLCertVerificationError():
-            advice = "give a context that trusts its CA: ssl.create_default_context(cafile=..)"
-            made = Failed(f"{text}: {error.verify_message}: {advice}")
+            text = f"{text}: {error.verify_message}"
+            if error.verify_code in UNKNOWN_ISSUER:
+                text += ": give a context that trusts its CA: create_default_context(cafile=..)"
+            made = Failed(text)
         case _:
             made = Failed(f"{text}: {error.strerror or error}")
     made.endpoint = endpoint

@@ -253,8 +253,8 @@ impl Conversation {
         self.link.transport.local()
     }
 
-    /// Why nothing can be sent any more, once that is so: the stream broke, or a message has gone by
-    /// half. Every later call that sends tells it again, and so does [`close`](Self::close).
+    /// Why nothing can be sent any more, once that is so: the stream broke, or a message has gone
+    /// by half. Every later call that sends tells it again, and so does [`close`](Self::close).
     ///
     /// ```
     /// use switchboard::Conversation;
