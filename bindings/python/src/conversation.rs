@@ -185,26 +185,17 @@ impl Conversation {
     #[pyo3(signature = (max=None))]
     fn recv_many<'py>(&self, py: Python<'py>, max: Option<usize>) -> PyResult<Bound<'py, PyList>> {
         let max = max.unwrap_or(usize::MAX);
-        let list = PyList::empty(py);
         if max == 0 {
-            return Ok(list);
+            return Ok(PyList::empty(py));
         }
         loop {
-            let mut appended = Ok(());
-            let run = {
-                let mut look = self.look(py)?;
-                look.run(max, |message| {
-                    if appended.is_ok() {
-                        appended = list.append(PyBytes::new(py, message));
-                    }
-                })
-            };
-            appended?;
+            let mut messages = Vec::new();
+            let run = self.look(py)?.run(max, |message| messages.push(PyBytes::new(py, message)));
             match run.map_err(|error| self.failed(py, &error))? {
-                _ if !list.is_empty() => return Ok(list),
+                _ if !messages.is_empty() => return PyList::new(py, messages),
                 false => {
                     self.finished();
-                    return Ok(list);
+                    return Ok(PyList::empty(py));
                 }
                 true => {
                     let _more = self.waits(py, Turns::Receive, SharedConversation::receive)?;

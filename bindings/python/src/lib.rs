@@ -33,6 +33,8 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::arguments::as_message;
+    #[pymodule_export]
     use crate::calls::stuck_threads;
     #[pymodule_export]
     use crate::connect::connect;

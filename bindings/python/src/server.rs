@@ -7,7 +7,8 @@ use crate::running::Running;
 use crate::{certificates, errors};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyList};
 use std::io;
 use std::sync::Arc;
 use switchboard::host::{self, Host};
@@ -122,6 +123,8 @@ impl Service for Answers {
     }
 }
 
+static ANSWERS_OF: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
 /// Answers the messages of a conversation to its end, as many at a time as have come.
 fn answer_all(
     py: Python<'_>,
@@ -129,7 +132,9 @@ fn answer_all(
     handler: &Py<PyAny>,
     seat: &Seat,
 ) -> Result<(), Error> {
-    let bound = handler.bind(py);
+    let fail = |error| told(py, error, handler, seat);
+    // A loop of the interpreter calls a function in half the time that it takes from here.
+    let answers_of = ANSWERS_OF.import(py, "switchboard._handlers", "answers").map_err(fail)?;
     loop {
         let mut messages = Vec::new();
         // Nobody else knows of this conversation, so nobody holds its lock.
@@ -147,28 +152,25 @@ fn answer_all(
             }
             continue;
         }
-        let mut answers = Vec::with_capacity(messages.len());
-        let mut failed = None;
         let call = seat.call();
-        for message in messages {
-            match answered(bound, message) {
-                // Who was cut off hears no more.
-                _ if seat.is_over() => return Err(Error::stopped("answering")),
-                Ok(answer) => answers.extend(answer),
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            }
-        }
+        let answers = PyList::empty(py);
+        let answered = PyList::new(py, messages)
+            .and_then(|messages| answers_of.call1((handler.bind(py), messages, &answers)));
         drop(call);
+        if seat.is_over() {
+            // Who was cut off hears no more.
+            return Err(Error::stopped("answering"));
+        }
         // What was answered before a fault is delivered.
+        let answers: Result<Vec<_>, _> =
+            answers.iter().map(|answer| answer.cast_into::<PyBytes>()).collect();
+        let answers = answers.map_err(|error| fail(error.into()))?;
         let bytes: Vec<&[u8]> = answers.iter().map(|answer| answer.as_bytes()).collect();
         let sent = py.detach(|| shared.send_many(bytes));
         sent.map_err(|error| unsendable(py, &error, handler, seat))?;
-        if let Some(error) = failed {
+        if let Err(error) = answered {
             py.detach(|| shared.finish())?;
-            return Err(told(py, error, handler, seat));
+            return Err(fail(error));
         }
     }
 }
@@ -194,6 +196,7 @@ fn converse(
     }
 }
 
+/// What a handler answers to one message.
 fn answered<'py>(
     handler: &Bound<'py, PyAny>,
     message: Bound<'py, PyBytes>,
@@ -227,7 +230,7 @@ fn told(py: Python<'_>, error: PyErr, handler: &Py<PyAny>, seat: &Seat) -> Error
 /// Tells the library what this interpreter has to know of.
 pub(crate) fn be_host() {
     // Another one only if this module is made twice, and then it is the same.
-    let _ = host::set(Host { fork, thread });
+    let _ = host::set(Host { fork, thread, messages });
 }
 
 /// Forks as Python does, which puts its own house in order.
@@ -243,6 +246,11 @@ fn fork() -> io::Result<i32> {
 /// Runs a thread of the library so that Python knows it all the time, and not anew for each call.
 fn thread(work: &mut (dyn FnMut() + Send)) {
     Python::attach(|py| py.detach(work));
+}
+
+/// Holds the interpreter's lock for the messages of a turn, and not for each anew.
+fn messages(give: &mut dyn FnMut()) {
+    Python::attach(|_| give());
 }
 
 /// Writes what is buffered for standard output and standard error.

@@ -16,13 +16,16 @@ from switchboard._aio_opening import Opening
 from switchboard._endpoint import Endpoint
 from switchboard._errors import Misused, SwitchboardError
 from switchboard._handlers import wants
-from switchboard._native import Listener, Session, listen, parse_endpoint
+from switchboard._native import Listener, Session, as_message, listen, parse_endpoint
 from switchboard._stuck import warn_of_tasks
 
 if TYPE_CHECKING:
     import ssl as tls
 
     from switchboard._native import _Per
+
+#: Messages that a handler is given before others have their turn.
+MESSAGES_PER_TURN = 1024
 
 Answer = bytes | None
 
@@ -114,23 +117,42 @@ class Server:
             self._told(error)
 
     async def _answer(self, conversation: Conversation) -> None:
-        while messages := await conversation.recv_many():
-            answers = []
+        handler = self._handler
+        is_async = inspect.iscoroutinefunction(handler)
+        while messages := await conversation.recv_many(MESSAGES_PER_TURN):
+            answers: list[bytes] = []
             try:
-                for message in messages:
-                    answer = self._handler(message)
-                    if inspect.isawaitable(answer):
-                        answer = await answer
-                    if answer is not None:
-                        answers.append(answer)
+                if is_async:
+                    for message in messages:
+                        if (answer := await handler(message)) is not None:
+                            answers.append(answer)
+                else:
+                    await answers_of(handler, messages, answers)
             finally:
                 # What was answered before a fault is delivered.
                 await conversation.send_many(answers)
+            if len(messages) == MESSAGES_PER_TURN:
+                await asyncio.sleep(0)
 
     def _told(self, error: BaseException) -> None:
         asyncio.get_running_loop().call_exception_handler(
             {"message": f"the handler {self._handler!r} raised", "exception": error}
         )
+
+
+async def answers_of(
+    handler: Callable[[bytes], Any], messages: list[bytes], into: list[bytes]
+) -> None:
+    """Has a function answer messages that may give an answer or something to be awaited."""
+    for message in messages:
+        answer = handler(message)
+        if answer.__class__ is bytes:
+            into.append(answer)
+            continue
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if answer is not None:
+            into.append(as_message(answer))
 
 
 def start(
