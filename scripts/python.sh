@@ -1,6 +1,9 @@
 # The Pythons, their environments and the wheel, for the scripts that need them: sourced, after
 # lib.sh.
 
+# Those that the package is for.
+versions=(3.11 3.12 3.13)
+
 package="$PWD/bindings/python"
 made="$package/target"
 # Beside what the rest has built, of which most is the same.
@@ -15,6 +18,7 @@ print("%d.%d" % sys.version_info[:2])' 2>/dev/null)" = "$2" ]
 # The Python of a version, or nothing: where pyenv or uv keep them, or on the path.
 python_of() {
     local root candidate
+    local uv="${UV_PYTHON_INSTALL_DIR:-${XDG_DATA_HOME:-$HOME/.local/share}/uv/python}"
     for root in "${PYENV_ROOT:-}" "$HOME/.pyenv" "$(pyenv root 2>/dev/null || true)"; do
         for candidate in "$root"/versions/"$1".*/bin/python3; do
             ! is_python "$candidate" "$1" || { echo "$candidate"; return; }
@@ -22,13 +26,13 @@ python_of() {
     done
     while read -r candidate; do
         ! is_python "$candidate" "$1" || { echo "$candidate"; return; }
-    done < <(type -aP "python$1" python3; uv python find --no-project "$1" 2>/dev/null)
+    done < <(type -aP "python$1" python3; printf '%s\n' "$uv/cpython-$1."*/bin/python3)
 }
 
 # That there is none of a version, and what to do.
 no_python() {
     echo "Python $1 is not here: neither under pyenv, nor on the path, nor among those of uv." \
-        "scripts/install installs what this system's packages have; else" \
+        "scripts/install installs it where the system's packages or a mirror have it; else" \
         "'pyenv install $1' or 'uv python install $1'." >&2
 }
 

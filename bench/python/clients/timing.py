@@ -12,7 +12,7 @@ BATCH = 64
 
 
 def arguments():
-    """The port to connect to, and for how long: the warm-up and then the measurement, in seconds."""
+    """The port to connect to, and for how long, in seconds: the warm-up, then the measurement."""
     port, warm_up, seconds = sys.argv[1:4]
     return int(port), float(warm_up), float(seconds)
 

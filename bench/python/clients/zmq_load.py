@@ -63,7 +63,8 @@ def main():
     with zmq.Context() as context:
         load = Load(context, asked)
         load.go_on(time.perf_counter() + asked.warm_up, None)
-        begin, server, client = time.perf_counter(), server_cpu(asked.server_pid), time.process_time()
+        server, client = server_cpu(asked.server_pid), time.process_time()
+        begin = time.perf_counter()
         received = load.go_on(begin + asked.seconds, asked.count)
         elapsed = time.perf_counter() - begin
         server, client = server_cpu(asked.server_pid) - server, time.process_time() - client

@@ -29,8 +29,8 @@ def arguments():
         description="Measures the Python package and what else Python has for framed messages.")
     words = {"type": lambda text: text.split(","), "default": [], "metavar": "A,B"}
     parser.add_argument("--rounds", type=int, default=10, help="default 10, about 10 minutes")
-    parser.add_argument("--seconds", type=float, default=0.4,
-                        help="each measurement, after the warm-up (default 0.4)")
+    parser.add_argument("--seconds", type=float, default=0.5,
+                        help="each measurement, after the warm-up (default 0.5)")
     parser.add_argument("--warm-up", type=float, default=0.1, metavar="SECONDS",
                         help="before each measurement (default 0.1)")
     parser.add_argument("--columns", **words, help="these loads alone; --list names them")
@@ -182,7 +182,8 @@ class Run:
                 entry = {"round": number, "who": client.key}
                 entry |= {what: round(told[what]) for what in ["ns", "cpu_ns"]}
                 self.results["ping"].append(entry)
-                print(f"{number + 1:>3} ping-pong   {client.key:<24}{entry['ns']:>10} ns", flush=True)
+                print(f"{number + 1:>3} ping-pong   {client.key:<24}{entry['ns']:>10} ns",
+                      flush=True)
 
     def local(self, number, seconds):
         seed = self.order.randrange(2**32)

@@ -1,6 +1,6 @@
 """asyncio's protocols: what has come is parsed in one go and answered with one write. A word after
-the framing, `unpack_from`, parses by `struct` instead of `int`; the word `uvloop` runs it on uvloop.
-"""
+the framing, `unpack_from`, parses by `struct` instead of `int`; the word `uvloop` runs it on uvloop
+instead of asyncio's own loop."""
 
 import asyncio
 import struct

@@ -1,5 +1,5 @@
-"""Switchboard on a loop of asyncio: `recv_many`, `iterating`, or a `handler` of messages, as the word
-after the framing says; the word `uvloop` runs it on uvloop."""
+"""Switchboard on a loop of asyncio: `recv_many`, `iterating`, or a `handler` of messages, as the
+word after the framing says; the word `uvloop` runs it on uvloop."""
 
 import asyncio
 import sys

@@ -1,5 +1,5 @@
-"""pyzmq: a ROUTER that sends back what comes. Its protocol on the wire is ZeroMQ's, so its client is
-another one than that of the rest: `clients/zmq_load.py`."""
+"""pyzmq: a ROUTER that sends back what comes. Its protocol on the wire is ZeroMQ's, so its client
+is another one than that of the rest: `clients/zmq_load.py`."""
 
 import zmq
 

@@ -1,7 +1,7 @@
 //! What every call of a [`Conversation`] goes through: its lock, its waits, its errors.
 //!
-//! **Invariant:** nobody who has the interpreter's lock waits for a conversation's; and a call that a
-//! signal's handler makes never waits for the one in whose middle it came.
+//! **Invariant:** nobody who has the interpreter's lock waits for a conversation's; and a call that
+//! a signal's handler makes never waits for the one in whose middle it came.
 
 use crate::conversation::Conversation;
 use crate::errors;
@@ -55,7 +55,8 @@ impl Conversation {
         Ok(())
     }
 
-    /// What a handler of a signal is told whose call would wait for the one in whose middle it came.
+    /// What a handler of a signal is told whose call would wait for the one in whose middle it
+    /// came.
     fn within(&self, py: Python<'_>) -> PyErr {
         let text = "this thread is in the middle of such a call of this conversation: a handler of \
                     a signal sets a flag or raises";

@@ -246,6 +246,9 @@ impl Conversation {
 
     /// Sends a message and receives the next one. Raises `NoReply`, an `EOFError`, if the peer
     /// finishes without one.
+    ///
+    /// Several threads may request at a time: one after the other, and each has its own reply.
+    /// After a `TimedOut` the reply may still come: `recv` it before the next request.
     fn request<'py>(
         &self,
         py: Python<'py>,
@@ -253,11 +256,10 @@ impl Conversation {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let message = arguments::message(message)?;
         let bytes = message.as_bytes();
-        self.waits(py, Turns::Both, |shared| shared.request(bytes))?;
-        match self.recv(py)? {
-            Some(reply) => Ok(reply),
-            None => Err(errors::misused(py, "another thread has taken the reply")),
-        }
+        let reply = self.waits(py, Turns::Both, |shared| {
+            shared.request(bytes, |reply| Python::attach(|py| PyBytes::new(py, reply).unbind()))
+        })?;
+        Ok(reply.into_bound(py))
     }
 
     /// Says that this side is done sending, and goes on receiving: the peer reads the end once it

@@ -2,10 +2,10 @@
 //!
 //! It owns the socket, made non-blocking, and a duplicate of its descriptor to wait on.
 //!
-//! **Invariants:** as of every transport. No signal's handler runs in the middle of a call that moves
-//! bytes: what one raises there would have them lost, and `ssl` runs them itself. A read or a write attaches to the interpreter for as long
+//! **Invariants:** as of every transport. A read or a write attaches to the interpreter for as long
 //! as it takes, and it never waits there; so nobody who is attached may wait for a conversation's
-//! lock.
+//! lock. No signal's handler runs in the middle of a call that moves bytes: what one raises there
+//! would have them lost, and `ssl` runs them itself.
 
 use crate::interrupt;
 use pyo3::exceptions::PyOSError;

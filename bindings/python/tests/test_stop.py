@@ -148,6 +148,32 @@ def test_who_joins_is_let_go_too() -> None:
         c.abort()
 
 
+@pytest.mark.parametrize("dispatch", EVERY)
+def test_a_signal_handler_may_stop_what_the_main_thread_waits_for(dispatch: Dispatch) -> None:
+    program = f"""
+import signal
+import switchboard as sb
+with sb.start("127.0.0.1:0", bytes.upper, "lines", dispatch={dispatch!r}) as server:
+    signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    print(server.endpoints[0], flush=True)
+    server.join()
+    print("over", flush=True)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        try:
+            with sb.connect(child.stdout.readline().strip(), "lines", timeout=PATIENCE) as c:
+                assert c.request(b"x") == b"X"
+                child.send_signal(signal.SIGTERM)
+                assert c.recv() is None
+            assert child.wait(PATIENCE) == 0
+        finally:
+            child.kill()
+        assert child.stdout.read() == "over\n"
+
+
 def test_leaving_the_block_and_dropping_are_bounded_too() -> None:
     with stuck_handler() as (stuck, called):
         with pytest.warns(RuntimeWarning, match="stuck"):

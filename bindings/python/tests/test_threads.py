@@ -33,6 +33,28 @@ def test_one_thread_waits_while_another_sends() -> None:
     assert received == [b"%d" % i for i in range(2000)]
 
 
+def test_threads_that_request_at_a_time_have_their_own_replies() -> None:
+    a, b = two()
+    wrong: list[bytes] = []
+
+    def echo() -> None:
+        for message in b:
+            b.send(message)
+
+    def ask(thread: int) -> None:
+        for i in range(200):
+            message = b"%d of %d" % (i, thread)
+            reply = a.request(message)
+            if reply != message:
+                wrong.append(reply)
+
+    with in_thread(echo):
+        with in_thread(lambda: ask(1)), in_thread(lambda: ask(2)), in_thread(lambda: ask(3)):
+            ask(4)
+        a.finish()
+    assert wrong == []
+
+
 def test_both_directions_full_at_once() -> None:
     a, b = two()
     big = b"x" * 300_000

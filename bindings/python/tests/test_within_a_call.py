@@ -1,4 +1,4 @@
-"""Calls that a signal's handler makes in the middle of a call: none waits for itself, none loses."""
+"""Calls of a signal's handler in the middle of a call: none waits for itself, none loses."""
 
 from __future__ import annotations
 

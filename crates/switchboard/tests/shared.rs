@@ -228,9 +228,33 @@ fn a_request_has_its_reply_or_an_error() {
         peer.finish().unwrap();
         peer
     });
-    shared.request(b"hello").unwrap();
-    assert_eq!(recv(&shared).unwrap().unwrap(), b"HELLO");
+    assert_eq!(shared.request(b"hello", |reply| reply.to_vec()).unwrap(), b"HELLO");
     let _peer = answering.join().unwrap();
-    let error = shared.request(b"and?").unwrap_err();
+    let error = shared.request(b"and?", |_| ()).unwrap_err();
     assert!(error.to_string().contains("no reply"), "{error}");
+}
+
+#[test]
+fn threads_that_request_at_a_time_have_their_own_replies() {
+    let (shared, mut peer) = two("u32be");
+    let echo = thread::spawn(move || {
+        while let Some(message) = peer.recv_owned()? {
+            peer.send(&message)?;
+        }
+        peer.close()
+    });
+    thread::scope(|scope| {
+        for thread in 0..4_u32 {
+            let shared = &shared;
+            scope.spawn(move || {
+                for number in 0..500_u32 {
+                    let message = [thread.to_be_bytes(), number.to_be_bytes()].concat();
+                    let reply = shared.request(&message, |reply| reply.to_vec()).unwrap();
+                    assert_eq!(reply, message);
+                }
+            });
+        }
+    });
+    shared.close().unwrap();
+    echo.join().unwrap().unwrap();
 }

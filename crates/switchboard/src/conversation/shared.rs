@@ -61,6 +61,8 @@ pub struct SharedConversation {
     receiving: Turn,
     /// Held by who sends, until it is delivered.
     sending: Turn,
+    /// Held by who has sent a request, until the reply is there.
+    requesting: Turn,
 }
 
 struct State {
@@ -78,6 +80,7 @@ impl SharedConversation {
             state: Mutex::new(State { conversation: Some(conversation), told: false }),
             receiving: Turn::default(),
             sending: Turn::default(),
+            requesting: Turn::default(),
         }
     }
 
@@ -171,16 +174,30 @@ impl SharedConversation {
         }
     }
 
-    /// Sends a message and waits for the next one that comes, which then is to be
-    /// [looked](Self::look) for.
+    /// As [`Conversation::request`]: `take` makes something of the reply. A thread that requests has
+    /// the reply to its own: the requests of others wait for their turn, and what is sent beside
+    /// them should not be answered, nor what is received be wanted.
     ///
     /// # Errors
-    /// As [`Conversation::request`]; or it has been closed.
-    pub fn request(&self, message: &[u8]) -> Result<(), Error> {
+    /// As there; or it has been closed. Behind `timed-out` the reply may still come: whoever goes
+    /// on receives it first.
+    pub fn request<T>(
+        &self,
+        message: &[u8],
+        take: impl FnOnce(&Message<'_>) -> T,
+    ) -> Result<T, Error> {
+        let _requesting = self.turn(&self.requesting, |timeouts| timeouts.idle, RECEIVED)?;
         self.queue(message)?;
-        match self.receive()? {
-            true => Ok(()),
-            false => Err(self.look().conversation()?.no_reply()),
+        loop {
+            let is_over = !self.receive()?;
+            let mut look = self.look();
+            if is_over {
+                return Err(look.conversation()?.no_reply());
+            }
+            // Who receives without a request may have been quicker.
+            if let Received::Message(reply) = look.buffered()? {
+                return Ok(take(&reply));
+            }
         }
     }
 
