@@ -90,6 +90,10 @@ impl Seat {
     pub(crate) fn is_over(&self) -> bool {
         self.calls.is_over()
     }
+
+    pub(crate) fn calls(&self) -> &Arc<Calls> {
+        &self.calls
+    }
 }
 
 impl Drop for Call<'_> {

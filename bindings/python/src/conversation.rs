@@ -248,7 +248,8 @@ impl Conversation {
     /// finishes without one.
     ///
     /// Several threads may request at a time: one after the other, and each has its own reply.
-    /// After a `TimedOut` the reply may still come: `recv` it before the next request.
+    /// After a `TimedOut` the reply may still come, and is no reply to another request: that raises
+    /// `Misused` until `recv` has given the late one.
     fn request<'py>(
         &self,
         py: Python<'py>,

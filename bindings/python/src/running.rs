@@ -1,8 +1,7 @@
 //! The class `Running`: a server in the background, until it is stopped.
 //!
-//! **Invariant:** nobody holds its lock for longer than a look: whoever waits for the serving has a
-//! share of it, and the last of them joins it. So a signal's handler may stop a server that the
-//! same thread waits for.
+//! **Invariant:** whoever waits for the serving holds no lock: a signal's handler may stop it in
+//! the middle of that, in the same thread. It is taken apart by the last who has waited.
 
 use crate::arguments::Timeout;
 use crate::calls::Calls;
@@ -60,6 +59,8 @@ impl Running {
     /// Waits until serving has ended, which says what that said, once; or a stop has given it up,
     /// or the time is over.
     fn wait(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Woken> {
+        // One that came before the wait does not interrupt it.
+        py.check_signals()?;
         let waited = py.detach(|| {
             let Some(running) = self.serving().clone() else { return Ok(Woken::Stopped) };
             let stopper = Some(&self.given_up);

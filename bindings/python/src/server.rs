@@ -9,8 +9,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList};
-use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{io, vec};
 use switchboard::host::{self, Host};
 use switchboard::server::{Limits, Reply, Service};
 use switchboard::{Dispatch, Error, Message, Server, SharedConversation, limits};
@@ -123,6 +123,28 @@ impl Service for Answers {
     }
 }
 
+/// The messages that a handler is given, one after the other.
+#[pyclass(frozen, module = "switchboard._native")]
+struct Given {
+    messages: Mutex<vec::IntoIter<Py<PyBytes>>>,
+    calls: Arc<Calls>,
+}
+
+#[pymethods]
+impl Given {
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    /// The next one. Who was cut off hears no more.
+    fn __next__(&self) -> Option<Py<PyBytes>> {
+        match self.calls.is_over() {
+            true => None,
+            false => self.messages.lock().unwrap_or_else(PoisonError::into_inner).next(),
+        }
+    }
+}
+
 static ANSWERS_OF: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// Answers the messages of a conversation to its end, as many at a time as have come.
@@ -139,7 +161,7 @@ fn answer_all(
         let mut messages = Vec::new();
         // Nobody else knows of this conversation, so nobody holds its lock.
         let goes_on = shared.look().run(limits::MESSAGES_PER_TURN, |message| {
-            messages.push(PyBytes::new(py, message));
+            messages.push(PyBytes::new(py, message).unbind());
         })?;
         if messages.is_empty() {
             if !goes_on {
@@ -152,13 +174,13 @@ fn answer_all(
             }
             continue;
         }
-        let call = seat.call();
         let answers = PyList::empty(py);
-        let answered = PyList::new(py, messages)
-            .and_then(|messages| answers_of.call1((handler.bind(py), messages, &answers)));
+        let given =
+            Given { messages: Mutex::new(messages.into_iter()), calls: Arc::clone(seat.calls()) };
+        let call = seat.call();
+        let answered = answers_of.call1((handler.bind(py), given, &answers));
         drop(call);
         if seat.is_over() {
-            // Who was cut off hears no more.
             return Err(Error::stopped("answering"));
         }
         // What was answered before a fault is delivered.
