@@ -30,7 +30,8 @@ pub(crate) struct Decoder {
 struct State {
     session: Session,
     discarded: Vec<frame::Discarded>,
-    ended: bool,
+    /// `finish` was called.
+    is_over: bool,
 }
 
 /// A message that was too large, and was passed over (`oversize=discard`).
@@ -71,19 +72,19 @@ impl Decoder {
         let role = arguments::role(role)?;
         let session = Session::new(&protocol, role.other());
         let framing = protocol.framing(role).to_string();
-        let state = Mutex::new(State { session, discarded: Vec::new(), ended: false });
+        let state = Mutex::new(State { session, discarded: Vec::new(), is_over: false });
         Ok(Decoder { framing, state })
     }
 
     /// Takes bytes as they come, in any pieces, and gives the messages that are whole by now.
     ///
     /// Where the stream breaks the framing it raises, now and at every later call; the exception's
-    /// `messages` are those that this call decoded before the fault. After `finish` it raises
-    /// `Misused`.
+    /// `messages` are those that this call decoded before the fault. Behind `finish` there are no
+    /// more bytes to be taken.
     fn feed<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let data = arguments::message(data)?;
-        if self.state().ended {
-            return Err(errors::misused(py, "the bytes have ended: feed another decoder"));
+        if self.state().is_over && !data.as_bytes().is_empty() {
+            return Err(errors::misused(py, "the bytes have ended: begin anew with a new Decoder"));
         }
         let mut messages = Vec::new();
         let fed = self.state().feed(py, data.as_bytes(), &mut messages);
@@ -101,7 +102,7 @@ impl Decoder {
         let fed = {
             let mut state = self.state();
             state.session.handle_end();
-            state.ended = true;
+            state.is_over = true;
             state.poll(py, &mut messages)
         };
         let messages = PyList::new(py, messages)?;

@@ -188,7 +188,7 @@ def test_an_answer_is_taken_as_it_was_given(dispatch: Dispatch) -> None:
         answer[:] = message
         return answer
 
-    with sb.start("127.0.0.1:0", handler, "lines", dispatch=dispatch) as server:  # type: ignore
+    with sb.start("127.0.0.1:0", handler, "lines", dispatch=dispatch) as server:
         with connect(server) as c:
             c.send_many([b"one", b"two", b"three"])
             assert [c.recv(), c.recv(), c.recv()] == [b"one", b"two", b"three"]
