@@ -55,8 +55,6 @@ impl Running {
 
     /// Waits until serving has ended; or a stop has given it up, or the time is over.
     fn wait(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Woken> {
-        // One that came before the wait does not interrupt it.
-        py.check_signals()?;
         let waited = py.detach(|| {
             let Some(running) = self.serving().clone() else { return Ok(Woken::Stopped) };
             let stopper = Some(&self.given_up);
@@ -191,6 +189,10 @@ impl Running {
         traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let _ = (kind, error, traceback);
+        if self.process != std::process::id() {
+            // A process that was forked off its own leaves the block too, and has no say in it.
+            return Ok(());
+        }
         self.stop(py, Timeout::Default)
     }
 

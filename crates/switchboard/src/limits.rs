@@ -118,6 +118,10 @@ pub const BLIND_WAIT: Duration = Duration::from_millis(64);
 /// stopped or interrupted, or that its time is over.
 pub const TURN_LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
+/// How long a thread may wait without its hook for interrupts being asked: a signal that comes just
+/// before a wait interrupts nothing, and is seen so much later.
+pub const INTERRUPT_LOOK_INTERVAL: Duration = Duration::from_millis(250);
+
 /// How long sending waits for a peer that takes nothing.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 

@@ -225,8 +225,11 @@ impl Conversation {
         self.link.stopper.clone().ok_or_else(|| Error::caller("there is no stopper"))
     }
 
-    /// Has a function called when a signal interrupts a wait; it says whether to go on waiting.
-    /// Without it signals are never seen here.
+    /// Has a function called when a signal interrupts a wait, and now and then, as
+    /// [`Wait::on_interrupt`] says; it says whether to go on waiting. Without it signals are never
+    /// seen here.
+    ///
+    /// [`Wait::on_interrupt`]: crate::transport::Wait::on_interrupt
     pub fn set_on_interrupt(&mut self, hook: impl Fn() -> Interrupt + Send + Sync + 'static) {
         self.link.on_interrupt = Some(Arc::new(hook));
     }

@@ -17,6 +17,7 @@
 //! Windows it does not: it is written over descriptors (`std::os::fd`), which are not to be had
 //! there.
 
+mod asking;
 mod backend;
 mod child;
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(feature = "portable")))]

@@ -299,7 +299,7 @@ pub enum Woken {
     Deadline,
     /// The stopper was stopped.
     Stopped,
-    /// A signal came, and the hook for interrupts said to end.
+    /// The hook for interrupts said to end.
     Interrupted,
 }
 
@@ -319,7 +319,11 @@ pub struct Wait<'a> {
     pub deadline: Option<Instant>,
     /// Ends the wait from elsewhere.
     pub stopper: Option<&'a Stopper>,
-    /// Called when a signal interrupts the wait; without it a signal is never seen.
+    /// Called when a signal interrupts the wait; without it a signal is never seen. And, because a
+    /// signal may have come just before, without one: before a thread's first wait, and then once
+    /// in each [`INTERRUPT_LOOK_INTERVAL`](crate::limits::INTERRUPT_LOOK_INTERVAL) that it waits.
+    /// So each thread that waits with a hook is woken up some four times a second, and a wait
+    /// looks at the clock once more.
     pub on_interrupt: Option<&'a (dyn Fn() -> Interrupt + Send + Sync)>,
 }
 
