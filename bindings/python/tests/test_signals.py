@@ -8,14 +8,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import switchboard as sb
-from helpers import PATIENCE, in_thread
+from helpers import PATIENCE, in_thread, two
 
 #: A dispatcher, and how its processes are started.
 Method = tuple[str, str]
@@ -227,3 +228,63 @@ if __name__ == "__main__":
         capture_output=True, text=True, timeout=PATIENCE,
     )  # fmt: skip
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "b'STILL THERE'\n", "")
+
+
+class Heard(Exception):
+    """Raised by the handler of a signal."""
+
+
+def waiting_recv() -> None:
+    a, _b = two()
+    a.recv()
+
+
+def waiting_select() -> None:
+    a, _b = two()
+    sb.select([a], [], [], PATIENCE)
+
+
+def waiting_accept() -> None:
+    with sb.listen("127.0.0.1:0", "lines") as listener:
+        listener.accept(timeout=PATIENCE)
+
+
+def waiting_join() -> None:
+    with sb.start("127.0.0.1:0", bytes.upper, "lines") as server:
+        server.join()
+
+
+def waiting_join_of_another() -> None:
+    with sb.start(
+        "127.0.0.1:0", bytes.upper, "lines", dispatch="processes", start_method="spawn"
+    ) as server:
+        server.join()
+
+
+@pytest.mark.parametrize(
+    "waits",
+    [waiting_recv, waiting_select, waiting_accept, waiting_join, waiting_join_of_another],
+)
+def test_a_signal_that_interrupts_nothing_is_heard_all_the_same(waits: Callable[[], None]) -> None:
+    def hear(number: int, frame: object) -> None:
+        raise Heard
+
+    main = Path(f"/proc/self/task/{threading.get_native_id()}/stat")
+
+    def send() -> None:
+        # As if it had come just before the wait: in another thread it interrupts nothing there.
+        in_a_row = 0
+        while in_a_row < 1000:
+            is_asleep = main.read_text().rpartition(")")[2].split()[0] == "S"
+            in_a_row = in_a_row + 1 if is_asleep else 0
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, hear)
+    began = time.monotonic()
+    try:
+        with in_thread(send), pytest.raises(Heard):
+            waits()
+        # And not because the wait was over.
+        assert time.monotonic() - began < PATIENCE / 2
+    finally:
+        signal.signal(signal.SIGUSR1, before)
