@@ -28,6 +28,8 @@ pub(crate) struct Decoder {
 struct State {
     session: Session,
     discarded: Vec<frame::Discarded>,
+    /// `finish` was called.
+    is_over: bool,
 }
 
 /// A message that was too large, and was passed over (`oversize=discard`).
@@ -65,15 +67,20 @@ impl Decoder {
         let protocol = arguments::protocol(py, framing, max)?;
         // A session receives what the other side writes.
         let session = Session::new(&protocol, arguments::role(role)?.other());
-        Ok(Decoder { state: Mutex::new(State { session, discarded: Vec::new() }) })
+        let state = State { session, discarded: Vec::new(), is_over: false };
+        Ok(Decoder { state: Mutex::new(state) })
     }
 
     /// Takes bytes as they come, in any pieces, and gives the messages that are whole by now.
     ///
     /// Where the stream breaks the framing it raises, now and at every later call; the exception's
-    /// `messages` are those that this call decoded before the fault.
+    /// `messages` are those that this call decoded before the fault. Behind `finish` there are no
+    /// more bytes to be taken.
     fn feed<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let data = arguments::message(data)?;
+        if self.state().is_over && !data.as_bytes().is_empty() {
+            return Err(errors::misused(py, "the bytes have ended: begin anew with a new Decoder"));
+        }
         let mut messages = Vec::new();
         let fed = self.state().feed(py, data.as_bytes(), &mut messages);
         let messages = PyList::new(py, messages)?;
@@ -90,6 +97,7 @@ impl Decoder {
         let fed = {
             let mut state = self.state();
             state.session.handle_end();
+            state.is_over = true;
             state.poll(py, &mut messages)
         };
         let messages = PyList::new(py, messages)?;

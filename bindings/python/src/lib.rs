@@ -10,6 +10,7 @@
 use pyo3::prelude::*;
 
 mod arguments;
+mod calling;
 mod calls;
 mod certificates;
 mod connect;
@@ -52,7 +53,7 @@ mod _native {
     #[pymodule_export]
     use crate::session::{Session, parse_endpoint};
     #[pymodule_export]
-    use crate::wrap::wrap;
+    use crate::wrap::{watch_peer, wrap};
 
     #[pymodule_init]
     fn init(_: &Bound<'_, PyModule>) -> PyResult<()> {

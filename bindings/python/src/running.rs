@@ -53,7 +53,8 @@ impl Running {
         })
     }
 
-    /// Waits until serving has ended; or a stop has given it up, or the time is over.
+    /// Waits until serving has ended, which says what that said, once; or a stop has given it up,
+    /// or the time is over.
     fn wait(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Woken> {
         let waited = py.detach(|| {
             let Some(running) = self.serving().clone() else { return Ok(Woken::Stopped) };
@@ -61,25 +62,29 @@ impl Running {
             let until = Wait { deadline, stopper, on_interrupt: Some(&interrupt::asked) };
             match running.wait_until(&until) {
                 Ok(Woken::Interrupted) => Err(Error::interrupted("waiting for the server")),
+                Ok(ready @ Woken::Ready(_)) => {
+                    let shares = [self.serving().take(), Some(running)];
+                    // Whoever else waits has another one, and is told.
+                    let last = shares.into_iter().flatten().find_map(Arc::into_inner);
+                    last.map_or(Ok(ready), |serving| serving.join().map(|_| ready))
+                }
                 woken => woken.map_err(|error| Error::io("cannot wait for the server", error)),
             }
         });
         waited.map_err(|error| errors::exception(py, &error))
     }
 
-    /// What serving said, once it has ended; it is told once, to the last who has waited.
-    fn ended(&self, py: Python<'_>) -> PyResult<()> {
-        let last = {
-            let mut serving = self.serving();
-            let last = serving.take().map(Arc::try_unwrap);
-            last.and_then(|last| last.map_err(|shared| *serving = Some(shared)).ok())
-        };
-        let ended = py.detach(|| last.map_or(Ok(()), |serving| serving.join().map(drop)));
-        ended.map_err(|error| errors::exception(py, &error))
-    }
-
     fn serving(&self) -> MutexGuard<'_, Option<Arc<Serving>>> {
         self.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// # Errors
+    /// This is a process that was forked off the one that started it.
+    fn is_ours(&self, py: Python<'_>) -> PyResult<()> {
+        match self.process == std::process::id() {
+            true => Ok(()),
+            false => Err(errors::misused(py, "the server is of the process that started it")),
+        }
     }
 
     /// Leaves it as it is: what goes on there ends with the process.
@@ -94,6 +99,10 @@ impl Running {
             Some(within) => self.handle.drain(within),
             None => self.handle.stop(),
         }
+        if self.calls.is_here(py) {
+            // The handler itself stops the server: it would wait for itself.
+            return Ok(());
+        }
         let soon = |time: Duration| deadline::after(time.saturating_add(GRACE));
         let mut woken = self.wait(py, within.and_then(soon));
         if matches!(woken, Ok(Woken::Deadline)) {
@@ -104,7 +113,6 @@ impl Running {
             }
         }
         match woken {
-            Ok(Woken::Ready(_)) => self.ended(py),
             Ok(Woken::Deadline) => {
                 let threads = self.calls.busy();
                 self.give_up();
@@ -132,16 +140,15 @@ impl Running {
 
     /// Stops the server and waits until every conversation is over. Nothing more is accepted;
     /// messages that are there are still answered, and answers delivered, for as long as `within`
-    /// seconds: what `start` was told, if nothing is said, and `None` for ever.
+    /// seconds: what `start` was told, if nothing is said, and `None` for ever. A handler of the
+    /// server may call it too: it does not wait then, for it would wait for itself.
     ///
     /// Whoever is still there then is cut off, also if a call of the handler does not return. A
     /// thread cannot be ended from outside: such a call goes on, nobody waits for it any longer,
     /// and a `RuntimeWarning` says where it is.
     #[pyo3(signature = (within=Timeout::Default), text_signature = "($self, within=...)")]
     fn stop(&self, py: Python<'_>, within: Timeout) -> PyResult<()> {
-        if self.process != std::process::id() {
-            return Err(errors::misused(py, "the server is of the process that started it"));
-        }
+        self.is_ours(py)?;
         match within {
             Timeout::Default => self.stopped(py, self.stop_within),
             Timeout::Same(within) => self.stopped(py, within),
@@ -150,10 +157,8 @@ impl Running {
 
     /// Waits until serving ends, by a `stop` from elsewhere or an error.
     fn join(&self, py: Python<'_>) -> PyResult<()> {
-        match self.wait(py, None)? {
-            Woken::Ready(_) => self.ended(py),
-            _ => Ok(()),
-        }
+        self.is_ours(py)?;
+        self.wait(py, None).map(drop)
     }
 
     /// What it has done so far, by name: `accepted`, `open`, `messages_received`, ...
@@ -189,7 +194,7 @@ impl Running {
         traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let _ = (kind, error, traceback);
-        if self.process != std::process::id() {
+        if self.is_ours(py).is_err() {
             // A process that was forked off its own leaves the block too, and has no say in it.
             return Ok(());
         }
@@ -222,6 +227,8 @@ impl Drop for Running {
             if let Err(error) = self.stopped(py, self.stop_within) {
                 error.write_unraisable(py, Some(self.handler.bind(py)));
             }
+            // A handler that dropped it, the last one, cannot wait for its own thread.
+            std::mem::forget(self.serving().take());
             if let Some(raised) = raised {
                 raised.restore(py);
             }

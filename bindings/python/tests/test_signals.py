@@ -33,6 +33,8 @@ import signal, sys
 import switchboard as sb
 
 def handler(message):
+    if message == b"stay":
+        signal.sigwait({signal.SIGUSR1})
     return message.upper()
 
 def main(how, dispatch, start_method):
@@ -40,8 +42,13 @@ def main(how, dispatch, start_method):
     if how == "sigwait":
         signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     server = sb.start(
-        "127.0.0.1:0", handler, "lines", dispatch=dispatch, start_method=start_method
+        "127.0.0.1:0", handler, "lines",
+        dispatch=dispatch, start_method=start_method, stop_within=1000,
     )
+    if how == "with":
+        with server:
+            print(server.endpoints[0], flush=True)
+            server.join()
     print(server.endpoints[0], flush=True)
     if how == "sigwait":
         assert ends <= signal.pthread_sigmask(signal.SIG_BLOCK, ()), "it has unblocked them"
@@ -49,9 +56,6 @@ def main(how, dispatch, start_method):
         server.stop()
     elif how == "join":
         server.join()
-    elif how == "with":
-        with server:
-            server.join()
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
@@ -166,6 +170,23 @@ def test_how_a_program_ends(
             assert not lines, said
 
 
+@pytest.mark.parametrize("method", METHODS[2:], ids="-".join)
+def test_who_presses_ctrl_c_again_waits_for_nobody(tmp_path: Path, method: Method) -> None:
+    with program(tmp_path, "with", method) as it:
+        c = sb.connect(it.endpoint, "lines", timeout=PATIENCE)
+        c.send(b"stay")
+        it.kill(signal.SIGINT, all=True)
+        # It stops: nobody is accepted any more.
+        with pytest.raises(ConnectionError):
+            while True:
+                sb.connect(it.endpoint, "lines", timeout=PATIENCE).abort()
+        it.kill(signal.SIGINT, all=True)
+        ended, said = it.ended()
+        assert ended == -signal.SIGINT, said
+        assert said.splitlines()[-1] == "KeyboardInterrupt", said
+        c.abort()
+
+
 @pytest.mark.parametrize("method", METHODS, ids="-".join)
 @pytest.mark.parametrize("blocked", [set(), {signal.SIGTERM, signal.SIGUSR1}, {signal.SIGINT}])
 def test_a_start_leaves_the_mask_as_it_was(
@@ -213,10 +234,13 @@ if __name__ == "__main__":
     ) as server:
         child = os.fork()
         if child == 0:
-            try:
-                server.stop()
-            except sb.Misused as error:
-                assert "of the process that started it" in str(error)
+            for call in (server.stop, server.join):
+                try:
+                    call()
+                except sb.Misused as error:
+                    assert "of the process that started it" in str(error)
+                else:
+                    sys.exit(1)
             sys.exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         with sb.connect(server.endpoints[0], "lines", timeout={PATIENCE}) as c:

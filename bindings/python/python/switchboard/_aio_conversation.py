@@ -81,7 +81,11 @@ class Conversation:
         return []
 
     async def request(self, message: Buffer) -> bytes:
-        """Sends a message and receives the next one."""
+        """Sends a message and receives the next one.
+
+        Whoever is cancelled or times out in the middle of it has asked all the same: the reply may
+        still come, as the next message.
+        """
         self._may_send()
         self._link.send(message)
         if not self._link.may_write:
@@ -92,27 +96,35 @@ class Conversation:
         return reply
 
     async def finish(self) -> None:
-        """Says that this side is done sending, and goes on receiving."""
+        """Says that this side is done sending, and goes on receiving.
+
+        The TLS of asyncio has no such thing, and raises ``Misused``: close it instead.
+        """
         self._is_open()
-        if not self._finished:
-            self._link.write()
-            if not self._link.may_write:
-                await self._link.drained()
-                # Others may have sent something meanwhile.
-                self._link.write()
-            self._finished = True
-            if self._link.transport.can_write_eof():
-                try:
-                    self._link.transport.write_eof()
-                except OSError as error:
-                    raise broken(f"cannot finish sending: {error.strerror}") from error
+        if not self._link.transport.can_write_eof():
+            raise Misused("TLS over asyncio cannot be done sending and go on receiving: close it")
+        await self._finish()
+
+    async def _finish(self) -> None:
+        if self._finished:
+            return
+        self._link.write()
+        await self._link.drained()
+        # Another task may have sent meanwhile.
+        self._link.write()
+        self._finished = True
+        if self._link.transport.can_write_eof():
+            try:
+                self._link.transport.write_eof()
+            except OSError as error:
+                raise broken(f"cannot finish sending: {error.strerror}") from error
 
     async def close(self) -> None:
         """Ends the conversation so that the peer loses nothing."""
         if self._closed:
             return
         try:
-            await self.finish()
+            await self._finish()
             await self._linger()
         finally:
             self._shut()
@@ -179,8 +191,7 @@ class Conversation:
         else:
             # Whoever leaves with an exception does not wait for the peer.
             self._shut()
-            self._link.write()
-            self._link.transport.close()
+            self._link.leave()
 
     def __repr__(self) -> str:
         state = ", closed" if self._closed else f" with {self.remote or 'the peer'}"

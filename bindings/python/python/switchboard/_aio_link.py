@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from switchboard._aio_waiting import Waiting
-from switchboard._native import Session
+from switchboard._native import Session, watch_peer
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -58,6 +58,9 @@ class Link(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Of loops other than asyncio's it is no instance of that class.
         self.transport = cast(asyncio.Transport, transport)
+        if (sock := transport.get_extra_info("socket")) is not None:
+            # As everywhere: a peer that has vanished is told within minutes.
+            watch_peer(sock.fileno())
         self.session = self._make(endpoint(transport.get_extra_info("peername")) or "the peer")
         if self._connected is not None:
             self._connected(self)
@@ -143,17 +146,49 @@ class Link(asyncio.BufferedProtocol):
         if not self.may_write:
             self.write()
         while not self.may_write:
-            if not await self._writers.wait(self.session.stall):
+            left = self._left()
+            in_time = await self._writers.wait(self.session.stall)
+            # A peer that is slow takes something now and then: only one that does not stalls.
+            if not in_time and self._left() >= left:
                 raise self.session.timed_out("waiting to send to")
+
+    def _left(self) -> int:
+        """How many bytes the system has not taken yet."""
+        try:
+            return self.transport.get_write_buffer_size()
+        except AttributeError:
+            return 0  # What asyncio's TLS says once it is closed.
+
+    def leave(self) -> None:
+        """Closes without waiting: what is written is delivered, unless the peer takes nothing."""
+        self.write()
+        self.transport.close()
+        self._watch(self._left())
+
+    def _watch(self, left: int) -> None:
+        """Breaks a connection off that is being closed, once its peer has stalled."""
+        stall, loop = self.session.stall, asyncio.get_running_loop()
+        if stall is None or self.closed.done():
+            return
+
+        def look() -> None:
+            now = self._left()
+            if now >= left:
+                self.abort()
+            else:
+                self._watch(now)
+
+        timer = loop.call_later(stall, look)
+        self.closed.add_done_callback(lambda _: timer.cancel())
 
     async def gone(self) -> None:
         """Waits until what was written is delivered and the connection closed."""
-        try:
-            async with asyncio.timeout(self.session.stall):
-                await asyncio.shield(self.closed)
-        except TimeoutError:
-            self.abort()
-            raise self.session.timed_out("waiting to send to") from None
+        while not self.closed.done():
+            left = self._left()
+            await asyncio.wait([self.closed], timeout=self.session.stall)
+            if not self.closed.done() and self._left() >= left:
+                self.abort()
+                raise self.session.timed_out("waiting to send to")
 
     def abort(self) -> None:
         """Closes without delivering what is left; over TCP the peer is reset."""

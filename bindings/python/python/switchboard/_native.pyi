@@ -26,6 +26,7 @@ __all__ = [
     "select_indices",
     "start_server",
     "stuck_threads",
+    "watch_peer",
     "wrap",
 ]
 
@@ -204,6 +205,7 @@ def start_server(
     tls: Tls | None,
 ) -> Running: ...
 def stuck_threads() -> list[int]: ...
+def watch_peer(number: int) -> None: ...
 def select_indices(
     readers: list[Source],
     writers: list[Source],

@@ -68,7 +68,7 @@ def start(
     ``dispatch`` is a thread for each conversation, a process for each, or one loop for all, whose
     handlers must not wait: those are functions of a message. Processes are forked off this one,
     which must have no other threads; or, with ``start_method="spawn"``, off a fresh interpreter,
-    which then has to find the handler by its name.
+    which then has to find the handler by its name, at the top level of its module.
 
     ``stop_within`` is how long its end may take, in seconds, where nobody says it to ``stop``: at
     the end of a ``with`` block and of the program. Whoever is left then is cut off, also if the

@@ -65,13 +65,13 @@ class Spawned:
     @property
     def stats(self) -> dict[str, int]:
         """What it has done so far, by name."""
+        self._check_owner()
         counts: dict[str, int] = self._ask(("stats", None))
         return counts
 
     def stop(self, within: float | None | EllipsisType = ...) -> None:
         """Stops the server and waits until every conversation is over, as of a ``Running``."""
-        if self._owner != os.getpid():
-            raise Misused("the server is of the process that started it")
+        self._check_owner()
         if self._pipe.closed:
             return
         try:
@@ -85,6 +85,7 @@ class Spawned:
 
     def join(self) -> None:
         """Waits until serving ends."""
+        self._check_owner()
         _join(self._process)
 
     def __enter__(self) -> Self:
@@ -99,6 +100,10 @@ class Spawned:
         # A process that was forked off this one leaves the block too, and has no say in it.
         if self._owner == os.getpid():
             self.stop()
+
+    def _check_owner(self) -> None:
+        if self._owner != os.getpid():
+            raise Misused("the server is of the process that started it")
 
     def _ask(self, what: tuple[str, object]) -> Any:
         try:
@@ -156,7 +161,12 @@ def _join(process: SpawnProcess) -> None:
 
 def _end(pipe: Connection, process: SpawnProcess) -> None:
     pipe.close()
-    _join(process)
+    try:
+        _join(process)
+    except BaseException:
+        # A signal's handler has raised this, and nobody wants to wait.
+        process.kill()
+        raise
 
 
 def _serve(pipe: Connection, mask: set[int], arguments: tuple[Any, ...]) -> None:

@@ -292,25 +292,27 @@ impl<S: Service> Turn<'_, S> {
     /// that it is to be written, or something else is to be done than to give the next. How many.
     /// So many bytes as there is `room` for can be sent without another look.
     fn run_of_messages(&mut self, is_told: bool, most: usize, room: usize) -> usize {
-        let (mut run, sending) = self.session.run(is_told);
         // A runtime is not asked for nothing: it may take its time.
-        if host::is_set() && !run.is_there() {
-            return 0;
+        match host::is_set() && (is_told || self.session.has_run()) {
+            true => host::messages(|| self.give(is_told, most, room)),
+            false => self.give(is_told, most, room),
         }
+    }
+
+    /// One function, and not inlined: so what a service does in it is, for there is one call of it.
+    #[inline(never)]
+    fn give(&mut self, is_told: bool, most: usize, room: usize) -> usize {
+        let (mut run, sending) = self.session.run(is_told);
         let mut reply = Reply::new(sending, self.line, self.bench, self.token, room);
-        let service = &mut *self.service;
-        let (given, failed) = host::messages(|| {
-            let (mut given, mut failed) = (0, Ok(()));
-            while given < most {
-                let Some(message) = run.next() else { break };
-                given += 1;
-                failed = service.message(message, &mut reply);
-                if failed.is_err() || !reply.goes_on() {
-                    break;
-                }
+        let (mut given, mut failed) = (0, Ok(()));
+        while given < most {
+            let Some(message) = run.next() else { break };
+            given += 1;
+            failed = self.service.message(message, &mut reply);
+            if failed.is_err() || !reply.goes_on() {
+                break;
             }
-            (given, failed)
-        });
+        }
         drop(run);
         if let Err(error) = failed {
             self.fail(error);

@@ -54,19 +54,9 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Whether there is a message, which is then the next one.
-    pub(crate) fn is_there(&mut self) -> bool {
-        if self.told.is_none() {
-            let offset = self.decoder.offset();
-            let Some(whole) = self.decoder.whole(self.rest) else { return false };
-            let (frame, rest) = self.rest.split_at(whole.end);
-            (self.frame, self.rest) = (frame, rest);
-            self.given += 1;
-            self.given_bytes += whole.end;
-            *self.message_offset = offset;
-            self.told = Some(&frame[whole.message]);
-        }
-        true
+    /// Whether there is a next message.
+    pub(super) fn is_there(&self) -> bool {
+        self.told.is_some() || self.decoder.has_whole(self.rest)
     }
 
     /// The next message; `None` where the session has to look for itself.
