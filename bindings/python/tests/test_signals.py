@@ -183,7 +183,8 @@ def test_who_presses_ctrl_c_again_waits_for_nobody(tmp_path: Path, method: Metho
         it.kill(signal.SIGINT, all=True)
         ended, said = it.ended()
         assert ended == -signal.SIGINT, said
-        assert said.splitlines()[-1] == "KeyboardInterrupt", said
+        # Not the last line: a process that is forked just then may tell of the signal too.
+        assert "KeyboardInterrupt" in said.splitlines(), said
         c.abort()
 
 
