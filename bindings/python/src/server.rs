@@ -162,12 +162,11 @@ fn answer_all(
             }
         }
         drop(call);
-        // What was answered before a fault is delivered.
+        // What was answered before a fault is delivered; then its peer is told of that.
         let bytes: Vec<&[u8]> = answers.iter().map(|answer| answer.as_bytes()).collect();
         let sent = py.detach(|| shared.send_many(bytes));
         sent.map_err(|error| unsendable(py, &error, handler, seat))?;
         if let Some(error) = failed {
-            py.detach(|| shared.finish())?;
             return Err(told(py, error, handler, seat));
         }
     }

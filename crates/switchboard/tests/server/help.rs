@@ -106,6 +106,11 @@ pub(crate) fn unique() -> u32 {
 }
 
 impl Case {
+    /// Whether a peer can be told by a reset.
+    pub(crate) fn has_resets(&self) -> bool {
+        self.over != Over::Unix
+    }
+
     /// A server that listens where this case wants it to.
     pub(crate) fn server(&self, framing: &str, limits: &Limits) -> Server {
         let server = Server::new(framing).unwrap().with_dispatch(self.dispatch.clone());
@@ -268,6 +273,36 @@ pub(crate) fn read_some(stream: &dyn Transport, buffer: &mut [u8]) -> io::Result
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             other => return other,
+        }
+    }
+}
+
+/// Reads to the end or a reset, at most `bite` bytes at a time; whether it was a reset.
+pub(crate) fn read_out(stream: &dyn Transport, bite: usize) -> (Vec<u8>, bool) {
+    let (mut bytes, mut buffer) = (Vec::new(), vec![0; bite]);
+    loop {
+        match read_some(stream, &mut buffer) {
+            Ok(0) => return (bytes, false),
+            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+            Err(error) if is_reset(&error) => return (bytes, true),
+            Err(error) => panic!("{error} behind {} bytes", bytes.len()),
+        }
+    }
+}
+
+pub(crate) fn is_reset(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionReset
+}
+
+/// The messages up to the end or a reset; whether it was a reset.
+pub(crate) fn messages_out(client: &mut Conversation) -> (Vec<Vec<u8>>, bool) {
+    let mut messages = Vec::new();
+    loop {
+        match client.recv_owned() {
+            Ok(Some(message)) => messages.push(message),
+            Ok(None) => return (messages, false),
+            Err(error) if error.is_reset() => return (messages, true),
+            Err(error) => panic!("{error} behind {} messages", messages.len()),
         }
     }
 }

@@ -97,12 +97,18 @@ fn goes_wrong(case: &Case, at: &'static str, panics: bool) {
     let mut before = served.client();
     assert_eq!(&*before.recv().unwrap().unwrap(), b"welcome", "{what}");
     let stream = served.connect();
-    write_all(&*stream, b"hello\n").unwrap();
-    if at != "tick" {
-        stream.finish().unwrap();
+    if at != "opened" {
+        write_all(&*stream, b"hello\n").unwrap();
     }
-    let received = read_to_end(&*stream, 100).unwrap();
+    if at != "tick" {
+        // It may have been told already.
+        let _ = stream.finish();
+    }
+    let (received, is_reset) = read_out(&*stream, 100);
     assert_eq!(received.escape_ascii().to_string(), read_of(at).escape_ascii().to_string());
+    // What goes wrong at the very end takes nothing back.
+    let is_end = at == "closed" || at == "drop";
+    assert_eq!(is_reset, case.has_resets() && !is_end, "{what}");
     drop(stream);
     served.wait_for("its end", |stats| stats.open == 1);
     let mut after = served.client();
@@ -114,8 +120,6 @@ fn goes_wrong(case: &Case, at: &'static str, panics: bool) {
     let counted = (stats.panicked, stats.failed);
     let expected = if panics { (1, 0) } else { (0, 1) };
     assert_eq!(counted, expected, "{what}");
-    // What goes wrong at the very end takes nothing back.
-    let is_end = at == "closed" || at == "drop";
     let ending = if is_end { Ending::Finished } else { Ending::Stopped };
     assert_eq!(stats.endings.count(ending), 1, "{what}: {}", stats.endings);
     drop((before, after));
@@ -156,7 +160,7 @@ fn one_of_fifty_panics_and_the_others_finish() {
                 });
             }
             victim.send(b"panic").unwrap();
-            assert!(victim.recv().unwrap().is_none(), "{case}");
+            assert!(victim.recv().unwrap_err().is_reset(), "{case}");
         });
         drop(victim);
         let stats = served.wait_for("all", |stats| stats.open == 0);
@@ -185,7 +189,7 @@ fn a_service_that_cannot_be_made_ends_one_conversation_only() {
         let mut before = served.client();
         assert_eq!(&*before.request(b"hello").unwrap(), b"hello", "{case}");
         let stream = served.connect_bare();
-        assert_eq!(read_to_end(&*stream, 100).unwrap_or_default(), b"", "{case}");
+        assert_eq!(read_out(&*stream, 100), (Vec::new(), case.has_resets()), "{case}");
         let mut after = served.client();
         for client in [&mut before, &mut after] {
             assert_eq!(&*client.request(b"still here").unwrap(), b"still here", "{case}");
