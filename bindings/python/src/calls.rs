@@ -39,8 +39,7 @@ static GIVEN_UP: Mutex<Vec<Arc<Calls>>> = Mutex::new(Vec::new());
 impl Calls {
     /// A conversation begins, in this thread.
     pub(crate) fn enter(self: &Arc<Calls>, py: Python<'_>, transport: &Arc<dyn Transport>) -> Seat {
-        let thread = py.import("_thread").and_then(|module| module.call_method0("get_ident"));
-        let thread = thread.and_then(|thread| thread.extract()).unwrap_or_default();
+        let thread = this_thread(py);
         let transport = Arc::clone(transport);
         let place = Arc::new(Place { transport, thread, busy: AtomicBool::new(false) });
         lock(&self.seats).insert(key(&place), Arc::clone(&place));
@@ -68,6 +67,11 @@ impl Calls {
         busy.map(|place| place.thread).collect()
     }
 
+    /// Whether a call of the handler goes on in this thread.
+    pub(crate) fn is_here(&self, py: Python<'_>) -> bool {
+        self.busy().contains(&this_thread(py))
+    }
+
     /// Nobody waits for them any more.
     pub(crate) fn give_up(self: &Arc<Calls>) {
         let mut given_up = lock(&GIVEN_UP);
@@ -85,6 +89,10 @@ impl Seat {
 
     pub(crate) fn is_over(&self) -> bool {
         self.calls.is_over()
+    }
+
+    pub(crate) fn calls(&self) -> &Arc<Calls> {
+        &self.calls
     }
 }
 
@@ -104,6 +112,12 @@ impl Drop for Seat {
 #[pyfunction]
 pub(crate) fn stuck_threads() -> Vec<u64> {
     lock(&GIVEN_UP).iter().flat_map(|calls| calls.busy()).collect()
+}
+
+/// As Python numbers it.
+fn this_thread(py: Python<'_>) -> u64 {
+    let number = py.import("_thread").and_then(|module| module.call_method0("get_ident"));
+    number.and_then(|number| number.extract()).unwrap_or_default()
 }
 
 fn key(place: &Arc<Place>) -> usize {

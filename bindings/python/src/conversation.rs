@@ -1,6 +1,7 @@
 //! The class `Conversation`.
 
 use crate::arguments::{self, Timeout};
+use crate::interrupt::Turns;
 use crate::view::{Room, Views};
 use crate::{errors, interrupt};
 use pyo3::prelude::*;
@@ -9,7 +10,7 @@ use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use switchboard::frame::{Protocol, Role};
 use switchboard::session::Message;
-use switchboard::{Ending, Error, Liveness, Look, Received, SharedConversation, Transport};
+use switchboard::{Ending, Error, Liveness, Received, SharedConversation, Transport};
 
 /// A framed connection: sends and receives whole messages.
 ///
@@ -22,13 +23,13 @@ use switchboard::{Ending, Error, Liveness, Look, Received, SharedConversation, T
 /// ...     here.send(b"hello")
 /// ...     there.recv()
 /// b'hello'
-#[pyclass(frozen, module = "switchboard")]
+#[pyclass(frozen, weakref, module = "switchboard")]
 pub(crate) struct Conversation {
     pub(crate) shared: Arc<SharedConversation>,
     /// How it has ended, once it has.
-    ending: OnceLock<Ending>,
+    pub(crate) ending: OnceLock<Ending>,
     /// The last ending that an exception was made of, final or not.
-    told: Mutex<Option<Error>>,
+    pub(crate) told: Mutex<Option<Error>>,
     views: Mutex<Option<Views>>,
 }
 
@@ -57,59 +58,6 @@ impl Conversation {
         }
     }
 
-    /// Locks it. Another thread may hold it and want the interpreter's lock: so who has that waits
-    /// for nobody.
-    fn look(&self, py: Python<'_>) -> Look<'_> {
-        loop {
-            if let Some(look) = self.shared.try_look() {
-                return look;
-            }
-            py.detach(|| drop(self.shared.look()));
-        }
-    }
-
-    /// The exception of an error; an ending is noted.
-    fn failed(&self, py: Python<'_>, error: &Error) -> PyErr {
-        match error.ending() {
-            None | Some(Ending::TimedOut | Ending::Stopped) => {}
-            // The first one stays.
-            Some(ending) => drop(self.ending.set(ending)),
-        }
-        if error.ending().is_some() {
-            *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
-        }
-        errors::exception(py, error)
-    }
-
-    /// The last ending that it has told.
-    pub(crate) fn told_last(&self) -> Option<Error> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether an exception has said that nothing can be delivered any more.
-    fn is_known(&self, py: Python<'_>) -> bool {
-        let Some(told) = self.told_last() else { return false };
-        // What broke in sending is told by every call that sends.
-        let sends = |open: &mut switchboard::Conversation| open.send_error().is_none();
-        let is_over = !self.look(py).conversation().is_ok_and(sends);
-        is_over || !told.is_timeout() && !told.is_stopped()
-    }
-
-    /// A call that may wait.
-    fn waits<T: Send>(
-        &self,
-        py: Python<'_>,
-        call: impl FnOnce(&SharedConversation) -> Result<T, Error> + Send,
-    ) -> PyResult<T> {
-        let shared = &*self.shared;
-        let done = py.detach(|| call(shared));
-        // A call may end well although it was interrupted: closing, when it gives up to linger.
-        match interrupt::raised() {
-            Some(raised) => Err(raised),
-            None => done.map_err(|error| self.failed(py, &error)),
-        }
-    }
-
     /// Takes the next message that is buffered, if there is one: `take` makes something of it, or
     /// says how many bytes it has no room for; then the message stays.
     fn buffered<T>(
@@ -118,7 +66,7 @@ impl Conversation {
         take: impl FnOnce(&Message<'_>) -> Result<T, usize>,
     ) -> PyResult<Next<T>> {
         let found = {
-            let mut look = self.look(py);
+            let mut look = self.look(py)?;
             let found = look.buffered().map(|received| match received {
                 Received::Message(message) => match take(&message) {
                     Ok(taken) => Next::Message(taken),
@@ -151,7 +99,9 @@ impl Conversation {
     ) -> PyResult<Next<T>> {
         loop {
             match self.buffered(py, &take)? {
-                Next::Pending => drop(self.waits(py, SharedConversation::receive)?),
+                Next::Pending => {
+                    let _more = self.waits(py, Turns::Receive, SharedConversation::receive)?;
+                }
                 next => return Ok(next),
             }
         }
@@ -196,7 +146,7 @@ impl Conversation {
     fn send(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<()> {
         let message = arguments::message(message)?;
         let bytes = message.as_bytes();
-        self.waits(py, |shared| shared.send(bytes))
+        self.waits(py, Turns::Send, |shared| shared.send(bytes))
     }
 
     /// Sends several messages with as few writes as possible.
@@ -208,7 +158,7 @@ impl Conversation {
             let (batch, ended) = batch(&mut messages);
             let bytes: Vec<&[u8]> = batch.iter().map(|message| message.as_bytes()).collect();
             if !bytes.is_empty() {
-                self.waits(py, |shared| shared.send_many(&bytes))?;
+                self.waits(py, Turns::Send, |shared| shared.send_many(&bytes))?;
             }
             match ended {
                 None => {}
@@ -235,28 +185,21 @@ impl Conversation {
     #[pyo3(signature = (max=None))]
     fn recv_many<'py>(&self, py: Python<'py>, max: Option<usize>) -> PyResult<Bound<'py, PyList>> {
         let max = max.unwrap_or(usize::MAX);
-        let list = PyList::empty(py);
         if max == 0 {
-            return Ok(list);
+            return Ok(PyList::empty(py));
         }
         loop {
-            let mut appended = Ok(());
-            let run = {
-                let mut look = self.look(py);
-                look.run(max, |message| {
-                    if appended.is_ok() {
-                        appended = list.append(PyBytes::new(py, message));
-                    }
-                })
-            };
-            appended?;
+            let mut messages = Vec::new();
+            let run = self.look(py)?.run(max, |message| messages.push(PyBytes::new(py, message)));
             match run.map_err(|error| self.failed(py, &error))? {
-                _ if !list.is_empty() => return Ok(list),
+                _ if !messages.is_empty() => return PyList::new(py, messages),
                 false => {
                     self.finished();
-                    return Ok(list);
+                    return Ok(PyList::empty(py));
                 }
-                true => drop(self.waits(py, SharedConversation::receive)?),
+                true => {
+                    let _more = self.waits(py, Turns::Receive, SharedConversation::receive)?;
+                }
             }
         }
     }
@@ -295,7 +238,7 @@ impl Conversation {
                 Next::Message(message) => return Ok(Some(message)),
                 Next::Finished => return Ok(None),
                 _ if last => break,
-                _ => self.waits(py, SharedConversation::try_receive)?,
+                _ => self.waits(py, Turns::None, SharedConversation::try_receive)?,
             }
         }
         Err(errors::not_yet(py))
@@ -305,7 +248,8 @@ impl Conversation {
     /// finishes without one.
     ///
     /// Several threads may request at a time: one after the other, and each has its own reply.
-    /// After a `TimedOut` the reply may still come: `recv` it before the next request.
+    /// After a `TimedOut` the reply may still come, and is no reply to another request: that raises
+    /// `Misused` until `recv` has given the late one.
     fn request<'py>(
         &self,
         py: Python<'py>,
@@ -313,7 +257,7 @@ impl Conversation {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let message = arguments::message(message)?;
         let bytes = message.as_bytes();
-        let reply = self.waits(py, |shared| {
+        let reply = self.waits(py, Turns::Both, |shared| {
             shared.request(bytes, |reply| Python::attach(|py| PyBytes::new(py, reply).unbind()))
         })?;
         Ok(reply.into_bound(py))
@@ -322,7 +266,7 @@ impl Conversation {
     /// Says that this side is done sending, and goes on receiving: the peer reads the end once it
     /// has read everything else.
     fn finish(&self, py: Python<'_>) -> PyResult<()> {
-        self.waits(py, SharedConversation::finish)
+        self.waits(py, Turns::Send, SharedConversation::finish)
     }
 
     /// Ends the conversation so that the peer loses nothing: what is pending is delivered, then the
@@ -330,15 +274,17 @@ impl Conversation {
     /// conversation has ended otherwise is not told a second time.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let is_known = self.is_known(py);
-        self.waits(py, |shared| match shared.close() {
+        self.waits(py, Turns::None, |shared| match shared.close() {
             Err(error) if is_known && error.ending().is_some() => Ok(()),
             closed => closed,
         })
     }
 
     /// Breaks the conversation off: the peer is told with a reset, where there is such a thing.
-    fn abort(&self, py: Python<'_>) {
+    fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        self.may_lock(py)?;
         py.detach(|| self.shared.take().map(switchboard::Conversation::abort));
+        Ok(())
     }
 
     /// Switches to another framing, both ways, from the next message on. Bytes already received are
@@ -346,14 +292,14 @@ impl Conversation {
     #[pyo3(signature = (framing, *, max=None))]
     fn set_framing(&self, py: Python<'_>, framing: &str, max: Option<u64>) -> PyResult<()> {
         let protocol = arguments::protocol(py, framing, max)?;
-        let set = self.look(py).conversation().map(|open| open.set_framing(&protocol));
+        let set = self.look(py)?.conversation().map(|open| open.set_framing(&protocol));
         set.map_err(|error| errors::exception(py, &error))
     }
 
     /// Sets how long each wait may take from here on, in seconds; `None` is for ever.
     #[pyo3(text_signature = "($self, timeout)")]
     fn set_timeout(&self, py: Python<'_>, timeout: Timeout) -> PyResult<()> {
-        let set = self.look(py).conversation().map(|open| open.set_timeouts(timeout.all()));
+        let set = self.look(py)?.conversation().map(|open| open.set_timeouts(timeout.all()));
         set.map_err(|error| errors::exception(py, &error))
     }
 
@@ -361,22 +307,22 @@ impl Conversation {
     /// by probes; over TCP); `None` probes nothing. Without this it is two minutes.
     fn set_liveness(&self, py: Python<'_>, within: Option<f64>) -> PyResult<()> {
         let liveness = arguments::seconds(within)?.map_or(Liveness::OFF, Liveness::within);
-        let set = self.look(py).conversation().and_then(|open| open.set_liveness(&liveness));
+        let set = self.look(py)?.conversation().and_then(|open| open.set_liveness(&liveness));
         set.map_err(|error| errors::exception(py, &error))
     }
 
     /// The peer's endpoint, when it has one that says something.
     #[getter]
-    fn remote(&self, py: Python<'_>) -> Option<String> {
-        let remote = self.look(py).transport().map(|transport| transport.remote());
-        remote.flatten().map(|endpoint| endpoint.to_string())
+    fn remote(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let remote = self.look(py)?.transport().map(|transport| transport.remote());
+        Ok(remote.flatten().map(|endpoint| endpoint.to_string()))
     }
 
     /// This side's endpoint.
     #[getter]
-    fn local(&self, py: Python<'_>) -> Option<String> {
-        let local = self.look(py).transport().map(|transport| transport.local());
-        local.flatten().map(|endpoint| endpoint.to_string())
+    fn local(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let local = self.look(py)?.transport().map(|transport| transport.local());
+        Ok(local.flatten().map(|endpoint| endpoint.to_string()))
     }
 
     /// How receiving has ended (`finished`, `truncated`, `reset`, ...), once it has.
@@ -387,14 +333,14 @@ impl Conversation {
 
     /// Whether it has been closed here.
     #[getter]
-    fn closed(&self, py: Python<'_>) -> bool {
-        self.look(py).transport().is_none()
+    fn closed(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.look(py)?.transport().is_none())
     }
 
     /// The descriptor that becomes readable when something comes, for a loop of one's own. It does
     /// not know of messages that are buffered already, as `select` of this module does.
     fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
-        let look = self.look(py);
+        let look = self.look(py)?;
         let number = look.transport().and_then(|t| Some(t.read_descriptor()?.as_raw_fd()));
         drop(look);
         number.ok_or_else(|| errors::misused(py, "there is no descriptor: is it closed?"))
@@ -425,15 +371,16 @@ impl Conversation {
             return self.close(py);
         }
         // Whoever leaves with an exception does not wait for the peer.
+        self.may_lock(py)?;
         py.detach(|| drop(self.shared.take()));
         Ok(())
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
-        match self.look(py).transport() {
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(match self.look(py)?.transport() {
             Some(transport) => format!("<switchboard.Conversation with {}>", transport.name()),
             None => "<switchboard.Conversation, closed>".to_owned(),
-        }
+        })
     }
 }
 

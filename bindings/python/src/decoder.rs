@@ -28,6 +28,8 @@ pub(crate) struct Decoder {
 struct State {
     session: Session,
     discarded: Vec<frame::Discarded>,
+    /// `finish` was called.
+    is_over: bool,
 }
 
 /// A message that was too large, and was passed over (`oversize=discard`).
@@ -65,17 +67,23 @@ impl Decoder {
         let protocol = arguments::protocol(py, framing, max)?;
         // A session receives what the other side writes.
         let session = Session::new(&protocol, arguments::role(role)?.other());
-        Ok(Decoder { state: Mutex::new(State { session, discarded: Vec::new() }) })
+        let state = State { session, discarded: Vec::new(), is_over: false };
+        Ok(Decoder { state: Mutex::new(state) })
     }
 
     /// Takes bytes as they come, in any pieces, and gives the messages that are whole by now.
     ///
     /// Where the stream breaks the framing it raises, now and at every later call; the exception's
-    /// `messages` are those that this call decoded before the fault.
+    /// `messages` are those that this call decoded before the fault. Behind `finish` there are no
+    /// more bytes to be taken.
     fn feed<'py>(&self, py: Python<'py>, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let data = arguments::message(data)?;
-        let messages = PyList::empty(py);
-        let fed = self.state().feed(data.as_bytes(), &messages)?;
+        if self.state().is_over && !data.as_bytes().is_empty() {
+            return Err(errors::misused(py, "the bytes have ended: begin anew with a new Decoder"));
+        }
+        let mut messages = Vec::new();
+        let fed = self.state().feed(py, data.as_bytes(), &mut messages);
+        let messages = PyList::new(py, messages)?;
         match fed {
             Ok(()) => Ok(messages),
             Err(error) => Err(self.broken(py, error, messages)),
@@ -85,12 +93,14 @@ impl Decoder {
     /// The bytes have ended: gives how, which is `'finished'`, or raises. Its `messages` are those
     /// that only the end completes.
     fn finish<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let messages = PyList::empty(py);
+        let mut messages = Vec::new();
         let fed = {
             let mut state = self.state();
             state.session.handle_end();
-            state.poll(&messages)?
+            state.is_over = true;
+            state.poll(py, &mut messages)
         };
+        let messages = PyList::new(py, messages)?;
         match fed {
             Ok(_) => py.import("switchboard._ending")?.getattr("Ending")?.call1((messages,)),
             Err(error) => Err(self.broken(py, error, messages)),
@@ -130,42 +140,39 @@ impl Decoder {
 }
 
 impl State {
-    fn feed(
+    fn feed<'py>(
         &mut self,
+        py: Python<'py>,
         mut data: &[u8],
-        messages: &Bound<'_, PyList>,
-    ) -> PyResult<Result<(), FrameError>> {
+        messages: &mut Vec<Bound<'py, PyBytes>>,
+    ) -> Result<(), FrameError> {
         let mut need = 1;
         while !data.is_empty() {
-            let space = self.session.receive_space(need);
+            // All of these have come, so there may be room for them at once.
+            let space = self.session.receive_space(need.max(data.len()));
             let (now, later) = data.split_at(data.len().min(space.len()));
             space[..now.len()].copy_from_slice(now);
             self.session.handle_received(now.len());
             data = later;
-            match self.poll(messages)? {
-                Ok(more) => need = more,
-                Err(error) => return Ok(Err(error)),
-            }
+            need = self.poll(py, messages)?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Gives what is whole; how many bytes more are needed.
-    fn poll(&mut self, messages: &Bound<'_, PyList>) -> PyResult<Result<usize, FrameError>> {
-        let mut appended = Ok(());
+    fn poll<'py>(
+        &mut self,
+        py: Python<'py>,
+        messages: &mut Vec<Bound<'py, PyBytes>>,
+    ) -> Result<usize, FrameError> {
         loop {
             let event = self.session.poll_messages(usize::MAX, |message| {
-                if appended.is_ok() {
-                    appended = messages.append(PyBytes::new(messages.py(), message));
-                }
-            });
-            appended?;
-            appended = Ok(());
+                messages.push(PyBytes::new(py, message));
+            })?;
             match event {
-                Ok(Event::Discarded(discarded)) => self.discarded.push(discarded),
-                Ok(Event::Need(need)) => return Ok(Ok(need.get())),
-                Ok(Event::Message | Event::Finished) => return Ok(Ok(1)),
-                Err(error) => return Ok(Err(error)),
+                Event::Discarded(discarded) => self.discarded.push(discarded),
+                Event::Need(need) => return Ok(need.get()),
+                Event::Message | Event::Finished => return Ok(1),
             }
         }
     }

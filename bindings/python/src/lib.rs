@@ -10,6 +10,7 @@
 use pyo3::prelude::*;
 
 mod arguments;
+mod calling;
 mod calls;
 mod certificates;
 mod connect;
@@ -32,6 +33,8 @@ mod _native {
     use pyo3::prelude::*;
 
     #[pymodule_export]
+    use crate::arguments::as_message;
+    #[pymodule_export]
     use crate::calls::stuck_threads;
     #[pymodule_export]
     use crate::connect::connect;
@@ -50,7 +53,7 @@ mod _native {
     #[pymodule_export]
     use crate::session::{Session, parse_endpoint};
     #[pymodule_export]
-    use crate::wrap::wrap;
+    use crate::wrap::{watch_peer, wrap};
 
     #[pymodule_init]
     fn init(_: &Bound<'_, PyModule>) -> PyResult<()> {

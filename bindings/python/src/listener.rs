@@ -18,7 +18,7 @@ use switchboard::{Endpoint, deadline};
 /// ...         c.send(b"hello")
 /// ...         peer.recv()
 /// b'hello'
-#[pyclass(frozen, module = "switchboard")]
+#[pyclass(frozen, weakref, module = "switchboard")]
 pub(crate) struct Listener {
     /// `None` once it is closed.
     listener: Mutex<Option<Arc<switchboard::Listener>>>,

@@ -1,7 +1,7 @@
 //! The class `Running`: a server in the background, until it is stopped.
 //!
-//! **Invariant:** whoever waits for the serving holds no lock: a signal's handler may stop it in the
-//! middle of that, in the same thread. It is taken apart by the last who has waited.
+//! **Invariant:** whoever waits for the serving holds no lock: a signal's handler may stop it in
+//! the middle of that, in the same thread. It is taken apart by the last who has waited.
 
 use crate::arguments::Timeout;
 use crate::calls::Calls;
@@ -11,11 +11,14 @@ use pyo3::types::PyDict;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use switchboard::server::{Handle, Running as Serving};
-use switchboard::transport::{Wait, Woken};
+use switchboard::transport::{Interrupt, Wait, Woken};
 use switchboard::{Endpoint, Error, Stopper, deadline};
 
 /// What the library may take longer than a stop was given, to see everybody out.
 const GRACE: Duration = Duration::from_millis(250);
+
+/// How often a wait looks for signals by itself.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// A server in the background; made by `start`. As a context manager it is stopped at the end.
 #[pyclass(frozen, weakref, module = "switchboard")]
@@ -53,33 +56,52 @@ impl Running {
         })
     }
 
-    /// Waits until serving has ended; or a stop has given it up, or the time is over.
+    /// Waits until serving has ended, which says what that said, once; or a stop has given it up,
+    /// or the time is over.
     fn wait(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Woken> {
+        // One that came before the wait does not interrupt it.
+        py.check_signals()?;
         let waited = py.detach(|| {
             let Some(running) = self.serving().clone() else { return Ok(Woken::Stopped) };
             let stopper = Some(&self.given_up);
-            let until = Wait { deadline, stopper, on_interrupt: Some(&interrupt::asked) };
-            match running.wait_until(&until) {
+            let woken = loop {
+                // A signal that came just before the wait wakes nobody: it is looked for again.
+                let look = deadline::after(LOOK);
+                let next = deadline.into_iter().chain(look).min();
+                let on_interrupt = Some(&interrupt::asked as _);
+                match running.wait_until(&Wait { deadline: next, stopper, on_interrupt }) {
+                    Ok(Woken::Deadline) if interrupt::asked() == Interrupt::End => {
+                        break Ok(Woken::Interrupted);
+                    }
+                    Ok(Woken::Deadline) if next != deadline => {}
+                    woken => break woken,
+                }
+            };
+            match woken {
                 Ok(Woken::Interrupted) => Err(Error::interrupted("waiting for the server")),
+                Ok(ready @ Woken::Ready(_)) => {
+                    let shares = [self.serving().take(), Some(running)];
+                    // Whoever else waits has another one, and is told.
+                    let last = shares.into_iter().flatten().find_map(Arc::into_inner);
+                    last.map_or(Ok(ready), |serving| serving.join().map(|_| ready))
+                }
                 woken => woken.map_err(|error| Error::io("cannot wait for the server", error)),
             }
         });
         waited.map_err(|error| errors::exception(py, &error))
     }
 
-    /// What serving said, once it has ended; it is told once, to the last who has waited.
-    fn ended(&self, py: Python<'_>) -> PyResult<()> {
-        let last = {
-            let mut serving = self.serving();
-            let last = serving.take().map(Arc::try_unwrap);
-            last.and_then(|last| last.map_err(|shared| *serving = Some(shared)).ok())
-        };
-        let ended = py.detach(|| last.map_or(Ok(()), |serving| serving.join().map(drop)));
-        ended.map_err(|error| errors::exception(py, &error))
-    }
-
     fn serving(&self) -> MutexGuard<'_, Option<Arc<Serving>>> {
         self.serving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// # Errors
+    /// This is a process that was forked off the one that started it.
+    fn is_ours(&self, py: Python<'_>) -> PyResult<()> {
+        match self.process == std::process::id() {
+            true => Ok(()),
+            false => Err(errors::misused(py, "the server is of the process that started it")),
+        }
     }
 
     /// Leaves it as it is: what goes on there ends with the process.
@@ -94,6 +116,10 @@ impl Running {
             Some(within) => self.handle.drain(within),
             None => self.handle.stop(),
         }
+        if self.calls.is_here(py) {
+            // The handler itself stops the server: it would wait for itself.
+            return Ok(());
+        }
         let soon = |time: Duration| deadline::after(time.saturating_add(GRACE));
         let mut woken = self.wait(py, within.and_then(soon));
         if matches!(woken, Ok(Woken::Deadline)) {
@@ -104,7 +130,6 @@ impl Running {
             }
         }
         match woken {
-            Ok(Woken::Ready(_)) => self.ended(py),
             Ok(Woken::Deadline) => {
                 let threads = self.calls.busy();
                 self.give_up();
@@ -132,16 +157,15 @@ impl Running {
 
     /// Stops the server and waits until every conversation is over. Nothing more is accepted;
     /// messages that are there are still answered, and answers delivered, for as long as `within`
-    /// seconds: what `start` was told, if nothing is said, and `None` for ever.
+    /// seconds: what `start` was told, if nothing is said, and `None` for ever. A handler of the
+    /// server may call it too: it does not wait then, for it would wait for itself.
     ///
     /// Whoever is still there then is cut off, also if a call of the handler does not return. A
     /// thread cannot be ended from outside: such a call goes on, nobody waits for it any longer,
     /// and a `RuntimeWarning` says where it is.
     #[pyo3(signature = (within=Timeout::Default), text_signature = "($self, within=...)")]
     fn stop(&self, py: Python<'_>, within: Timeout) -> PyResult<()> {
-        if self.process != std::process::id() {
-            return Err(errors::misused(py, "the server is of the process that started it"));
-        }
+        self.is_ours(py)?;
         match within {
             Timeout::Default => self.stopped(py, self.stop_within),
             Timeout::Same(within) => self.stopped(py, within),
@@ -150,10 +174,8 @@ impl Running {
 
     /// Waits until serving ends, by a `stop` from elsewhere or an error.
     fn join(&self, py: Python<'_>) -> PyResult<()> {
-        match self.wait(py, None)? {
-            Woken::Ready(_) => self.ended(py),
-            _ => Ok(()),
-        }
+        self.is_ours(py)?;
+        self.wait(py, None).map(drop)
     }
 
     /// What it has done so far, by name: `accepted`, `open`, `messages_received`, ...
@@ -218,6 +240,8 @@ impl Drop for Running {
             if let Err(error) = self.stopped(py, self.stop_within) {
                 error.write_unraisable(py, Some(self.handler.bind(py)));
             }
+            // A handler that dropped it, the last one, cannot wait for its own thread.
+            std::mem::forget(self.serving().take());
             if let Some(raised) = raised {
                 raised.restore(py);
             }

@@ -4,7 +4,7 @@ use crate::arguments;
 use crate::conversation::Conversation;
 use crate::listener::Listener;
 use crate::{errors, interrupt};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
 use std::sync::Arc;
 use switchboard::select::{Duplicate, Source, select_or_interrupted};
@@ -32,6 +32,8 @@ impl Waited {
             Ok(number) => number,
             Err(_) => match given.call_method0("fileno") {
                 Ok(number) => number.extract()?,
+                // A file that is closed says so.
+                Err(error) if !error.is_instance_of::<PyAttributeError>(py) => return Err(error),
                 Err(_) => {
                     let kind = given.get_type().name()?;
                     let text = format!("{kind} cannot be waited for: it has no fileno()");
@@ -79,6 +81,9 @@ pub(crate) fn select_indices(
         let on_interrupt = Some(&interrupt::asked as _);
         select_or_interrupted(&readers, &writers, &errors, timeout, on_interrupt)
     });
+    if let Some(raised) = interrupt::raised() {
+        return Err(raised);
+    }
     let ready = ready.map_err(|error| crate::errors::exception(py, &error))?;
     Ok((ready.readers, ready.writers, ready.errors))
 }

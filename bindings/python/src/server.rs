@@ -7,9 +7,10 @@ use crate::running::Running;
 use crate::{certificates, errors};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
-use std::io;
-use std::sync::Arc;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyList};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{io, vec};
 use switchboard::host::{self, Host};
 use switchboard::server::{Limits, Reply, Service};
 use switchboard::{Dispatch, Error, Message, Server, SharedConversation, limits};
@@ -122,6 +123,30 @@ impl Service for Answers {
     }
 }
 
+/// The messages that a handler is given, one after the other.
+#[pyclass(frozen, module = "switchboard._native")]
+struct Given {
+    messages: Mutex<vec::IntoIter<Py<PyBytes>>>,
+    calls: Arc<Calls>,
+}
+
+#[pymethods]
+impl Given {
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    /// The next one. Who was cut off hears no more.
+    fn __next__(&self) -> Option<Py<PyBytes>> {
+        match self.calls.is_over() {
+            true => None,
+            false => self.messages.lock().unwrap_or_else(PoisonError::into_inner).next(),
+        }
+    }
+}
+
+static ANSWERS_OF: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
 /// Answers the messages of a conversation to its end, as many at a time as have come.
 fn answer_all(
     py: Python<'_>,
@@ -129,12 +154,14 @@ fn answer_all(
     handler: &Py<PyAny>,
     seat: &Seat,
 ) -> Result<(), Error> {
-    let bound = handler.bind(py);
+    let fail = |error| told(py, error, handler, seat);
+    // A loop of the interpreter calls a function in half the time that it takes from here.
+    let answers_of = ANSWERS_OF.import(py, "switchboard._handlers", "answers").map_err(fail)?;
     loop {
         let mut messages = Vec::new();
         // Nobody else knows of this conversation, so nobody holds its lock.
         let goes_on = shared.look().run(limits::MESSAGES_PER_TURN, |message| {
-            messages.push(PyBytes::new(py, message));
+            messages.push(PyBytes::new(py, message).unbind());
         })?;
         if messages.is_empty() {
             if !goes_on {
@@ -147,27 +174,24 @@ fn answer_all(
             }
             continue;
         }
-        let mut answers = Vec::with_capacity(messages.len());
-        let mut failed = None;
+        let answers = PyList::empty(py);
+        let given =
+            Given { messages: Mutex::new(messages.into_iter()), calls: Arc::clone(seat.calls()) };
         let call = seat.call();
-        for message in messages {
-            match answered(bound, message) {
-                // Who was cut off hears no more.
-                _ if seat.is_over() => return Err(Error::stopped("answering")),
-                Ok(answer) => answers.extend(answer),
-                Err(error) => {
-                    failed = Some(error);
-                    break;
-                }
-            }
-        }
+        let answered = answers_of.call1((handler.bind(py), given, &answers));
         drop(call);
+        if seat.is_over() {
+            return Err(Error::stopped("answering"));
+        }
         // What was answered before a fault is delivered; then its peer is told of that.
+        let answers: Result<Vec<_>, _> =
+            answers.iter().map(|answer| answer.cast_into::<PyBytes>()).collect();
+        let answers = answers.map_err(|error| fail(error.into()))?;
         let bytes: Vec<&[u8]> = answers.iter().map(|answer| answer.as_bytes()).collect();
         let sent = py.detach(|| shared.send_many(bytes));
         sent.map_err(|error| unsendable(py, &error, handler, seat))?;
-        if let Some(error) = failed {
-            return Err(told(py, error, handler, seat));
+        if let Err(error) = answered {
+            return Err(fail(error));
         }
     }
 }
@@ -193,6 +217,7 @@ fn converse(
     }
 }
 
+/// What a handler answers to one message.
 fn answered<'py>(
     handler: &Bound<'py, PyAny>,
     message: Bound<'py, PyBytes>,
@@ -226,7 +251,7 @@ fn told(py: Python<'_>, error: PyErr, handler: &Py<PyAny>, seat: &Seat) -> Error
 /// Tells the library what this interpreter has to know of.
 pub(crate) fn be_host() {
     // Another one only if this module is made twice, and then it is the same.
-    let _ = host::set(Host { fork, thread });
+    let _ = host::set(Host { fork, thread, messages });
 }
 
 /// Forks as Python does, which puts its own house in order.
@@ -242,6 +267,11 @@ fn fork() -> io::Result<i32> {
 /// Runs a thread of the library so that Python knows it all the time, and not anew for each call.
 fn thread(work: &mut (dyn FnMut() + Send)) {
     Python::attach(|py| py.detach(work));
+}
+
+/// Holds the interpreter's lock for the messages of a turn, and not for each anew.
+fn messages(give: &mut dyn FnMut()) {
+    Python::attach(|_| give());
 }
 
 /// Writes what is buffered for standard output and standard error.

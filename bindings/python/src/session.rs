@@ -5,12 +5,12 @@ use crate::errors;
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyIterator, PyList};
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use switchboard::frame::FrameError;
 use switchboard::session::{self, Event};
-use switchboard::{Ending, Error, Timeouts, deadline};
+use switchboard::{Ending, Error, Timeouts, deadline, limits};
 
 /// The state of both directions of a conversation, which a loop drives: bytes in and out, messages
 /// in and out, and how long to wait.
@@ -29,6 +29,10 @@ struct State {
     /// The stream broke: told behind what came before it.
     broken: Option<Error>,
     ending: Option<Ending>,
+    /// Messages that were taken one by one since something was waited for.
+    turn: usize,
+    /// Nobody takes or sends anything any more.
+    closed: bool,
 }
 
 #[pymethods]
@@ -45,7 +49,8 @@ impl Session {
     ) -> PyResult<Session> {
         let protocol = arguments::protocol(py, framing, max)?;
         let session = session::Session::new(&protocol, arguments::role(role)?);
-        let state = Mutex::new(State { session, need: 1, broken: None, ending: None });
+        let state = State { session, need: 1, broken: None, ending: None, turn: 0, closed: false };
+        let state = Mutex::new(state);
         Ok(Session { state, timeouts: timeout.all(), name })
     }
 
@@ -55,8 +60,11 @@ impl Session {
         let cells = buffer.as_slice(py).and_then(|cells| cells.get(..bytes));
         let mut rest = cells.ok_or_else(|| PyTypeError::new_err("a buffer of bytes is needed"))?;
         let mut state = self.state();
+        // Whoever takes them has waited.
+        state.turn = 0;
         while !rest.is_empty() {
-            let need = state.need;
+            // All of these have come, so there may be room for them at once.
+            let need = state.need.max(rest.len());
             let space = state.session.receive_space(need);
             let (now, later) = rest.split_at(rest.len().min(space.len()));
             space.iter_mut().zip(now).for_each(|(byte, cell)| *byte = cell.get());
@@ -80,20 +88,19 @@ impl Session {
     /// The messages that are there, at most `max`. An empty list: there are none yet, or
     /// `finished`.
     fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Bound<'py, PyList>> {
-        let messages = PyList::empty(py);
-        let mut appended = Ok(());
+        let mut messages = Vec::new();
         let mut state = self.state();
+        if state.closed {
+            return Ok(PyList::empty(py));
+        }
         let polled = loop {
             let polled = state.session.poll_messages(max, |message| {
-                if appended.is_ok() {
-                    appended = messages.append(PyBytes::new(py, message));
-                }
+                messages.push(PyBytes::new(py, message));
             });
             if !matches!(polled, Ok(Event::Discarded(_))) || !messages.is_empty() {
                 break polled;
             }
         };
-        appended?;
         let failed = match polled {
             _ if !messages.is_empty() => None,
             Ok(Event::Finished) => {
@@ -114,21 +121,63 @@ impl Session {
         drop(state);
         match failed {
             Some(error) => Err(errors::exception(py, &error)),
-            None => Ok(messages),
+            None => PyList::new(py, messages),
         }
     }
 
-    /// Frames a message and puts it behind what is to be sent; how many bytes that are by now.
-    fn queue(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<usize> {
-        let message = arguments::message(message)?;
+    /// The next message, if there is nothing to look into but that. `None`: there is; so there is
+    /// when so many were taken that others are to have their turn.
+    fn take_one<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         let mut state = self.state();
-        let queued = state.session.queue(message.as_bytes());
+        let State { session, turn, closed, .. } = &mut *state;
+        if *closed || *turn >= limits::MESSAGES_PER_TURN {
+            return None;
+        }
+        let mut taken = None;
+        // An error is told again to who looks.
+        let _ = session.poll_messages(1, |message| taken = Some(PyBytes::new(py, message)));
+        *turn += 1;
+        taken
+    }
+
+    /// Whether others are to have their turn; then this one begins anew.
+    fn turn_is_over(&self) -> bool {
+        std::mem::take(&mut self.state().turn) >= limits::MESSAGES_PER_TURN
+    }
+
+    /// Frames a message and puts it behind what is to be sent. Says whether that is to be written
+    /// by now.
+    fn queue(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.put(py, &arguments::message(message)?)
+    }
+
+    /// The same behind something that waits to be written, if that is simple. `false`: nothing was
+    /// done.
+    fn queue_behind(&self, message: &Bound<'_, PyAny>) -> bool {
+        let Ok(message) = message.cast_exact::<PyBytes>() else { return false };
+        let message = message.as_bytes();
+        let mut state = self.state();
         let pending = state.session.outbound.pending();
-        drop(state);
-        queued.map(|()| pending).map_err(|error| {
-            let error = Error::caller("cannot send to").with_source(error);
-            errors::exception(py, &error.at_endpoint(&self.name))
-        })
+        pending > 0
+            && pending + message.len() < limits::QUEUE_MARK_BYTES
+            && !state.closed
+            && state.session.queue(message).is_ok()
+    }
+
+    /// Queues the messages of an iterator, until so much is queued that it is to be written: then
+    /// there may be more.
+    fn queue_many(&self, py: Python<'_>, messages: &Bound<'_, PyIterator>) -> PyResult<bool> {
+        for message in messages {
+            if self.put(py, &arguments::message(&message?)?)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Nothing is taken or sent any more.
+    fn close(&self) {
+        self.state().closed = true;
     }
 
     /// What is to be sent; it counts as sent from here on.
@@ -192,6 +241,18 @@ impl Session {
 impl Session {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a message. Whether what is queued is to be written by now.
+    fn put(&self, py: Python<'_>, message: &Bound<'_, PyBytes>) -> PyResult<bool> {
+        let mut state = self.state();
+        let queued = state.session.queue(message.as_bytes());
+        let pending = state.session.outbound.pending();
+        drop(state);
+        queued.map(|()| pending >= limits::QUEUE_MARK_BYTES).map_err(|error| {
+            let error = Error::caller("cannot send to").with_source(error);
+            errors::exception(py, &error.at_endpoint(&self.name))
+        })
     }
 
     fn broken_frame(&self, state: &State, error: FrameError) -> Error {

@@ -4,8 +4,10 @@
 //!
 //! **Invariants:** as of every transport. A read or a write attaches to the interpreter for as long
 //! as it takes, and it never waits there; so nobody who is attached may wait for a conversation's
-//! lock.
+//! lock. No signal's handler runs in the middle of a call that moves bytes: what one raises there
+//! would have them lost, and `ssl` runs them itself.
 
+use crate::interrupt;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -16,8 +18,9 @@ use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
-use switchboard::transport::{Facts, Interest, Pipe, Transport, Wait, Woken, wait_on};
+use switchboard::transport::{Facts, Interest, Interrupt, Pipe, Transport, Wait, Woken, wait_on};
 use switchboard::{Endpoint, Liveness};
 
 /// TLS that Python speaks.
@@ -27,6 +30,8 @@ pub(crate) struct Tls {
     /// What the last read, or the last write, has to wait for instead.
     read_waits_to_write: AtomicBool,
     write_waits_to_read: AtomicBool,
+    /// The last read took all that it had room for: there may be more of what is decrypted.
+    may_hold: AtomicBool,
     /// Decrypted before this side said goodbye, and not read yet.
     held: Mutex<VecDeque<u8>>,
     /// What is still to be sent of that.
@@ -63,6 +68,7 @@ impl Tls {
             bare,
             read_waits_to_write: AtomicBool::new(false),
             write_waits_to_read: AtomicBool::new(false),
+            may_hold: AtomicBool::new(true),
             held: Mutex::default(),
             goodbye: Mutex::default(),
             finished: AtomicBool::new(false),
@@ -72,18 +78,34 @@ impl Tls {
 
     /// Has `close_notify` written down, to be sent by [`flush`](Transport::flush).
     fn say_goodbye(&self) -> io::Result<()> {
-        let said = Python::attach(|py| {
-            let module = py.import("switchboard._tls")?;
-            let said = module.call_method1("goodbye", (self.socket.bind(py),))?;
-            said.extract::<(Vec<u8>, Vec<u8>, bool)>()
-        });
-        let (held, goodbye, is_over) =
-            said.map_err(|error| Python::attach(|py| of_python(py, &error)))?;
+        let (held, goodbye, is_over) = apart(|py| {
+            let say = || -> PyResult<(Vec<u8>, Vec<u8>, bool)> {
+                let module = py.import("switchboard._tls")?;
+                module.call_method1("goodbye", (self.socket.bind(py),))?.extract()
+            };
+            say().map_err(|error| of_python(py, &error))
+        })?;
         lock(&self.held).extend(held);
         *lock(&self.goodbye) = goodbye;
         self.over.store(is_over, Ordering::Release);
         Ok(())
     }
+}
+
+/// Has Python move bytes. In the main thread, where signals' handlers run, by another one.
+fn apart<T: Send>(work: impl FnOnce(Python<'_>) -> io::Result<T> + Send) -> io::Result<T> {
+    Python::attach(|py| {
+        if !interrupt::is_main_thread() {
+            return interrupt::moving(|| work(py));
+        }
+        py.detach(|| {
+            thread::scope(|scope| {
+                let work = || Python::attach(|py| interrupt::moving(|| work(py)));
+                let thread = thread::Builder::new().spawn_scoped(scope, work)?;
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+        })
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -117,13 +139,14 @@ impl Transport for Tls {
             return Ok(held);
         }
         self.read_waits_to_write.store(false, Ordering::Relaxed);
-        Python::attach(|py| {
+        apart(|py| {
             let size = buffer.len().min(CALL_BYTES);
             match self.socket.bind(py).call_method1("recv", (size,)) {
                 Ok(read) => {
                     let read = read.cast::<PyBytes>().map_err(|_| ErrorKind::InvalidData)?;
                     let read = read.as_bytes();
                     buffer[..read.len()].copy_from_slice(read);
+                    self.may_hold.store(read.len() == size, Ordering::Relaxed);
                     Ok(read.len())
                 }
                 Err(error) if is(py, &error, &WANT_READ, "SSLWantReadError") => {
@@ -144,7 +167,7 @@ impl Transport for Tls {
             return Err(ErrorKind::BrokenPipe.into());
         }
         self.write_waits_to_read.store(false, Ordering::Relaxed);
-        Python::attach(|py| {
+        apart(|py| {
             // Should it be refused, the same bytes come again, as TLS wants it.
             let given = PyBytes::new(py, &bytes[..bytes.len().min(CALL_BYTES)]);
             match self.socket.bind(py).call_method1("send", (given,)) {
@@ -188,6 +211,10 @@ impl Transport for Tls {
     }
 
     fn wait(&self, interest: Interest, until: &Wait<'_>) -> io::Result<Woken> {
+        // Meanwhile a signal may have come, which wakes nobody any more.
+        if until.on_interrupt.is_some_and(|asks| asks() == Interrupt::End) {
+            return Ok(Woken::Interrupted);
+        }
         if interest.read && self.holds_input() {
             return Ok(Woken::Ready(Interest::READ));
         }
@@ -214,12 +241,12 @@ impl Transport for Tls {
     fn holds_input(&self) -> bool {
         !lock(&self.held).is_empty()
             || !self.over.load(Ordering::Acquire)
-                && Python::attach(|py| {
+                && self.may_hold.load(Ordering::Relaxed)
+                && apart(|py| {
                     let pending = self.socket.bind(py).call_method0("pending");
-                    pending
-                        .and_then(|pending| pending.extract::<usize>())
-                        .is_ok_and(|held| held > 0)
+                    Ok(pending.and_then(|pending| pending.extract()).unwrap_or(0))
                 })
+                .is_ok_and(|held: usize| held > 0)
     }
 
     fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -7,8 +7,8 @@ use crate::tls::{self, Tls};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use std::sync::Arc;
-use switchboard::Error;
 use switchboard::transport::Pipe;
+use switchboard::{Error, Liveness};
 
 /// Takes over a connected socket, or anything else with a `fileno()` that is a stream: what was
 /// given is closed, and the conversation has the connection. A socket of `ssl` goes on as it is,
@@ -57,6 +57,13 @@ pub(crate) fn wrap(
         .map_err(|error| errors::exception(py, &Error::io("cannot wrap this", error)))?;
     sock.call_method0("close")?;
     Ok(Conversation::over(transport, &protocol, role, &timeout))
+}
+
+/// Has the system probe the peer of a socket of asyncio's, as it probes those of the library's.
+#[pyfunction]
+pub(crate) fn watch_peer(number: i32) {
+    // One that is no TCP socket, or is broken already, has nothing to be probed.
+    let _ = Pipe::duplicated(number).and_then(|pipe| pipe.set_liveness(&Liveness::default()));
 }
 
 /// The timeout that a socket has: `None` and 0, for non-blocking, say nothing of how long a message

@@ -226,6 +226,96 @@ def test_a_timeout_and_a_cancellation_lose_nothing(run: Run) -> None:
     run(test())
 
 
+def test_who_has_much_to_receive_lets_others_have_their_turn(run: Run) -> None:
+    async def test() -> None:
+        turns = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            endpoint = "127.0.0.1:%d" % listener.getsockname()[1]
+            c = await sba.connect(endpoint, "lines", timeout=PATIENCE)
+            peer, _ = listener.accept()
+            peer.sendall(b"x\n" * 5_000)
+            while c._session.unread < 10_000:
+                await asyncio.sleep(0)
+            beside = asyncio.create_task(other())
+            for _ in range(5_000):
+                assert await c.recv() == b"x"
+            assert 4 <= turns <= 5, "once for each 1,024"
+            beside.cancel()
+            peer.close()
+            await c.close()
+
+    run(test())
+
+
+def test_what_is_there_is_not_given_once_it_is_closed(run: Run) -> None:
+    async def test() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            endpoint = "127.0.0.1:%d" % listener.getsockname()[1]
+            c = await sba.connect(endpoint, "lines", timeout=PATIENCE)
+            peer, _ = listener.accept()
+            peer.sendall(b"a\nb\nc\n")
+            assert await c.recv() == b"a"
+            await c.send(b"queued")
+            c.abort()
+            for call in (c.recv(), c.recv_many(), c.send(b"x"), c.send_many([b"x"]), anext(c)):
+                with pytest.raises(sb.Misused, match="closed"):
+                    await call
+            peer.close()
+
+    run(test())
+
+
+def test_every_wait_has_its_own_time(run: Run) -> None:
+    async def test() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            endpoint = "127.0.0.1:%d" % listener.getsockname()[1]
+            c = await sba.connect(endpoint, "lines", timeout=0.1)
+            peer, _ = listener.accept()
+            waiting = [asyncio.create_task(c.recv()) for _ in range(3)]
+            await asyncio.sleep(0)
+            waiting.pop().cancel()
+            peer.sendall(b"one\n")
+            received = await asyncio.gather(*waiting, return_exceptions=True)
+            assert b"one" in received
+            assert [type(one) for one in received if one != b"one"] == [sb.TimedOut]
+            peer.sendall(b"two\n")
+            assert await c.recv() == b"two"
+            with pytest.raises(sb.TimedOut):
+                await c.recv()
+            peer.close()
+            await c.close()
+
+    run(test())
+
+
+def test_a_function_may_answer_with_something_to_wait_for(run: Run) -> None:
+    def handler(message: bytes) -> Any:
+        match message:
+            case b"now":
+                return b"NOW"
+            case b"view":
+                return memoryview(message)
+            case b"nothing":
+                return None
+        return shout(message)
+
+    async def test() -> None:
+        async with sba.start("127.0.0.1:0", handler, "lines") as server:
+            async with sba.connect(server.endpoints[0], "lines", timeout=PATIENCE) as c:
+                await c.send_many([b"now", b"nothing", b"later", b"view"])
+                await c.finish()
+                assert [one async for one in c] == [b"NOW", b"LATER", b"view"]
+
+    run(test())
+
+
 def test_a_handler_that_raises_ends_its_own_conversation(run: Run) -> None:
     async def handler(message: bytes) -> bytes:
         if message == b"bad":

@@ -162,6 +162,20 @@ def test_an_answer_that_is_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("dispatch", ["threads", "events"])
+def test_an_answer_is_taken_as_it_was_given(dispatch: Dispatch) -> None:
+    answer = bytearray()
+
+    def handler(message: bytes) -> bytearray:
+        answer[:] = message
+        return answer
+
+    with sb.start("127.0.0.1:0", handler, "lines", dispatch=dispatch) as server:  # type: ignore
+        with connect(server) as c:
+            c.send_many([b"one", b"two", b"three"])
+            assert [c.recv(), c.recv(), c.recv()] == [b"one", b"two", b"three"]
+
+
+@pytest.mark.parametrize("dispatch", ["threads", "events"])
 def test_an_answer_that_cannot_be_framed(
     dispatch: Dispatch, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,6 +160,7 @@ impl ReceiveBuffer {
         let need = need.max(1);
         let unread = self.filled - self.consumed;
         let was_full = self.filled == self.bytes.len();
+        let has_passed = self.consumed > 0;
         let room = self.bytes.len() - self.filled;
         // What the buffer may be: never on the word of the other side alone.
         let capacity_max = CAPACITY_MAX.max(unread.saturating_mul(2));
@@ -183,8 +184,8 @@ impl ReceiveBuffer {
             // A first read is small, so that a connection that only announces costs little.
             _ if len < CAPACITY_MIN => CAPACITY_MIN,
             // Reads that fill the buffer want a larger one; how much larger, when nobody knows how
-            // much is still to come.
-            _ if was_full && need == 1 => len.saturating_mul(2),
+            // much is still to come, as behind messages that came together and half of another.
+            _ if was_full && (need == 1 || has_passed) => wanted.max(len.saturating_mul(2)),
             _ if was_full => wanted,
             _ if unread == len || unread >= CAPACITY_MIN => wanted,
             _ => len,

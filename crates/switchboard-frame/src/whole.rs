@@ -53,4 +53,15 @@ impl Decoder {
         self.was_fast = true;
         Some(whole)
     }
+
+    /// Whether [`whole`](Self::whole) would give a frame; nothing is passed over.
+    #[must_use]
+    pub fn has_whole(&self, bytes: &[u8]) -> bool {
+        let mut scanned = self.scanned;
+        match &self.fast {
+            _ if self.busy => false,
+            Fast::Length(length) => length.whole(bytes).is_some(),
+            fast => matches!(fast.step(bytes, &mut scanned), Found::Frame(_)),
+        }
+    }
 }

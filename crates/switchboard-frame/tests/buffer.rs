@@ -92,3 +92,15 @@ fn what_is_unread_survives_every_move_and_all_memory_given_back() {
         assert!(buffer.unread().iter().copied().eq(expected), "{consumed}..{received}");
     }
 }
+
+#[test]
+fn small_messages_that_fill_it_make_it_larger_too() {
+    let mut buffer = ReceiveBuffer::new();
+    for _ in 0..8 {
+        let room = buffer.spare_mut(52).len();
+        buffer.filled(room);
+        // Of the last one only the beginning is there, and how much is missing is known.
+        buffer.consume(buffer.unread().len() - 16);
+    }
+    assert!((64 * 1024..=65 * 1024).contains(&buffer.capacity()), "{}", buffer.capacity());
+}

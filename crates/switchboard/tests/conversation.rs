@@ -148,6 +148,23 @@ fn a_timeout_loses_nothing() -> Result {
 }
 
 #[test]
+fn a_late_reply_is_not_taken_for_that_of_another_request() -> Result {
+    let (mut client, mut server) = two("lines");
+    client.set_timeouts(Timeouts::all(Duration::from_millis(20)));
+    assert!(client.request(b"slow").is_err_and(|error| error.ending() == Some(Ending::TimedOut)));
+    client.set_timeouts(Timeouts::FOREVER);
+    let error = client.request(b"next").unwrap_err();
+    assert!(error.is_caller() && error.to_string().contains("receive it first"), "{error}");
+
+    let question = server.recv_owned()?.unwrap();
+    server.send(&question)?;
+    assert_eq!(&*client.recv()?.unwrap(), b"slow");
+    server.send(b"two")?;
+    assert_eq!(&*client.request(b"next")?, b"two");
+    Ok(())
+}
+
+#[test]
 fn a_message_half_out_poisons_the_sender() -> Result {
     let (mut conversation, socket) = with_socket("u32be");
     let forever = Timeouts::FOREVER;

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
-use switchboard::{Conversation, Error, Listener, Received, SharedConversation, Timeouts, select};
+use switchboard::{
+    Conversation, Ending, Error, Listener, Received, SharedConversation, Timeouts, select,
+};
 
 fn two(framing: &str) -> (Arc<SharedConversation>, Conversation) {
     let (a, b) = Conversation::pair(framing).unwrap();
@@ -232,6 +234,24 @@ fn a_request_has_its_reply_or_an_error() {
     let _peer = answering.join().unwrap();
     let error = shared.request(b"and?", |_| ()).unwrap_err();
     assert!(error.to_string().contains("no reply"), "{error}");
+}
+
+#[test]
+fn a_late_reply_is_not_taken_for_that_of_another_request() {
+    let (shared, mut peer) = two("lines");
+    let patience = |time| shared.look().conversation().unwrap().set_timeouts(time);
+    patience(Timeouts::all(Duration::from_millis(20)));
+    assert!(
+        shared
+            .request(b"slow", |_| ())
+            .is_err_and(|error| error.ending() == Some(Ending::TimedOut))
+    );
+    patience(Timeouts::FOREVER);
+    assert!(shared.request(b"next", |_| ()).unwrap_err().is_caller());
+    peer.send(b"one").unwrap();
+    assert_eq!(recv(&shared).unwrap().unwrap(), b"one");
+    peer.send(b"two").unwrap();
+    assert_eq!(shared.request(b"next", |reply| reply.to_vec()).unwrap(), b"two");
 }
 
 #[test]

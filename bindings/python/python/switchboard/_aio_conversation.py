@@ -21,7 +21,8 @@ LINGER = 2.0
 class Conversation:
     """Sends and receives whole messages; made by ``connect`` and by a server.
 
-    A call that is cancelled, or times out, loses nothing that came.
+    A call that is cancelled, or times out, loses nothing that came. Who receives message after
+    message without having to wait lets other tasks run once for each 1,024.
     """
 
     def __init__(self, link: Link) -> None:
@@ -36,22 +37,31 @@ class Conversation:
         Messages that are sent one after the other leave together, once this task waits for
         anything.
         """
-        self._may_send()
-        self._link.queue(message)
-        if not self._link.may_write:
-            await self._link.drained()
+        if not self._session.queue_behind(message):
+            self._may_send()
+            self._link.queue(message)
+            if not self._link.may_write:
+                await self._link.drained()
 
     async def send_many(self, messages: Iterable[Buffer]) -> None:
         """Sends several messages at once."""
         self._may_send()
-        for message in messages:
-            self._link.queue(message)
-        await self._link.drained()
+        self._link.queue_many(messages)
+        if not self._link.may_write:
+            await self._link.drained()
 
     async def recv(self) -> bytes | None:
         """The next message, waiting for it. ``None`` is the end, between two messages."""
+        message = self._session.take_one()
+        return await self._next() if message is None else message
+
+    async def _next(self) -> bytes | None:
+        """The same where that asks for more than to take what is there."""
         while True:
             self._is_open()
+            if self._session.turn_is_over():
+                await asyncio.sleep(0)
+                continue
             if messages := self._session.take(1):
                 return messages[0]
             if self._session.ending == "finished":
@@ -71,35 +81,53 @@ class Conversation:
         return []
 
     async def request(self, message: Buffer) -> bytes:
-        """Sends a message and receives the next one."""
-        await self.send(message)
-        reply = await self.recv()
-        if reply is None:
+        """Sends a message and receives the next one.
+
+        Whoever is cancelled or times out in the middle of it has asked all the same: the reply may
+        still come, as the next message.
+        """
+        self._may_send()
+        self._link.send(message)
+        if not self._link.may_write:
+            await self._link.drained()
+        reply = self._session.take_one()
+        if reply is None and (reply := await self._next()) is None:
             raise self._session.no_reply()
         return reply
 
     async def finish(self) -> None:
-        """Says that this side is done sending, and goes on receiving."""
+        """Says that this side is done sending, and goes on receiving.
+
+        The TLS of asyncio has no such thing, and raises ``Misused``: close it instead.
+        """
         self._is_open()
-        if not self._finished:
-            self._link.write()
-            await self._link.drained()
-            self._finished = True
-            if self._link.transport.can_write_eof():
-                try:
-                    self._link.transport.write_eof()
-                except OSError as error:
-                    raise broken(f"cannot finish sending: {error.strerror}") from error
+        if not self._link.transport.can_write_eof():
+            raise Misused("TLS over asyncio cannot be done sending and go on receiving: close it")
+        await self._finish()
+
+    async def _finish(self) -> None:
+        if self._finished:
+            return
+        self._link.write()
+        await self._link.drained()
+        # Another task may have sent meanwhile.
+        self._link.write()
+        self._finished = True
+        if self._link.transport.can_write_eof():
+            try:
+                self._link.transport.write_eof()
+            except OSError as error:
+                raise broken(f"cannot finish sending: {error.strerror}") from error
 
     async def close(self) -> None:
         """Ends the conversation so that the peer loses nothing."""
         if self._closed:
             return
         try:
-            await self.finish()
+            await self._finish()
             await self._linger()
         finally:
-            self._closed = True
+            self._shut()
             self._link.transport.close()
         await self._link.gone()
 
@@ -118,7 +146,7 @@ class Conversation:
 
     def abort(self) -> None:
         """Breaks the conversation off: the peer is told with a reset, where there is one."""
-        self._closed = True
+        self._shut()
         self._link.abort()
 
     def set_framing(self, framing: str, *, max: int | None = None) -> None:
@@ -144,8 +172,8 @@ class Conversation:
         return self
 
     async def __anext__(self) -> bytes:
-        message = await self.recv()
-        if message is None:
+        message = self._session.take_one()
+        if message is None and (message := await self._next()) is None:
             raise StopAsyncIteration
         return message
 
@@ -162,13 +190,16 @@ class Conversation:
             await self.close()
         else:
             # Whoever leaves with an exception does not wait for the peer.
-            self._closed = True
-            self._link.write()
-            self._link.transport.close()
+            self._shut()
+            self._link.leave()
 
     def __repr__(self) -> str:
         state = ", closed" if self._closed else f" with {self.remote or 'the peer'}"
         return f"<switchboard.aio.Conversation{state}>"
+
+    def _shut(self) -> None:
+        self._closed = True
+        self._session.close()
 
     def _is_open(self) -> None:
         if self._closed:

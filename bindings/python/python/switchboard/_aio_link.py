@@ -7,19 +7,24 @@ import contextlib
 import errno
 import socket
 import struct
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from switchboard._native import Session
+from switchboard._aio_waiting import Waiting
+from switchboard._native import Session, watch_peer
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-#: Bytes that are read at a time, into one buffer that stays.
-READ_BYTES = 64 * 1024
+#: Bytes that are read at a time: 64 KiB, and a header before them, so that a message of a round
+#: size comes in one read.
+READ_BYTES = 65 * 1024
 
-#: Bytes that are gathered before they are written: until then every message waits for the next.
-WRITE_BYTES = 64 * 1024
+#: What each loop reads into, for all of its connections: nothing stays there past a read.
+_buffers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, bytearray] = (
+    weakref.WeakKeyDictionary()
+)
 
 #: Bytes that are kept for who does not receive; then nothing more is read.
 UNREAD_BYTES_MAX = 256 * 1024
@@ -39,12 +44,13 @@ class Link(asyncio.BufferedProtocol):
     ) -> None:
         self.transport: asyncio.Transport
         self.session: Session
-        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.closed: asyncio.Future[None] = self._loop.create_future()
         self._make = make
         self._connected = connected
-        self._buffer = bytearray(READ_BYTES)
-        self._readers: set[asyncio.Future[None]] = set()
-        self._writers: set[asyncio.Future[None]] = set()
+        self._buffer = buffer_of(self._loop)
+        self._readers = Waiting(self._loop)
+        self._writers = Waiting(self._loop)
         self.may_write = True
         self._writes_soon = False
         self._reads = True
@@ -52,6 +58,9 @@ class Link(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Of loops other than asyncio's it is no instance of that class.
         self.transport = cast(asyncio.Transport, transport)
+        if (sock := transport.get_extra_info("socket")) is not None:
+            # As everywhere: a peer that has vanished is told within minutes.
+            watch_peer(sock.fileno())
         self.session = self._make(endpoint(transport.get_extra_info("peername")) or "the peer")
         if self._connected is not None:
             self._connected(self)
@@ -61,14 +70,15 @@ class Link(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         self.session.feed(self._buffer, nbytes)
-        if self.session.unread > UNREAD_BYTES_MAX and not self._readers:
+        if self._readers:
+            self._readers.wake()
+        elif self.session.unread > UNREAD_BYTES_MAX:
             self._reads = False
             self.transport.pause_reading()
-        wake(self._readers)
 
     def eof_received(self) -> bool:
         self.session.end()
-        wake(self._readers)
+        self._readers.wake()
         # The other direction goes on, but where asyncio speaks TLS: it cannot.
         return self.transport.get_extra_info("sslcontext") is None
 
@@ -77,8 +87,8 @@ class Link(asyncio.BufferedProtocol):
         number = getattr(exc, "errno", None) or errno.ECONNRESET
         self.session.lost(number)
         self.may_write = True
-        wake(self._readers)
-        wake(self._writers)
+        self._readers.close()
+        self._writers.close()
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -87,7 +97,7 @@ class Link(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self.may_write = True
-        wake(self._writers)
+        self._writers.wake()
 
     async def more(self) -> None:
         """Waits until something has come, for as long as the session has patience."""
@@ -95,17 +105,35 @@ class Link(asyncio.BufferedProtocol):
         if not self._reads:
             self._reads = True
             self.transport.resume_reading()
-        await self._wait(
-            self._readers, self.session.patience(), "waiting for a message from"
-        )
+        if not await self._readers.wait(self.session.patience()):
+            raise self.session.timed_out("waiting for a message from")
+
+    def send(self, message: Buffer) -> None:
+        """Sends a message, and what is queued before it, at once."""
+        self.session.queue(message)
+        self.write()
 
     def queue(self, message: Buffer) -> None:
         """Sends a message, with what is sent behind it until this task waits for something."""
-        if self.session.queue(message) >= WRITE_BYTES:
+        if self.session.queue(message):
             self.write()
-        elif not self._writes_soon:
+        else:
+            self._write_soon()
+
+    def queue_many(self, messages: Iterable[Buffer]) -> None:
+        """The same for several."""
+        rest = iter(messages)
+        try:
+            while self.session.queue_many(rest):
+                self.write()
+        finally:
+            # What comes before a message that cannot be sent is sent.
+            self._write_soon()
+
+    def _write_soon(self) -> None:
+        if not self._writes_soon:
             self._writes_soon = True
-            asyncio.get_running_loop().call_soon(self.write)
+            self._loop.call_soon(self.write)
 
     def write(self) -> None:
         """Hands on what the session has to send."""
@@ -118,16 +146,49 @@ class Link(asyncio.BufferedProtocol):
         if not self.may_write:
             self.write()
         while not self.may_write:
-            await self._wait(self._writers, self.session.stall, "waiting to send to")
+            left = self._left()
+            in_time = await self._writers.wait(self.session.stall)
+            # A peer that is slow takes something now and then: only one that does not stalls.
+            if not in_time and self._left() >= left:
+                raise self.session.timed_out("waiting to send to")
+
+    def _left(self) -> int:
+        """How many bytes the system has not taken yet."""
+        try:
+            return self.transport.get_write_buffer_size()
+        except AttributeError:
+            return 0  # What asyncio's TLS says once it is closed.
+
+    def leave(self) -> None:
+        """Closes without waiting: what is written is delivered, unless the peer takes nothing."""
+        self.write()
+        self.transport.close()
+        self._watch(self._left())
+
+    def _watch(self, left: int) -> None:
+        """Breaks a connection off that is being closed, once its peer has stalled."""
+        stall, loop = self.session.stall, asyncio.get_running_loop()
+        if stall is None or self.closed.done():
+            return
+
+        def look() -> None:
+            now = self._left()
+            if now >= left:
+                self.abort()
+            else:
+                self._watch(now)
+
+        timer = loop.call_later(stall, look)
+        self.closed.add_done_callback(lambda _: timer.cancel())
 
     async def gone(self) -> None:
         """Waits until what was written is delivered and the connection closed."""
-        try:
-            async with asyncio.timeout(self.session.stall):
-                await asyncio.shield(self.closed)
-        except TimeoutError:
-            self.abort()
-            raise self.session.timed_out("waiting to send to") from None
+        while not self.closed.done():
+            left = self._left()
+            await asyncio.wait([self.closed], timeout=self.session.stall)
+            if not self.closed.done() and self._left() >= left:
+                self.abort()
+                raise self.session.timed_out("waiting to send to")
 
     def abort(self) -> None:
         """Closes without delivering what is left; over TCP the peer is reset."""
@@ -136,25 +197,13 @@ class Link(asyncio.BufferedProtocol):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
-    async def _wait(
-        self, waiting: set[asyncio.Future[None]], seconds: float | None, what: str
-    ) -> None:
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiting.add(future)
-        try:
-            async with asyncio.timeout(seconds):
-                await future
-        except TimeoutError:
-            raise self.session.timed_out(what) from None
-        finally:
-            waiting.discard(future)
 
-
-def wake(waiting: set[asyncio.Future[None]]) -> None:
-    """Wakes all who wait: each looks for itself."""
-    for future in waiting:
-        if not future.done():
-            future.set_result(None)
+def buffer_of(loop: asyncio.AbstractEventLoop) -> bytearray:
+    """The buffer that a loop reads into."""
+    buffer = _buffers.get(loop)
+    if buffer is None:
+        buffer = _buffers[loop] = bytearray(READ_BYTES)
+    return buffer
 
 
 def endpoint(address: Any) -> str | None:

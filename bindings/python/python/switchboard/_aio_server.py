@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from types import EllipsisType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -14,13 +16,16 @@ from switchboard._aio_opening import Opening
 from switchboard._endpoint import Endpoint
 from switchboard._errors import Misused, SwitchboardError
 from switchboard._handlers import wants
-from switchboard._native import Session, parse_endpoint
+from switchboard._native import Listener, Session, as_message, listen, parse_endpoint
 from switchboard._stuck import warn_of_tasks
 
 if TYPE_CHECKING:
     import ssl as tls
 
     from switchboard._native import _Per
+
+#: Messages that a handler is given before others have their turn.
+MESSAGES_PER_TURN = 1024
 
 Answer = bytes | None
 
@@ -37,6 +42,8 @@ class Server:
         self._per = per
         self._scheme = "tls:" if is_tls else "tcp:"
         self._tasks: dict[asyncio.Task[None], Conversation] = {}
+        self._links: set[Link] = set()
+        self._listener: Listener | None = None
         self._server: asyncio.Server
 
     @property
@@ -53,6 +60,8 @@ class Server:
         ``RuntimeWarning`` says where it is.
         """
         self._server.close()
+        if self._listener is not None:
+            self._listener.close()
         if self._tasks and within:
             await asyncio.wait(self._tasks, timeout=within)
         for task in self._tasks:
@@ -63,6 +72,11 @@ class Server:
                 for task in stuck:
                     self._tasks.pop(task).abort()
                 warn_of_tasks(self._handler, stuck, (within or 0) + CANCEL_WITHIN)
+        if self._links:
+            # What was answered is delivered; but some take nothing.
+            await asyncio.wait([link.closed for link in self._links], timeout=CANCEL_WITHIN)
+        for link in list(self._links):
+            link.abort()
         await self._server.wait_closed()
 
     async def serve_forever(self) -> None:
@@ -81,6 +95,8 @@ class Server:
         await self.stop()
 
     def _connected(self, link: Link) -> None:
+        self._links.add(link)
+        link.closed.add_done_callback(lambda _: self._links.discard(link))
         conversation = Conversation(link)
         task = asyncio.get_running_loop().create_task(self._converse(conversation))
         self._tasks[task] = conversation
@@ -101,23 +117,42 @@ class Server:
             self._told(error)
 
     async def _answer(self, conversation: Conversation) -> None:
-        while messages := await conversation.recv_many():
-            answers = []
+        handler = self._handler
+        is_async = inspect.iscoroutinefunction(handler)
+        while messages := await conversation.recv_many(MESSAGES_PER_TURN):
+            answers: list[bytes] = []
             try:
-                for message in messages:
-                    answer = self._handler(message)
-                    if inspect.isawaitable(answer):
-                        answer = await answer
-                    if answer is not None:
-                        answers.append(answer)
+                if is_async:
+                    for message in messages:
+                        if (answer := await handler(message)) is not None:
+                            answers.append(answer)
+                else:
+                    await answers_of(handler, messages, answers)
             finally:
                 # What was answered before a fault is delivered.
                 await conversation.send_many(answers)
+            if len(messages) == MESSAGES_PER_TURN:
+                await asyncio.sleep(0)
 
     def _told(self, error: BaseException) -> None:
         asyncio.get_running_loop().call_exception_handler(
             {"message": f"the handler {self._handler!r} raised", "exception": error}
         )
+
+
+async def answers_of(
+    handler: Callable[[bytes], Any], messages: list[bytes], into: list[bytes]
+) -> None:
+    """Has a function answer messages that may give an answer or something to be awaited."""
+    for message in messages:
+        answer = handler(message)
+        if answer.__class__ is bytes:
+            into.append(answer)
+            continue
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if answer is not None:
+            into.append(as_message(answer))
 
 
 def start(
@@ -167,7 +202,10 @@ async def _start(
         return Link(make, server._connected)
 
     if kind == "unix":
-        server._server = await loop.create_unix_server(protocol, host, ssl=ssl)
+        # The library looks whether somebody serves there already, and removes the path at the end.
+        server._listener = listener = listen(f"unix:{host}" if host[0] != "\0" else name, framing)
+        sock = socket.socket(fileno=os.dup(listener.fileno()))
+        server._server = await loop.create_unix_server(protocol, sock=sock, ssl=ssl)
     else:
         server._server = await loop.create_server(protocol, host or None, port, ssl=ssl)
     return server

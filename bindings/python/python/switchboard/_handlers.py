@@ -1,10 +1,12 @@
-"""What a handler wants to be given, by what its first parameter says."""
+"""What a handler wants to be given, and what it answers."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
+
+from switchboard._native import as_message
 
 if TYPE_CHECKING:
     from switchboard._native import _Per
@@ -33,3 +35,15 @@ def wants(handler: Callable[[Any], Any]) -> _Per:
         is_conversation = name.strip("'\"").rpartition(".")[2] == "Conversation"
         return "conversation" if is_conversation else "message"
     return "conversation" if parameters[0].name in NAMES else "message"
+
+
+def answers(
+    handler: Callable[[bytes], Any], messages: Iterable[bytes], into: list[bytes]
+) -> None:
+    """Has a handler answer messages; what it answered before a fault is there."""
+    for message in messages:
+        answer = handler(message)
+        if answer.__class__ is bytes:
+            into.append(answer)
+        elif answer is not None:
+            into.append(as_message(answer))

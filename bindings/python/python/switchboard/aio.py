@@ -93,8 +93,9 @@ async def _connect(
         raise Misused(f"cannot connect to {name}: a path speaks no TLS here: leave ssl out")
     if kind == "tls" and ssl is None:
         ssl = tls.create_default_context()
-    # Loops that are not asyncio's own see to that by themselves, or not at all.
-    own = isinstance(loop, asyncio.BaseEventLoop)
+    # Loops that are not asyncio's own see to that by themselves, or not at all; and its own
+    # cannot where tasks begin at once.
+    own = isinstance(loop, asyncio.BaseEventLoop) and loop.get_task_factory() is None
     options: dict[str, Any] = {"happy_eyeballs_delay": STAGGER} if own else {}
     limit = CONNECT_TIMEOUT if isinstance(timeout, EllipsisType) else timeout
     try:

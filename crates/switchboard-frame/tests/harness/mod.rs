@@ -129,8 +129,15 @@ impl<'s> Driver<'s> {
             assert_eq!(decoder.offset(), self.consumed as u64, "offset");
             let bytes = &self.stream[self.consumed..end];
             let before = self.consumed;
-            let whole =
-                if self.simply && self.parts.is_empty() { decoder.whole(bytes) } else { None };
+            let whole = match self.simply && self.parts.is_empty() {
+                true => {
+                    let is_there = decoder.has_whole(bytes);
+                    let whole = decoder.whole(bytes);
+                    assert_eq!(whole.is_some(), is_there, "has_whole");
+                    whole
+                }
+                false => None,
+            };
             if let Some(whole) = whole {
                 self.events.push(Event::Message(bytes[whole.message].to_vec()));
                 self.consumed += whole.end;

@@ -78,6 +78,8 @@ pub struct Conversation {
     finished: bool,
     /// This side receives too, so a `send` that waits may read ahead.
     receives: bool,
+    /// A request was sent whose reply has not been received.
+    owed: bool,
 }
 
 impl Conversation {
@@ -156,6 +158,7 @@ impl Conversation {
             broken: None,
             finished: false,
             receives: true,
+            owed: false,
         }
     }
 

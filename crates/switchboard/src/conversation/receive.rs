@@ -93,12 +93,29 @@ impl Conversation {
     ///
     /// # Errors
     /// As [`send`](Self::send) and [`recv`](Self::recv); and when the peer finishes without a
-    /// reply.
+    /// reply. Behind `timed-out` the reply may still come, and would be taken for that of another
+    /// request: there is none until it has been received.
     pub fn request(&mut self, message: &[u8]) -> Result<Message<'_>, Error> {
+        self.may_request()?;
         self.queue(message)?;
+        self.owed = true;
         match self.receive(Waits::Here)? {
             Outcome::Message => Ok(self.session.message()),
             Outcome::Finished | Outcome::Pending => Err(self.no_reply()),
+        }
+    }
+
+    /// # Errors
+    /// A reply to an earlier request has not been received.
+    pub(super) fn may_request(&self) -> Result<(), Error> {
+        match self.owed {
+            false => Ok(()),
+            true => Err(Error::caller("cannot request from")
+                .at_endpoint(self.link.transport.name())
+                .with_advice(
+                    "the reply to an earlier request has not come in its time and may still come: \
+                     receive it first, or close the conversation",
+                )),
         }
     }
 
@@ -138,7 +155,10 @@ impl Conversation {
         }
         loop {
             return match self.session.poll() {
-                Ok(Event::Message) => Ok(Ok(Outcome::Message)),
+                Ok(Event::Message) => {
+                    self.owed = false;
+                    Ok(Ok(Outcome::Message))
+                }
                 Ok(Event::Finished) => Ok(Ok(Outcome::Finished)),
                 Ok(Event::Discarded(_)) => continue,
                 Ok(Event::Need(need)) => Ok(Err(need)),

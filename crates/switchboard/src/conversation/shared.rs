@@ -174,20 +174,26 @@ impl SharedConversation {
         }
     }
 
-    /// As [`Conversation::request`]: `take` makes something of the reply. A thread that requests has
-    /// the reply to its own: the requests of others wait for their turn, and what is sent beside
-    /// them should not be answered, nor what is received be wanted.
+    /// As [`Conversation::request`]: `take` makes something of the reply. A thread that requests
+    /// has the reply to its own: the requests of others wait for their turn, and what is sent
+    /// beside them should not be answered, nor what is received be wanted.
     ///
     /// # Errors
-    /// As there; or it has been closed. Behind `timed-out` the reply may still come: whoever goes
-    /// on receives it first.
+    /// As there; or it has been closed.
     pub fn request<T>(
         &self,
         message: &[u8],
         take: impl FnOnce(&Message<'_>) -> T,
     ) -> Result<T, Error> {
         let _requesting = self.turn(&self.requesting, |timeouts| timeouts.idle, RECEIVED)?;
-        self.queue(message)?;
+        self.look().conversation()?.may_request()?;
+        // Another thread may receive the reply as soon as it is queued.
+        self.look().conversation()?.owed = true;
+        if let Err(error) = self.queue(message) {
+            // What cannot be written has no reply.
+            self.look().conversation()?.owed = !error.is_caller();
+            return Err(error);
+        }
         loop {
             let is_over = !self.receive()?;
             let mut look = self.look();

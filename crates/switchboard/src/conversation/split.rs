@@ -42,6 +42,7 @@ impl Conversation {
             broken: self.broken.clone(),
             finished: self.finished,
             receives: true,
+            owed: false,
         };
         let raw = Protocol::symmetric(Framing::raw());
         let mut receiving = half(Session::new(&raw, Role::Client));

@@ -76,8 +76,10 @@ impl Turn {
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         *lock(&self.turn.taken) = false;
-        self.turn.wanted.fetch_sub(1, Ordering::AcqRel);
-        self.turn.free.notify_one();
+        // Who waits has said so before it found the turn taken. To wake nobody is a call too.
+        if self.turn.wanted.fetch_sub(1, Ordering::AcqRel) > 1 {
+            self.turn.free.notify_one();
+        }
     }
 }
 

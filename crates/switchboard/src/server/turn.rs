@@ -29,7 +29,7 @@ use super::stats::Count;
 use super::{Reply, Service};
 use crate::session::{Event, Session};
 use crate::transport::Interest;
-use crate::{Ending, Error, limits};
+use crate::{Ending, Error, host, limits};
 use std::io::{self, ErrorKind};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -280,6 +280,16 @@ impl<S: Service> Turn<'_, S> {
     /// that it is to be written, or something else is to be done than to give the next. How many.
     /// So many bytes as there is `room` for can be sent without another look.
     fn run_of_messages(&mut self, is_told: bool, most: usize, room: usize) -> usize {
+        // A runtime is not asked for nothing: it may take its time.
+        match host::is_set() && (is_told || self.session.has_run()) {
+            true => host::messages(|| self.give(is_told, most, room)),
+            false => self.give(is_told, most, room),
+        }
+    }
+
+    /// One function, and not inlined: so what a service does in it is, for there is one call of it.
+    #[inline(never)]
+    fn give(&mut self, is_told: bool, most: usize, room: usize) -> usize {
         let (mut run, sending) = self.session.run(is_told);
         let mut reply = Reply::new(sending, self.line, self.bench, self.token, room);
         let (mut given, mut failed) = (0, Ok(()));

@@ -194,6 +194,11 @@ impl Session {
         (inbound.run(is_told, plain), sending)
     }
 
+    /// Whether a [run](Self::run) without one that is told would give a message.
+    pub(crate) fn has_run(&mut self) -> bool {
+        self.run(false).0.is_there()
+    }
+
     /// What can be sent.
     pub(crate) fn sending(&mut self) -> Sending<'_> {
         let Session { role, outbound, coupler, next_inbound, switched, notice, .. } = self;

@@ -54,6 +54,11 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Whether there is a next message.
+    pub(super) fn is_there(&self) -> bool {
+        self.told.is_some() || self.decoder.has_whole(self.rest)
+    }
+
     /// The next message; `None` where the session has to look for itself.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Option<Message<'_>> {
