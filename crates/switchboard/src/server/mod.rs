@@ -256,11 +256,11 @@ impl Server {
 
     /// Serves with a function that is given a blocking [`Conversation`] and waits as it likes. When
     /// it returns `Ok` the conversation is [closed](Conversation::close), so that the peer loses
-    /// nothing. After an error or a panic what is pending is delivered too, and then the peer is told
-    /// by a reset, as of a [`Service`] that fails. After an error that is an ending of this very
-    /// conversation (its deadline, its peer's fault, a stop) it is dropped. A stop ends every call of
-    /// it that waits, with the ending `stopped`. Of [`Limits`], those of counts, sizes and timeouts hold for it; ticks,
-    /// heartbeats and queues are of services alone.
+    /// nothing. After an error or a panic what is pending is delivered too, and then the peer is
+    /// told by a reset, as of a [`Service`] that fails. After an error that is an ending of this
+    /// very conversation (its deadline, its peer's fault, a stop) it is dropped. A stop ends every
+    /// call of it that waits, with the ending `stopped`. Of [`Limits`], those of counts, sizes and
+    /// timeouts hold for it; ticks, heartbeats and queues are of services alone.
     ///
     /// ```
     /// use switchboard::Conversation;

@@ -11,7 +11,7 @@ use switchboard::server::{Limits, Running, Server, Stats};
 use switchboard::session::{Event, Session};
 use switchboard::transport::{Interest, Wait, Woken, pair};
 use switchboard::{
-    ConnectOptions, Conversation, Dispatch, Ending, Endpoint, Service, Timeouts, Transport,
+    ConnectOptions, Conversation, Dispatch, Ending, Endpoint, Error, Service, Timeouts, Transport,
     deadline,
 };
 
@@ -158,32 +158,37 @@ pub(crate) struct Served {
 impl Served {
     /// A bare stream to it.
     pub(crate) fn connect(&self) -> Stream {
+        self.try_connect().unwrap()
+    }
+
+    /// The same; one that fails at once may be told while it is still connecting.
+    pub(crate) fn try_connect(&self) -> Result<Stream, Error> {
         let options = ConnectOptions::default();
         #[cfg(feature = "tls")]
         let options = options.with_tls(crate::tls::client());
         match self.running.endpoints().first() {
-            Some(endpoint) => endpoint.connect(&options).unwrap(),
+            Some(endpoint) => endpoint.connect(&options),
             #[cfg(feature = "tls")]
             None if self.over == Over::TlsPair => {
                 let (ours, theirs) = crate::tls::pair();
                 self.running.handle().adopt(theirs).unwrap();
-                ours
+                Ok(ours)
             }
             None => {
                 let (ours, theirs) = pair().unwrap();
                 self.running.handle().adopt(Arc::new(theirs)).unwrap();
-                Arc::new(ours)
+                Ok(Arc::new(ours))
             }
         }
     }
 
     /// The same below TLS, if there is any.
-    pub(crate) fn connect_bare(&self) -> Stream {
+    pub(crate) fn try_connect_bare(&self) -> Result<Stream, Error> {
         match self.running.endpoints().first() {
             Some(Endpoint::Tls { host, port }) => {
-                Endpoint::tcp(host, *port).connect(&ConnectOptions::default()).unwrap()
+                Endpoint::tcp(host, *port).connect(&ConnectOptions::default())
             }
-            _ => self.connect(),
+            _ => self.try_connect(),
         }
     }
 

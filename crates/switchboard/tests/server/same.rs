@@ -75,8 +75,8 @@ fn script(random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Sends all of it in pieces, however the server takes it, and gives what comes, to the end: that of
-/// a service that fails is a reset.
+/// Sends all of it in pieces, however the server takes it, and gives what comes, to the end, or to
+/// the reset of a service that fails.
 fn play(stream: &dyn Transport, mut left: &[u8], random: &mut Random) -> Vec<u8> {
     let (mut received, mut buffer) = (Vec::new(), vec![0; 10_000]);
     let mut is_finished = false;

@@ -259,7 +259,7 @@ impl State {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                         return Err(match self.deaf {
-                            // A reset is told once, and a write or a look has heard it: an end is left.
+                            // A reset is told once, and somebody else has heard it: an end is left.
                             Some(ErrorKind::ConnectionReset) => ErrorKind::ConnectionReset.into(),
                             _ => Failure::cut_off().to_io(),
                         });
