@@ -96,5 +96,6 @@ LOCAL = {
 LOCAL_NAMES = {
     "split": "`bytes.split`",
     "by-hand": "by hand",
+    "bytearray": "`bytearray` and `del`",
     "naive": "naive",
 }

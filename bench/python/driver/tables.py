@@ -33,7 +33,8 @@ READING = """\
 - Ping-pong has client and server on one core: a round trip is what both take together. All but
   pyzmq talk to `swb serve`. Each reply is compared.
 - Decoders are fed 64 KiB at a time. *By hand* is the best loop in Python that we could write,
-  *naive* what most people write first; both in `local/by_hand.py`. `bytes.split` is a loop in C."""
+  *`bytearray` and `del`* the usual one, *naive* what most people write first; all in
+  `local/by_hand.py`. `bytes.split` is a loop in C."""
 
 
 def write(results, folder=None):
@@ -144,7 +145,7 @@ def targets(figures):
     if ping:
         rows.append(target("ping-pong, `request`, times `socket` and `struct`", ping, 1))
     for what in ["decode-u32be-64", "decode-lines-64"]:
-        for who in ["split", "by-hand", "naive"]:
+        for who in ["split", "by-hand", "bytearray", "naive"]:
             values = local_times(figures, what, who)
             if values:
                 rows.append(target(f"{LOCAL[what]}, times {LOCAL_NAMES[who]}", values, 10))
@@ -253,6 +254,7 @@ def in_readme(results, figures):
         lines.append("- `request`, one message at a time, beside `socket` and `struct` by hand: "
                      f"{ratio(median(ping))} times as quick.")
     for what, who, name in [("decode-u32be-64", "by-hand", "the best loop in Python"),
+                            ("decode-u32be-64", "bytearray", "the usual one, with a `bytearray`"),
                             ("decode-u32be-64", "naive", "the loop that most write first"),
                             ("send-u32be-64", "by-hand", "`struct`, `join` and `sendall`")]:
         values = local_times(figures, what, who)

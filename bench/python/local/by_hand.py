@@ -27,6 +27,25 @@ class Prefixed:
         return messages
 
 
+class PrefixedBytearray:
+    """The usual one: a `bytearray` that each message is taken and deleted from the front of."""
+
+    def __init__(self):
+        self.buffer = bytearray()
+
+    def feed(self, data):
+        buffer = self.buffer
+        buffer += data
+        messages = []
+        while len(buffer) >= 4:
+            end = 4 + int.from_bytes(buffer[:4], "big")
+            if len(buffer) < end:
+                break
+            messages.append(bytes(buffer[4:end]))
+            del buffer[:end]
+        return messages
+
+
 class PrefixedNaive:
     """The same as most people write it first: each message is cut off the front."""
 

@@ -51,6 +51,7 @@ def decoders():
         return messages, {
             "switchboard": decoding(lambda: sb.Decoder("u32be"), stream),
             "by-hand": decoding(by_hand.Prefixed, stream),
+            "bytearray": decoding(by_hand.PrefixedBytearray, stream),
             "naive": decoding(by_hand.PrefixedNaive, stream),
         }
 
