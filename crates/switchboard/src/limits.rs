@@ -55,6 +55,13 @@ pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long closing waits for the peer's end.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// When it is first looked whether the peer's system has everything, before a reset: it would take
+/// away what is still under way. Later looks are each twice as far apart as the one before.
+pub const DELIVERY_LOOK_FIRST: Duration = Duration::from_millis(2);
+
+/// How far apart those looks are at the most.
+pub const DELIVERY_LOOK_MAX: Duration = Duration::from_millis(64);
+
 /// What each direction of an in-memory [`pair`](crate::transport::pair) holds, in bytes.
 pub const PAIR_BUFFER_BYTES: usize = 64 * 1024;
 

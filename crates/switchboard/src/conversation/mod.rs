@@ -8,6 +8,7 @@
 //! nothing; a message that was sent by half poisons the sending direction and says so; dropping
 //! never blocks.
 
+mod fail;
 mod link;
 mod ready;
 mod receive;
@@ -328,6 +329,10 @@ impl Conversation {
     /// Breaks the conversation off: what is pending is thrown away and the peer is told with a
     /// reset, where the transport has such a thing.
     pub fn abort(mut self) {
+        self.break_off();
+    }
+
+    fn break_off(&mut self) {
         self.send_error.get_or_insert_with(|| Error::caller("aborted"));
         // There is no one left to tell that even breaking off did not work.
         let _ = self.link.transport.reset();

@@ -134,6 +134,13 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// When the stream is broken already.
     fn reset(&self) -> io::Result<()>;
 
+    /// How many bytes, of all that was written, have not reached the other side's system yet, as
+    /// far as this one knows: what a [`reset`](Self::reset) now would throw away. `None` where
+    /// nobody knows.
+    fn undelivered(&self) -> Option<usize> {
+        None
+    }
+
     /// Waits until a read or a write would move something or tell an end or an error, or until
     /// `until` says so. It may come back early: the next read or write tells.
     ///
