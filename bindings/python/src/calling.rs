@@ -83,7 +83,7 @@ impl Conversation {
         let Some(_call) = InCall::enter(Arc::as_ptr(&self.shared).addr(), turns) else {
             return Err(self.within(py));
         };
-        interrupt::look_around(py);
+        interrupt::look_around(py)?;
         self.may_lock(py)?;
         let done = py.detach(|| call(shared));
         // A call may end well although it was interrupted: closing, when it gives up to linger.

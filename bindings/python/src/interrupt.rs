@@ -14,8 +14,9 @@ thread_local! {
     static CALLS: RefCell<Vec<(usize, Turns)>> = const { RefCell::new(Vec::new()) };
     /// Whether Python moves bytes for this thread, which then holds a conversation's lock.
     static MOVES: Cell<bool> = const { Cell::new(false) };
-    /// Whether signals' handlers run in this thread, once that is known.
-    static IS_MAIN: Cell<Option<bool>> = const { Cell::new(None) };
+    /// Whether signals' handlers run in this thread, once that is known, and of which process that
+    /// is true: in one that was forked off another thread than the main one, that is the main one.
+    static IS_MAIN: Cell<Option<(u32, bool)>> = const { Cell::new(None) };
 }
 
 /// What a call of a conversation waits for its turn for.
@@ -68,39 +69,46 @@ pub(crate) fn is_moving() -> bool {
     MOVES.get()
 }
 
-/// Asked by every wait that a signal interrupts. In threads other than the main one no handler
-/// runs, and the wait goes on.
+/// Asked by every wait that a signal interrupts, and now and then by others. In threads other than
+/// the main one no handler runs, and the wait goes on: they take no lock of the interpreter here.
 pub(crate) fn asked() -> Interrupt {
-    Python::attach(|py| match py.check_signals() {
-        Ok(()) => Interrupt::Continue,
-        Err(error) => {
-            raise(error);
-            Interrupt::End
+    let process = std::process::id();
+    let is_main = IS_MAIN.get().filter(|(of, _)| *of == process);
+    if is_main.is_some_and(|(_, is_main)| !is_main) {
+        return Interrupt::Continue;
+    }
+    Python::attach(|py| {
+        let found = if is_main.is_none() { find_out(py) } else { Ok(()) };
+        match found.and_then(|()| py.check_signals()) {
+            Ok(()) => Interrupt::Continue,
+            Err(error) => {
+                RAISED.set(Some(error));
+                Interrupt::End
+            }
         }
     })
 }
 
-/// Keeps what a handler raised until the call of this thread is over.
-pub(crate) fn raise(error: PyErr) {
-    RAISED.set(Some(error));
+/// Finds out whether this is the thread in which signals' handlers run, unless it is known.
+///
+/// # Errors
+/// That runs Python, and so those handlers: what one has raised. For this whoever holds a lock
+/// cannot do it.
+pub(crate) fn look_around(py: Python<'_>) -> PyResult<()> {
+    if IS_MAIN.get().is_none() { find_out(py) } else { Ok(()) }
 }
 
-/// Finds out whether this is the thread in which signals' handlers run. That runs Python, and so
-/// those handlers: whoever holds a lock cannot do it.
-pub(crate) fn look_around(py: Python<'_>) {
-    if IS_MAIN.get().is_none() {
-        let ask = || -> PyResult<bool> {
-            let threads = py.import("threading")?;
-            let main = threads.call_method0("main_thread")?.getattr("ident")?;
-            threads.call_method0("get_ident")?.eq(main)
-        };
-        IS_MAIN.set(ask().ok());
-    }
+fn find_out(py: Python<'_>) -> PyResult<()> {
+    let threads = py.import("threading")?;
+    let main = threads.call_method0("main_thread")?.getattr("ident")?;
+    let is_main = threads.call_method0("get_ident")?.eq(main)?;
+    IS_MAIN.set(Some((std::process::id(), is_main)));
+    Ok(())
 }
 
 /// Whether this is the thread in which signals' handlers run; if in doubt it is.
 pub(crate) fn is_main_thread() -> bool {
-    IS_MAIN.get().unwrap_or(true)
+    IS_MAIN.get().is_none_or(|(_, is_main)| is_main)
 }
 
 /// What a handler raised in the last wait of this thread, once.

@@ -11,14 +11,11 @@ use pyo3::types::PyDict;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use switchboard::server::{Handle, Running as Serving};
-use switchboard::transport::{Interrupt, Wait, Woken};
+use switchboard::transport::{Wait, Woken};
 use switchboard::{Endpoint, Error, Stopper, deadline};
 
 /// What the library may take longer than a stop was given, to see everybody out.
 const GRACE: Duration = Duration::from_millis(250);
-
-/// How often a wait looks for signals by itself.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// A server in the background; made by `start`. As a context manager it is stopped at the end.
 #[pyclass(frozen, weakref, module = "switchboard")]
@@ -59,25 +56,11 @@ impl Running {
     /// Waits until serving has ended, which says what that said, once; or a stop has given it up,
     /// or the time is over.
     fn wait(&self, py: Python<'_>, deadline: Option<Instant>) -> PyResult<Woken> {
-        // One that came before the wait does not interrupt it.
-        py.check_signals()?;
         let waited = py.detach(|| {
             let Some(running) = self.serving().clone() else { return Ok(Woken::Stopped) };
             let stopper = Some(&self.given_up);
-            let woken = loop {
-                // A signal that came just before the wait wakes nobody: it is looked for again.
-                let look = deadline::after(LOOK);
-                let next = deadline.into_iter().chain(look).min();
-                let on_interrupt = Some(&interrupt::asked as _);
-                match running.wait_until(&Wait { deadline: next, stopper, on_interrupt }) {
-                    Ok(Woken::Deadline) if interrupt::asked() == Interrupt::End => {
-                        break Ok(Woken::Interrupted);
-                    }
-                    Ok(Woken::Deadline) if next != deadline => {}
-                    woken => break woken,
-                }
-            };
-            match woken {
+            let until = Wait { deadline, stopper, on_interrupt: Some(&interrupt::asked) };
+            match running.wait_until(&until) {
                 Ok(Woken::Interrupted) => Err(Error::interrupted("waiting for the server")),
                 Ok(ready @ Woken::Ready(_)) => {
                     let shares = [self.serving().take(), Some(running)];
@@ -216,6 +199,10 @@ impl Running {
         traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let _ = (kind, error, traceback);
+        if self.is_ours(py).is_err() {
+            // A process that was forked off its own leaves the block too, and has no say in it.
+            return Ok(());
+        }
         self.stop(py, Timeout::Default)
     }
 

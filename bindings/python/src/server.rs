@@ -201,7 +201,7 @@ fn answer_all(
         if seat.is_over() {
             return Err(Error::stopped("answering"));
         }
-        // What was answered before a fault is delivered.
+        // What was answered before a fault is delivered; then its peer is told of that.
         let answers: Result<Vec<_>, _> =
             answers.iter().map(|answer| answer.cast_into::<PyBytes>()).collect();
         let answers = answers.map_err(|error| fail(error.into(), None))?;
@@ -209,7 +209,6 @@ fn answer_all(
         let sent = py.detach(|| shared.send_many(bytes));
         sent.map_err(|error| unsendable(py, &error, handler, seat))?;
         if let Err(error) = answered {
-            py.detach(|| shared.finish())?;
             return Err(fail(error, Some(next - 1 - given.get().left())));
         }
     }

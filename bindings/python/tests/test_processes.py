@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import pickle
 import threading
 from collections.abc import Callable
+from multiprocessing import active_children
 
 import pytest
 
@@ -51,10 +51,17 @@ def test_conversations_are_spawned_too() -> None:
 def test_what_cannot_be_spawned() -> None:
     with pytest.raises(ValueError, match="start_method is"):
         sb.start("127.0.0.1:0", handlers.who, "lines", start_method="spawn")
-    with pytest.raises((pickle.PicklingError, AttributeError)):
-        sb.start(
-            "127.0.0.1:0", lambda m: m, "lines", dispatch="processes", start_method="spawn"
-        )
+
+    def local(message: bytes) -> bytes:
+        return message
+
+    children = active_children()
+    for handler in (lambda m: m, local):
+        with pytest.raises(TypeError, match="cannot find .* by def at the top level of a module"):
+            sb.start(
+                "127.0.0.1:0", handler, "lines", dispatch="processes", start_method="spawn"
+            )
+    assert active_children() == children
     with sb.start("127.0.0.1:0", handlers.who, "lines") as server:
         with pytest.raises(OSError, match="in use"):
             sb.start(

@@ -139,7 +139,8 @@ def test_a_handler_that_raises_ends_its_own_conversation(
             assert other.request(b"x") == b"x"
             c.send_many([b"good", b"bad", b"after"])
             assert c.recv() == b"good"
-            assert c.recv() is None
+            with pytest.raises(sb.Reset):
+                c.recv()
             assert other.request(b"y") == b"y"
     assert [(one.exc_type, one.object) for one in shown] == [(KeyError, handler)]
 
@@ -176,7 +177,8 @@ def test_an_answer_that_is_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     with sb.start("127.0.0.1:0", lambda m: m.decode(), "lines") as server:
         with connect(server) as c:
             c.send(b"x")
-            assert c.recv() is None
+            with pytest.raises(sb.Reset):
+                c.recv()
     assert shown[0].exc_type is TypeError
 
 
@@ -203,7 +205,8 @@ def test_an_answer_that_cannot_be_framed(
     with sb.start("127.0.0.1:0", lambda m: b"two\nlines", "lines", dispatch=dispatch) as server:
         with connect(server) as c:
             c.send(b"x")
-            assert c.recv() is None
+            with pytest.raises(sb.Reset):
+                c.recv()
     assert [one.exc_type for one in shown] == [sb.Misused]
     assert "line feed" in str(shown[0].exc_value)
 

@@ -110,8 +110,9 @@ impl ConnectOptions {
         ConnectOptions { stopper: Some(stopper), ..self }
     }
 
-    /// Has a function called when a signal interrupts a wait; it says whether to go on. Without it
-    /// signals are never seen here.
+    /// Has a function called when a signal interrupts a wait, and now and then, as
+    /// [`Wait::on_interrupt`] says; it says whether to go on. Without it signals are never seen
+    /// here.
     #[must_use]
     pub fn with_on_interrupt(
         self,

@@ -55,6 +55,13 @@ pub const LINGER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How long closing waits for the peer's end.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// When it is first looked whether the peer's system has everything, before a reset: it would take
+/// away what is still under way. Later looks are each twice as far apart as the one before.
+pub const DELIVERY_LOOK_FIRST: Duration = Duration::from_millis(2);
+
+/// How far apart those looks are at the most.
+pub const DELIVERY_LOOK_MAX: Duration = Duration::from_millis(64);
+
 /// What each direction of an in-memory [`pair`](crate::transport::pair) holds, in bytes.
 pub const PAIR_BUFFER_BYTES: usize = 64 * 1024;
 
@@ -117,6 +124,10 @@ pub const BLIND_WAIT: Duration = Duration::from_millis(64);
 /// How long a thread that waits for another one's turn with a conversation may overlook that it was
 /// stopped or interrupted, or that its time is over.
 pub const TURN_LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long a thread may wait without its hook for interrupts being asked: a signal that comes just
+/// before a wait interrupts nothing, and is seen so much later.
+pub const INTERRUPT_LOOK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long sending waits for a peer that takes nothing.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(60);

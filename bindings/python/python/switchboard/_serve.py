@@ -74,7 +74,7 @@ def start(
     ``dispatch`` is a thread for each conversation, a process for each, or one loop for all, whose
     handlers must not wait: those are functions of a message. Processes are forked off this one,
     which must have no other threads; or, with ``start_method="spawn"``, off a fresh interpreter,
-    which then has to find the handler by its name.
+    which then has to find the handler by its name, at the top level of its module.
 
     ``timeout`` is how long a client may say nothing, and take for a message or an answer, in
     seconds; who takes longer is ended: by ``TimedOut`` in a function of a conversation, and with

@@ -208,19 +208,9 @@ impl Link {
     pub(super) fn linger(&self, session: &mut Session) {
         let deadline = deadline::after(limits::LINGER_TIMEOUT);
         let mut left = limits::LINGER_BYTES_MAX;
-        let mut bytes = [0; 16 * 1024];
         while !session.inbound.at_end() {
-            if left > 0 {
-                match self.transport.read(&mut bytes) {
-                    Ok(0) => return,
-                    Ok(read) => {
-                        left = left.saturating_sub(read);
-                        continue;
-                    }
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(_) => return,
-                }
+            if !self.read_away(&mut left) {
+                return;
             }
             // Past the limit only the time is waited out.
             let interest = Interest { read: left > 0, write: false };
@@ -228,6 +218,43 @@ impl Link {
                 return;
             }
         }
+    }
+
+    /// The same until the peer's system has all that was written, whether the peer has ended or
+    /// not: some do not read before they have said all they want to say.
+    pub(super) fn linger_for_delivery(&self, at_end: bool) {
+        let deadline = deadline::after(limits::LINGER_TIMEOUT);
+        let mut left = if at_end { 0 } else { limits::LINGER_BYTES_MAX };
+        let mut look_after = limits::DELIVERY_LOOK_FIRST;
+        while self.transport.undelivered() != Some(0) && !deadline::has_passed(deadline) {
+            if !self.read_away(&mut left) {
+                left = 0;
+            }
+            let look = deadline::earlier(deadline, deadline::after(look_after));
+            let interest = Interest { read: left > 0, write: false };
+            match self.wait(interest, look, "waiting for the delivery to") {
+                Ok(_) => {}
+                Err(error) if error.is_timeout() => {
+                    look_after = limits::DELIVERY_LOOK_MAX.min(look_after * 2);
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Reads what is there and throws it away, as long as some is `left` to be. Whether more may
+    /// come: else the peer has ended, or the stream is broken.
+    fn read_away(&self, left: &mut usize) -> bool {
+        let mut bytes = [0; 16 * 1024];
+        while *left > 0 {
+            match self.transport.read(&mut bytes) {
+                Ok(0) => return false,
+                Ok(read) => *left = left.saturating_sub(read),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+            }
+        }
+        true
     }
 }
 

@@ -8,6 +8,7 @@
 //! nothing; a message that was sent by half poisons the sending direction and says so; dropping
 //! never blocks.
 
+mod fail;
 mod link;
 mod ready;
 mod receive;
@@ -225,8 +226,11 @@ impl Conversation {
         self.link.stopper.clone().ok_or_else(|| Error::caller("there is no stopper"))
     }
 
-    /// Has a function called when a signal interrupts a wait; it says whether to go on waiting.
-    /// Without it signals are never seen here.
+    /// Has a function called when a signal interrupts a wait, and now and then, as
+    /// [`Wait::on_interrupt`] says; it says whether to go on waiting. Without it signals are never
+    /// seen here.
+    ///
+    /// [`Wait::on_interrupt`]: crate::transport::Wait::on_interrupt
     pub fn set_on_interrupt(&mut self, hook: impl Fn() -> Interrupt + Send + Sync + 'static) {
         self.link.on_interrupt = Some(Arc::new(hook));
     }
@@ -325,6 +329,10 @@ impl Conversation {
     /// Breaks the conversation off: what is pending is thrown away and the peer is told with a
     /// reset, where the transport has such a thing.
     pub fn abort(mut self) {
+        self.break_off();
+    }
+
+    fn break_off(&mut self) {
         self.send_error.get_or_insert_with(|| Error::caller("aborted"));
         // There is no one left to tell that even breaking off did not work.
         let _ = self.link.transport.reset();

@@ -117,7 +117,8 @@ pub fn select(
 }
 
 /// As [`select`], but a signal that interrupts the wait has `on_interrupt` called, which says
-/// whether to go on.
+/// whether to go on; it is called now and then too, as
+/// [`Wait::on_interrupt`](crate::transport::Wait::on_interrupt) says.
 ///
 /// # Errors
 /// As [`select`]; and `on_interrupt` has said to end.

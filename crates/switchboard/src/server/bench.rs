@@ -257,6 +257,7 @@ impl Bench {
         if made.is_none() {
             self.counters.add(Count::Panicked, 1);
             let error = Error::caller("a service could not be made: it panicked");
+            reset(transport);
             self.ended(transport, Ending::Stopped, Some(&error));
             self.shared.let_out(transport);
         }
@@ -270,6 +271,9 @@ impl Bench {
             mailbox.close();
         }
         self.shared.queued_less(extras.counted);
+        if line.flags.failed {
+            reset(&*line.transport);
+        }
         let (mut ending, mut error) = extras.ending.unwrap_or((Ending::Stopped, None));
         if error.is_none()
             && let Some(deaf) = extras.deaf
@@ -332,6 +336,14 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         self.shared.leave(&self.inbox, Some(&self.counters));
+    }
+}
+
+/// Tells the peer of one that failed, where there is something other than an end.
+fn reset(transport: &dyn Transport) {
+    if transport.facts().reset {
+        // One that is broken already has been told.
+        let _ = transport.reset();
     }
 }
 

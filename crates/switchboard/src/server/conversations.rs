@@ -44,10 +44,20 @@ pub(super) fn converse<H>(
                     .at_endpoint(peer.name())),
             }
         }));
+    let is_its_end = |error: &Error| {
+        // That of another stream is none of this one; a stop is one of all.
+        error.is_stopped() || error.ending().is_some() && error.endpoint() == Some(&*peer.name())
+    };
+    let failed = match &handled {
+        Ok(handled) => handled.as_ref().is_err_and(|error| !is_its_end(error)),
+        Err(_) => true,
+    };
+    if failed || matches!(handled, Ok(Ok(()))) {
+        // The answers are delivered after a stop too, within the usual times.
+        conversation.set_stopper(&stoppers.last);
+    }
     let (ended, told) = match handled {
         Ok(Ok(())) => {
-            // The answers are delivered after a stop too, within the usual times.
-            conversation.set_stopper(&stoppers.last);
             let at_end = conversation.session().inbound.at_end();
             let ended = conversation.end();
             match cut_off(&conversation, stoppers, bench).map_or(ended, Err) {
@@ -55,15 +65,19 @@ pub(super) fn converse<H>(
                 Err(error) => (error.ending().unwrap_or(Ending::Reset), Some(error)),
             }
         }
-        Ok(Err(error)) => {
-            bench.counters.add(Count::Failed, u64::from(error.ending().is_none()));
-            (error.ending().unwrap_or(Ending::Stopped), Some(error))
+        Ok(Err(error)) if failed => {
+            bench.counters.add(Count::Failed, 1);
+            (Ending::Stopped, Some(error))
         }
+        Ok(Err(error)) => (error.ending().unwrap_or(Ending::Stopped), Some(error)),
         Err(_) => {
             bench.counters.add(Count::Panicked, 1);
             (Ending::Stopped, Some(Error::caller("the handler panicked")))
         }
     };
+    if failed {
+        conversation.fail();
+    }
     let (counters, session) = (&bench.counters, conversation.session());
     counters.add(Count::MessagesReceived, session.inbound.messages());
     counters.add(Count::MessagesDiscarded, session.inbound.discarded());

@@ -12,7 +12,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use switchboard_frame::{Fields, Protocol};
 
 pub(super) struct Line {
@@ -43,7 +43,8 @@ pub(super) enum Phase {
     Open,
     /// No more messages are given; what is queued or promised is delivered.
     Closing,
-    /// Everything is delivered and the peer told so; its end is waited for.
+    /// Everything is delivered and the peer told so; its end is waited for. Or the service failed:
+    /// then it is waited until a reset takes nothing of that away.
     Lingering,
     Over,
 }
@@ -81,6 +82,8 @@ pub(super) struct Flags {
     pub(super) drained: bool,
     /// The service panicked, and is not called any more.
     pub(super) poisoned: bool,
+    /// The service failed, so the end is not to look like a clean one.
+    pub(super) failed: bool,
 }
 
 /// What only some conversations have.
@@ -107,6 +110,9 @@ pub(super) struct Extras {
     pub(super) drained_bytes: usize,
     pub(super) lingers_until: Option<Instant>,
     pub(super) lingers_bytes: usize,
+    /// When to look whether the peer has everything, and how long after that again.
+    pub(super) looks_at: Option<Instant>,
+    pub(super) looks_after: Duration,
 }
 
 /// One thing in the order in which the service asked for it.
@@ -153,12 +159,21 @@ impl Line {
         self.extras.as_ref().map_or(0, |extras| extras.lingers_bytes)
     }
 
+    pub(super) fn looks_at(&self) -> Option<Instant> {
+        self.extras.as_ref().and_then(|extras| extras.looks_at)
+    }
+
     pub(super) fn held_bytes(&self) -> usize {
         self.extras.as_ref().map_or(0, |extras| extras.held_bytes)
     }
 
     pub(super) fn is_broken(&self) -> bool {
         self.extras.as_ref().is_some_and(|extras| extras.broken.is_some())
+    }
+
+    /// Whether the peer is to be told by a reset that this did not end well.
+    pub(super) fn ends_by_reset(&self) -> bool {
+        self.flags.failed && self.transport.facts().reset
     }
 
     pub(super) fn is_deaf(&self) -> bool {

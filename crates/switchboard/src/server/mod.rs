@@ -230,7 +230,7 @@ impl Server {
     ///
     /// `make` makes the service of each conversation, in the thread that drives it: the service
     /// stays there and need not be `Send`; what `make` captures is shared. Should it panic, that
-    /// conversation is closed before it begins.
+    /// conversation is reset before it begins.
     ///
     /// # Errors
     /// A limit that cannot be, by its name, before anything is served. A listener is broken, or the
@@ -256,9 +256,11 @@ impl Server {
 
     /// Serves with a function that is given a blocking [`Conversation`] and waits as it likes. When
     /// it returns `Ok` the conversation is [closed](Conversation::close), so that the peer loses
-    /// nothing; after an error it is dropped. A stop ends every call of it that waits, with the
-    /// ending `stopped`. Of [`Limits`], those of counts, sizes and timeouts hold for it; ticks,
-    /// heartbeats and queues are of services alone.
+    /// nothing. After an error or a panic what is pending is delivered too, and then the peer is
+    /// told by a reset, as of a [`Service`] that fails. After an error that is an ending of this
+    /// very conversation (its deadline, its peer's fault, a stop) it is dropped. A stop ends every
+    /// call of it that waits, with the ending `stopped`. Of [`Limits`], those of counts, sizes and
+    /// timeouts hold for it; ticks, heartbeats and queues are of services alone.
     ///
     /// ```
     /// use switchboard::Conversation;

@@ -53,9 +53,16 @@ use crate::{Ending, Error};
 /// ```
 ///
 /// # Errors and panics
-/// A method that returns an error ends its conversation: what was queued before is delivered, the
-/// conversation is closed as [`Reply::close`] does, and [`closed`](Self::closed) is told the error.
-/// A panic ends it too, and `closed` is not called then. Neither touches any other conversation.
+/// A method that returns an error ends its conversation: what was queued or promised before is
+/// delivered, and then the peer is told by a reset, because an end would say that this was all.
+/// [`closed`](Self::closed) is told the error. A panic does the same, and `closed` is not called
+/// then. Neither touches any other conversation. A service that wants a clean end calls
+/// [`Reply::close`], and returns `Ok`.
+///
+/// A reset waits until the peer's system has everything, for [`Limits::linger`](super::Limits) at
+/// the most; where that cannot be known (systems other than Linux), for all of that time. Unix
+/// sockets and pipes have no resets: there the peer reads an end behind what was delivered, and
+/// only the protocol can say that more was to come.
 ///
 /// # Waiting inside a method
 /// Under *threads* a method that waits keeps its own conversation waiting, and its thread. Under

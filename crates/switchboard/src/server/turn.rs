@@ -14,6 +14,7 @@
 
 mod clocks;
 mod drain;
+mod failing;
 mod mail;
 mod opening;
 mod short;
@@ -141,19 +142,6 @@ impl<S: Service> Turn<'_, S> {
         if let Err(error) = called {
             self.fail(error);
         }
-    }
-
-    #[cold]
-    fn fail(&mut self, error: Error) {
-        self.bench.counters.add(Count::Failed, 1);
-        self.line.close(Ending::Stopped, Some(error));
-    }
-
-    #[cold]
-    fn panicked(&mut self) {
-        self.bench.counters.add(Count::Panicked, 1);
-        self.line.flags.poisoned = true;
-        self.line.close(Ending::Stopped, Some(Error::caller("the service panicked")));
     }
 
     /// Whether bytes are wanted: else the transport is not even looked at.
@@ -401,7 +389,8 @@ impl<S: Service> Turn<'_, S> {
             return;
         }
         let closing = self.line.phase == Phase::Closing;
-        if (closing || self.line.flags.finishing) && !self.line.flags.half_closed {
+        let ends = closing || self.line.flags.finishing;
+        if ends && !self.line.flags.half_closed && !self.line.ends_by_reset() {
             self.line.flags.half_closed = true;
             match self.line.transport.finish() {
                 Ok(()) => self.flush(),
@@ -412,8 +401,10 @@ impl<S: Service> Turn<'_, S> {
             return;
         }
         let now = self.bench.now;
-        let alone = self.session.inbound.at_end() || self.line.is_broken() || self.line.is_deaf();
-        if alone || !self.line.transport.facts().half_close {
+        let at_end = self.session.inbound.at_end();
+        let alone = self.line.is_broken() || self.line.is_deaf();
+        let waits = self.line.transport.facts().half_close && !at_end || self.line.ends_by_reset();
+        if alone || !waits {
             self.line.phase = Phase::Over;
             return;
         }
@@ -421,7 +412,8 @@ impl<S: Service> Turn<'_, S> {
         let linger = self.bench.setup.limits.linger;
         let extras = self.line.extras();
         extras.lingers_until = now.checked_add(linger);
-        extras.lingers_bytes = limits::LINGER_BYTES_MAX;
+        extras.lingers_bytes = if at_end { 0 } else { limits::LINGER_BYTES_MAX };
+        self.look_whether_delivered();
     }
 
     /// Reads and throws away until the peer's end, within the limits.
@@ -431,7 +423,9 @@ impl<S: Service> Turn<'_, S> {
             self.line.phase = Phase::Over;
             return;
         }
-        if !ready.read && !self.line.transport.holds_input() {
+        self.look_whether_delivered();
+        let may_read = ready.read || self.line.transport.holds_input();
+        if self.line.phase == Phase::Over || !may_read || self.line.lingers_bytes() == 0 {
             return;
         }
         let read = self.line.transport.read(self.session.receive_space(1));
@@ -442,6 +436,8 @@ impl<S: Service> Turn<'_, S> {
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Its own end is no reason to have it miss how this one came.
+            Ok(_) if self.line.flags.failed => self.line.extras().lingers_bytes = 0,
             Ok(_) | Err(_) => self.line.phase = Phase::Over,
         }
     }

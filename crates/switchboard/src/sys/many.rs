@@ -1,6 +1,7 @@
 //! Waiting for any number of descriptors with one `poll`, and the one place that sees `EINTR` from
 //! it.
 
+use super::asking::Asking;
 use crate::deadline;
 use crate::transport::Interest;
 use crate::transport::Interrupt;
@@ -71,8 +72,8 @@ impl<'fd> Many<'fd> {
     }
 
     /// Waits until the system has something to tell or `until` has passed; with one that has passed
-    /// already it is a look. Where a signal interrupts it, `on_interrupt` says whether to go on:
-    /// `false` when it has ended the wait.
+    /// already it is a look. `on_interrupt` says whether to go on, where a signal interrupts it and
+    /// now and then: `false` when it has ended the wait.
     ///
     /// # Errors
     /// What `poll` says, `EINTR` excepted.
@@ -86,15 +87,18 @@ impl<'fd> Many<'fd> {
             .iter()
             .map(|(fd, asked)| PollFd::from_borrowed_fd(*fd, flags(*asked)))
             .collect();
+        let asking = Asking::new(on_interrupt);
         loop {
+            if asking.ends_before(until) {
+                return Ok(false);
+            }
             // A duration past what the kernel's type holds is as good as for ever.
-            let left = deadline::remaining(until).and_then(|left| Timespec::try_from(left).ok());
+            let left = deadline::remaining(asking.until(until));
+            let left = left.and_then(|left| Timespec::try_from(left).ok());
             match poll(&mut polled, left.as_ref()) {
                 Ok(0) if !deadline::has_passed(until) => {}
                 Ok(_) => break,
-                Err(Errno::INTR) if on_interrupt.is_some_and(|hook| hook() == Interrupt::End) => {
-                    return Ok(false);
-                }
+                Err(Errno::INTR) if asking.ends() => return Ok(false),
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }

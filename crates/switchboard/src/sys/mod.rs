@@ -11,12 +11,14 @@
 //! | many descriptors in one wait | `queue`: epoll | `many`: poll |
 //! | the end of a child process | `child`: pidfd | asked again and again |
 //! | how long a peer has been silent | `silence`: TCP_INFO | nobody knows |
+//! | what its system has not got yet | `undelivered`: SIOCOUTQ | nobody knows |
 //!
 //! Linux is what is tested, and there the right column too, with the feature `portable`. For macOS
 //! and FreeBSD the crate compiles (`scripts/check-portable`), and has never been run there. On
 //! Windows it does not: it is written over descriptors (`std::os::fd`), which are not to be had
 //! there.
 
+mod asking;
 mod backend;
 mod child;
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(feature = "portable")))]
@@ -39,6 +41,7 @@ mod queue;
 mod reserve;
 mod silence;
 pub(crate) mod socket;
+mod undelivered;
 
 /// The backend and the signals of this system.
 #[cfg(all(any(target_os = "linux", target_os = "android"), not(feature = "portable")))]
@@ -61,3 +64,4 @@ pub(crate) use poll::{Watch, Woke, wait};
 pub(crate) use queue::{Queue, Watched};
 pub(crate) use reserve::Reserve;
 pub(crate) use silence::silence;
+pub(crate) use undelivered::undelivered;

@@ -1,7 +1,8 @@
 //! Waiting for a descriptor or two, as every call that blocks does; waiting for many is in `many`
 //! and `queue`. Nobody outside these three sees `EINTR`.
 
-use crate::transport::{Interrupt, Wait};
+use super::asking::Asking;
+use crate::transport::Wait;
 use crate::{Stopper, deadline};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -44,11 +45,15 @@ pub(crate) enum Woke {
 /// What `poll` says, `EINTR` excepted.
 pub(crate) fn wait(watches: &mut [Watch<'_>], until: &Wait<'_>) -> io::Result<Woke> {
     let stopper = until.stopper;
+    let asking = Asking::new(until.on_interrupt.map(|hook| hook as _));
     loop {
         if stopper.is_some_and(Stopper::is_stopped) {
             return Ok(Woke::Stopped);
         }
-        let timeout = deadline::remaining(until.deadline);
+        if asking.ends_before(until.deadline) {
+            return Ok(Woke::Interrupted);
+        }
+        let timeout = deadline::remaining(asking.until(until.deadline));
         match poll_once(watches, stopper.map(AsFd::as_fd), timeout) {
             Ok(Polled::Stopped) => {
                 // Perhaps by another process, which shares no more than the descriptor.
@@ -60,12 +65,8 @@ pub(crate) fn wait(watches: &mut [Watch<'_>], until: &Wait<'_>) -> io::Result<Wo
                 return Ok(Woke::Deadline);
             }
             Ok(Polled::Nothing) => {}
-            Err(Errno::INTR) => {
-                let hook = until.on_interrupt;
-                if hook.is_some_and(|hook| hook() == Interrupt::End) {
-                    return Ok(Woke::Interrupted);
-                }
-            }
+            Err(Errno::INTR) if asking.ends() => return Ok(Woke::Interrupted),
+            Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -134,6 +134,13 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// When the stream is broken already.
     fn reset(&self) -> io::Result<()>;
 
+    /// How many bytes, of all that was written, have not reached the other side's system yet, as
+    /// far as this one knows: what a [`reset`](Self::reset) now would throw away. `None` where
+    /// nobody knows.
+    fn undelivered(&self) -> Option<usize> {
+        None
+    }
+
     /// Waits until a read or a write would move something or tell an end or an error, or until
     /// `until` says so. It may come back early: the next read or write tells.
     ///
@@ -299,7 +306,7 @@ pub enum Woken {
     Deadline,
     /// The stopper was stopped.
     Stopped,
-    /// A signal came, and the hook for interrupts said to end.
+    /// The hook for interrupts said to end.
     Interrupted,
 }
 
@@ -319,7 +326,11 @@ pub struct Wait<'a> {
     pub deadline: Option<Instant>,
     /// Ends the wait from elsewhere.
     pub stopper: Option<&'a Stopper>,
-    /// Called when a signal interrupts the wait; without it a signal is never seen.
+    /// Called when a signal interrupts the wait; without it a signal is never seen. And, because a
+    /// signal may have come just before, without one: before a thread's first wait, and then once
+    /// in each [`INTERRUPT_LOOK_INTERVAL`](crate::limits::INTERRUPT_LOOK_INTERVAL) that it waits.
+    /// So each thread that waits with a hook is woken up some four times a second, and a wait
+    /// looks at the clock once more.
     pub on_interrupt: Option<&'a (dyn Fn() -> Interrupt + Send + Sync)>,
 }
 

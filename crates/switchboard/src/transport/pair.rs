@@ -149,6 +149,10 @@ impl Transport for Pair {
         Ok(())
     }
 
+    fn undelivered(&self) -> Option<usize> {
+        Some(self.outgoing.lock().bytes.len())
+    }
+
     fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.incoming.readable.as_fd())
     }

@@ -7,6 +7,7 @@ macro_rules! passed_on {
     (@ disown) => { fn disown(&self) { self.inner.disown(); } };
     (@ opening) => { fn opening(&self) -> Option<&'static str> { self.inner.opening() } };
     (@ holds_input) => { fn holds_input(&self) -> bool { self.inner.holds_input() } };
+    (@ undelivered) => { fn undelivered(&self) -> Option<usize> { self.inner.undelivered() } };
     (@ read_descriptor) => {
         fn read_descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
             self.inner.read_descriptor()

@@ -194,6 +194,6 @@ impl Transport for Proxied {
     }
 
     passed_on! {
-        disown read_descriptor write_descriptor set_liveness silence facts
+        disown undelivered read_descriptor write_descriptor set_liveness silence facts
     }
 }

@@ -109,6 +109,10 @@ impl Transport for Tcp {
         Ok(rustix::net::connect_unspec(&self.stream)?)
     }
 
+    fn undelivered(&self) -> Option<usize> {
+        sys::undelivered(self.as_fd())
+    }
+
     fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.as_fd())
     }

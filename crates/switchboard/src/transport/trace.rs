@@ -148,7 +148,7 @@ impl<F: Fn(TraceEvent<'_>) + Send + Sync> Transport for Trace<F> {
     }
 
     passed_on! {
-        disown opening holds_input read_descriptor write_descriptor local remote client name
-        set_liveness silence process tls facts
+        disown undelivered opening holds_input read_descriptor write_descriptor local remote client
+        name set_liveness silence process tls facts
     }
 }

@@ -37,6 +37,8 @@ mod crashes;
 mod drain;
 #[path = "../server/endings.rs"]
 mod endings;
+#[path = "../server/failing.rs"]
+mod failing;
 #[path = "../server/half_close.rs"]
 mod half_close;
 #[expect(dead_code, reason = "some of it is for other dispatchers")]
@@ -77,6 +79,7 @@ fn main() -> std::process::ExitCode {
         clocks::EVERYWHERE,
         drain::EVERYWHERE,
         endings::EVERYWHERE,
+        failing::EVERYWHERE,
         half_close::EVERYWHERE,
         limits::EVERYWHERE,
         panics::EVERYWHERE,

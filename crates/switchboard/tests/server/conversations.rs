@@ -6,6 +6,9 @@ use switchboard::server::Limits;
 use switchboard::transport::pair;
 use switchboard::{Conversation, Ending, Error, Timeouts};
 
+/// More than any system takes at once.
+const LARGE: usize = 8 << 20;
+
 /// Serves with `handler` while `check` runs; the last count.
 fn serve(
     case: &Case,
@@ -45,6 +48,12 @@ fn echo(conversation: &mut Conversation) -> Result<(), Error> {
         match &message[..] {
             b"panic" => std::panic::panic_any("on purpose"),
             b"fail" => return Err(Error::caller("told to fail")),
+            b"other" => return Err(Error::timed_out("waiting for").at_endpoint("another server")),
+            b"large" => {
+                // None of it is written yet when it fails.
+                conversation.queue(&[b'x'; LARGE])?;
+                return Err(Error::caller("told to fail"));
+            }
             b"close" => return Ok(()),
             _ => conversation.queue(&message)?,
         }
@@ -78,19 +87,41 @@ fn a_panic_or_an_error_ends_one_only() {
     for case in threads() {
         let stats = serve(&case, echo, |connect, handle| {
             let mut other = connect();
-            for request in ["panic", "fail"] {
+            for request in ["panic", "fail", "other"] {
                 let mut client = connect();
-                client.send_many([request]).unwrap();
-                assert!(client.recv().unwrap().is_none(), "{case}");
+                client.send_many(["a", "b", request]).unwrap();
+                let expected = (vec![b"a".to_vec(), b"b".to_vec()], case.has_resets());
+                assert_eq!(messages_out(&mut client), expected, "{case}, {request}");
                 assert_eq!(&*other.request(b"still here").unwrap(), b"still here", "{case}");
             }
             wait_until("their ends", || match handle.stats().endings.sum() {
-                2 => Ok(()),
+                3 => Ok(()),
                 other => Err(other),
             });
             other.close().unwrap();
         });
-        assert_eq!((stats.panicked, stats.failed, stats.accepted), (1, 1, 3), "{case}");
+        assert_eq!((stats.panicked, stats.failed, stats.accepted), (1, 2, 4), "{case}");
+        assert_eq!(stats.endings.count(Ending::Stopped), 3, "{case}: {}", stats.endings);
+    }
+}
+
+#[test]
+fn what_was_queued_before_an_error_is_delivered() {
+    // Over a Unix socket it is one try, as when a conversation is dropped.
+    for case in threads().into_iter().filter(Case::has_resets) {
+        serve(&case, echo, |connect, handle| {
+            let mut client = connect();
+            client.send(b"large").unwrap();
+            client.finish().unwrap();
+            let answer = client.recv_owned().unwrap().expect("an answer");
+            assert_eq!(answer.len(), LARGE, "{case}");
+            // The other one ends only when this system has it all.
+            wait_until("its end", || match handle.stats().open {
+                0 => Ok(()),
+                open => Err(open),
+            });
+            assert!(client.recv().unwrap_err().is_reset(), "{case}");
+        });
     }
 }
 

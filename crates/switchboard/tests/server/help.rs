@@ -11,7 +11,7 @@ use switchboard::server::{Limits, Running, Server, Stats};
 use switchboard::session::{Event, Session};
 use switchboard::transport::{Interest, Wait, Woken, pair};
 use switchboard::{
-    ConnectOptions, Conversation, Dispatch, Ending, Endpoint, Service, Timeouts, Transport,
+    ConnectOptions, Conversation, Dispatch, Ending, Endpoint, Error, Service, Timeouts, Transport,
     deadline,
 };
 
@@ -106,6 +106,11 @@ pub(crate) fn unique() -> u32 {
 }
 
 impl Case {
+    /// Whether a peer can be told by a reset.
+    pub(crate) fn has_resets(&self) -> bool {
+        self.over != Over::Unix
+    }
+
     /// A server that listens where this case wants it to.
     pub(crate) fn server(&self, framing: &str, limits: &Limits) -> Server {
         let server = Server::new(framing).unwrap().with_dispatch(self.dispatch.clone());
@@ -153,32 +158,37 @@ pub(crate) struct Served {
 impl Served {
     /// A bare stream to it.
     pub(crate) fn connect(&self) -> Stream {
+        self.try_connect().unwrap()
+    }
+
+    /// The same; one that fails at once may be told while it is still connecting.
+    pub(crate) fn try_connect(&self) -> Result<Stream, Error> {
         let options = ConnectOptions::default();
         #[cfg(feature = "tls")]
         let options = options.with_tls(crate::tls::client());
         match self.running.endpoints().first() {
-            Some(endpoint) => endpoint.connect(&options).unwrap(),
+            Some(endpoint) => endpoint.connect(&options),
             #[cfg(feature = "tls")]
             None if self.over == Over::TlsPair => {
                 let (ours, theirs) = crate::tls::pair();
                 self.running.handle().adopt(theirs).unwrap();
-                ours
+                Ok(ours)
             }
             None => {
                 let (ours, theirs) = pair().unwrap();
                 self.running.handle().adopt(Arc::new(theirs)).unwrap();
-                Arc::new(ours)
+                Ok(Arc::new(ours))
             }
         }
     }
 
     /// The same below TLS, if there is any.
-    pub(crate) fn connect_bare(&self) -> Stream {
+    pub(crate) fn try_connect_bare(&self) -> Result<Stream, Error> {
         match self.running.endpoints().first() {
             Some(Endpoint::Tls { host, port }) => {
-                Endpoint::tcp(host, *port).connect(&ConnectOptions::default()).unwrap()
+                Endpoint::tcp(host, *port).connect(&ConnectOptions::default())
             }
-            _ => self.connect(),
+            _ => self.try_connect(),
         }
     }
 
@@ -268,6 +278,36 @@ pub(crate) fn read_some(stream: &dyn Transport, buffer: &mut [u8]) -> io::Result
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             other => return other,
+        }
+    }
+}
+
+/// Reads to the end or a reset, at most `bite` bytes at a time; whether it was a reset.
+pub(crate) fn read_out(stream: &dyn Transport, bite: usize) -> (Vec<u8>, bool) {
+    let (mut bytes, mut buffer) = (Vec::new(), vec![0; bite]);
+    loop {
+        match read_some(stream, &mut buffer) {
+            Ok(0) => return (bytes, false),
+            Ok(count) => bytes.extend_from_slice(&buffer[..count]),
+            Err(error) if is_reset(&error) => return (bytes, true),
+            Err(error) => panic!("{error} behind {} bytes", bytes.len()),
+        }
+    }
+}
+
+pub(crate) fn is_reset(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::ConnectionReset
+}
+
+/// The messages up to the end or a reset; whether it was a reset.
+pub(crate) fn messages_out(client: &mut Conversation) -> (Vec<Vec<u8>>, bool) {
+    let mut messages = Vec::new();
+    loop {
+        match client.recv_owned() {
+            Ok(Some(message)) => messages.push(message),
+            Ok(None) => return (messages, false),
+            Err(error) if error.is_reset() => return (messages, true),
+            Err(error) => panic!("{error} behind {} messages", messages.len()),
         }
     }
 }

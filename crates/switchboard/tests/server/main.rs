@@ -25,6 +25,7 @@ mod clocks;
 mod conversations;
 mod drain;
 mod endings;
+mod failing;
 mod fairness;
 mod faults;
 mod groups;

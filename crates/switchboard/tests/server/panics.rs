@@ -4,7 +4,7 @@ use crate::SHARES_MEMORY;
 use crate::help::*;
 use std::time::Duration;
 use switchboard::server::{Limits, Reply, Service};
-use switchboard::{Ending, Error, Message};
+use switchboard::{Ending, Error, Message, Transport};
 
 everywhere! {
     a_panic_ends_one_conversation_only,
@@ -80,6 +80,21 @@ fn read_of(at: &str) -> &'static [u8] {
     }
 }
 
+/// What the client of it reads.
+fn goes_wrong_for(stream: &dyn Transport, case: &Case, at: &'static str, what: &str) {
+    if at != "opened" {
+        write_all(stream, b"hello\n").unwrap();
+    }
+    if at != "tick" {
+        // It may have been told already.
+        let _ = stream.finish();
+    }
+    let (received, is_reset) = read_out(stream, 100);
+    assert_eq!(received.escape_ascii().to_string(), read_of(at).escape_ascii().to_string());
+    let is_end = at == "closed" || at == "drop";
+    assert_eq!(is_reset, case.has_resets() && !is_end, "{what}");
+}
+
 fn goes_wrong(case: &Case, at: &'static str, panics: bool) {
     let what = format!("{case}, {at}, panics: {panics}");
     let closed = Noted::<u32>::new();
@@ -96,14 +111,11 @@ fn goes_wrong(case: &Case, at: &'static str, panics: bool) {
     });
     let mut before = served.client();
     assert_eq!(&*before.recv().unwrap().unwrap(), b"welcome", "{what}");
-    let stream = served.connect();
-    write_all(&*stream, b"hello\n").unwrap();
-    if at != "tick" {
-        stream.finish().unwrap();
+    match served.try_connect() {
+        Ok(stream) => goes_wrong_for(&*stream, case, at, &what),
+        // It failed before this side was done connecting.
+        Err(error) => assert!(at == "opened" && error.is_reset(), "{what}: {error}"),
     }
-    let received = read_to_end(&*stream, 100).unwrap();
-    assert_eq!(received.escape_ascii().to_string(), read_of(at).escape_ascii().to_string());
-    drop(stream);
     served.wait_for("its end", |stats| stats.open == 1);
     let mut after = served.client();
     assert_eq!(&*after.recv().unwrap().unwrap(), b"welcome", "{what}");
@@ -156,7 +168,7 @@ fn one_of_fifty_panics_and_the_others_finish() {
                 });
             }
             victim.send(b"panic").unwrap();
-            assert!(victim.recv().unwrap().is_none(), "{case}");
+            assert!(victim.recv().unwrap_err().is_reset(), "{case}");
         });
         drop(victim);
         let stats = served.wait_for("all", |stats| stats.open == 0);
@@ -184,8 +196,12 @@ fn a_service_that_cannot_be_made_ends_one_conversation_only() {
         });
         let mut before = served.client();
         assert_eq!(&*before.request(b"hello").unwrap(), b"hello", "{case}");
-        let stream = served.connect_bare();
-        assert_eq!(read_to_end(&*stream, 100).unwrap_or_default(), b"", "{case}");
+        match served.try_connect_bare() {
+            Ok(stream) => {
+                assert_eq!(read_out(&*stream, 100), (Vec::new(), case.has_resets()), "{case}");
+            }
+            Err(error) => assert!(error.is_reset(), "{case}: {error}"),
+        }
         let mut after = served.client();
         for client in [&mut before, &mut after] {
             assert_eq!(&*client.request(b"still here").unwrap(), b"still here", "{case}");

@@ -11,7 +11,8 @@
 //! After each round: what the service was given is the beginning of what each client sent, message
 //! for message; what each client received decodes to the beginning of the answers to that; what is
 //! queued is within bounds; whoever had something to say had a turn. In the end: nobody who behaved
-//! lost anything, each was told the ending that was his, and nothing is left.
+//! lost anything, each was told the ending that was his, those of services that failed by a reset
+//! behind their answers, and nothing is left.
 //!
 //! Some runs end by a drain with a deadline: two slots of the wheel after it nobody is left, and
 //! who behaved has all his answers, or is named among those that were cut off.
@@ -37,7 +38,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use switchboard_frame::Framing;
-use world::{Rates, Shared, SimBackend, SimListener, Stream};
+use world::{Broken, Rates, Shared, SimBackend, SimListener, Stream};
 
 const FRAMINGS: [&str; 7] = [
     "u32be",
@@ -385,14 +386,18 @@ impl Run {
             assert!(self.stops_early, "client {} was never served", client.id);
             return;
         };
-        let injured = self.world.lock().streams[client.id].injured;
+        let (injured, broken) = {
+            let stream = &self.world.lock().streams[client.id];
+            (stream.injured, stream.reset_by_server)
+        };
         let mut expected = Vec::new();
-        let mut ended_by_service = false;
+        let (mut ended_by_service, mut failed) = (false, false);
         for message in &seen.messages {
             let (answers, ends) = answers(message);
             if !ended_by_service {
                 expected.extend(answers);
             }
+            failed |= ends && !ended_by_service && message[0] != b'x';
             ended_by_service |= ends;
         }
         let mut replies = client.replies(&self.framing);
@@ -408,13 +413,27 @@ impl Run {
                 (Ending::Stopped, &None)
             }
         };
-        let well_behaved = !injured && client.reads_all() && !client.saw_reset;
+        let loses_nothing = broken.map_or(!client.saw_reset, |broken| broken.lost == 0);
+        let well_behaved = !injured && client.reads_all() && loses_nothing;
         let cut_off = self.server.drain.cut_off();
         let name = world::endpoint(id).to_string();
         let was_cut_off = cut_off.iter().any(|cut| cut.peer == name);
         if well_behaved && ending != Ending::TimedOut && !was_cut_off {
             assert_eq!(replies.len(), expected.len(), "answers were lost: {}", told());
             assert!(client.saw_end, "{}", told());
+        }
+        if let Some(Broken { lost, waited }) = broken {
+            assert!(failed, "a reset of one that did not fail: {}", told());
+            let was_early = lost > 0 && waited.is_some_and(|waited| waited < self.limits.linger);
+            let is_there = !injured && client.reads_all();
+            assert!(
+                !was_early || was_cut_off || !is_there,
+                "a reset that could have waited: {}",
+                told()
+            );
+        }
+        if failed && !injured && client.reads_all() && client.saw_end {
+            assert!(client.saw_reset, "who failed has said a clean end: {}", told());
         }
         if !injured && client.reads_all() && !ended_by_service && !self.stops_early {
             assert_eq!(seen.messages.len(), client.messages.len(), "not all given: {}", told());

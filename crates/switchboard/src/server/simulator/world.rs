@@ -66,6 +66,9 @@ pub(super) struct Stream {
     /// The server has dropped its end.
     pub(super) server_gone: bool,
     pub(super) reset: bool,
+    /// By the server.
+    pub(super) reset_by_server: Option<Broken>,
+    written_at: Option<Instant>,
     /// The fault was the network's, not the client's.
     pub(super) injured: bool,
     /// How often the server has read or written, or given a message to the service.
@@ -75,6 +78,13 @@ pub(super) struct Stream {
     rounds_without: u32,
     /// The server wants to be told.
     is_watched: bool,
+}
+
+/// What a reset of the server took from the client, how long after the last write.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Broken {
+    pub(super) lost: usize,
+    pub(super) waited: Option<Duration>,
 }
 
 /// The world, for all who live in it.
@@ -209,7 +219,10 @@ impl Transport for End {
             return Err(ErrorKind::WouldBlock.into());
         }
         let count = world.moved(most);
-        world.streams[self.id].to_client.extend(&bytes[..count]);
+        let now = world.now;
+        let stream = &mut world.streams[self.id];
+        stream.to_client.extend(&bytes[..count]);
+        stream.written_at = Some(now);
         Ok(count)
     }
 
@@ -219,8 +232,18 @@ impl Transport for End {
     }
 
     fn reset(&self) -> io::Result<()> {
-        self.world.lock().streams[self.id].reset = true;
+        let mut world = self.world.lock();
+        let now = world.now;
+        let stream = &mut world.streams[self.id];
+        let waited = stream.written_at.map(|at| now.duration_since(at));
+        stream.reset = true;
+        stream.reset_by_server = Some(Broken { lost: stream.to_client.len(), waited });
+        stream.to_client.clear();
         Ok(())
+    }
+
+    fn undelivered(&self) -> Option<usize> {
+        Some(self.world.lock().streams[self.id].to_client.len())
     }
 
     fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -47,7 +47,7 @@ impl<S: Service> Turn<'_, S> {
 
     fn own_clocks(&mut self) -> Option<Instant> {
         if self.line.phase == Phase::Lingering {
-            return self.line.extras().lingers_until;
+            return self.lingers_until();
         }
         if self.line.flags.opening {
             return self.opens_until();

@@ -273,8 +273,8 @@ impl Transport for Faulty {
     }
 
     passed_on! {
-        disown opening holds_input read_descriptor write_descriptor local remote client name
-        set_liveness silence process tls facts
+        disown undelivered opening holds_input read_descriptor write_descriptor local remote client
+        name set_liveness silence process tls facts
     }
 }
 

@@ -276,8 +276,8 @@ impl Transport for Injected {
     }
 
     passed_on! {
-        disown opening read_descriptor write_descriptor local remote client name set_liveness
-        silence process tls facts
+        disown undelivered opening read_descriptor write_descriptor local remote client name
+        set_liveness silence process tls facts
     }
 }
 

@@ -147,7 +147,8 @@ impl Tls {
         match state.pull(&*self.inner) {
             Ok(()) => state.holds_input(),
             Err(error) if error.kind() == ErrorKind::WouldBlock => false,
-            Err(_) => {
+            Err(error) => {
+                state.note_reset(&error);
                 state.untell();
                 true
             }
@@ -303,7 +304,8 @@ impl Transport for Tls {
     }
 
     passed_on! {
-        read_descriptor write_descriptor local remote client set_liveness silence process facts
+        undelivered read_descriptor write_descriptor local remote client set_liveness silence
+        process facts
     }
 }
 

@@ -207,6 +207,13 @@ impl State {
         error
     }
 
+    /// A reset is told once, and who only looked has heard it: the next read is to tell it.
+    pub(super) fn note_reset(&mut self, error: &io::Error) {
+        if error.kind() == ErrorKind::ConnectionReset {
+            self.deaf.get_or_insert(ErrorKind::ConnectionReset);
+        }
+    }
+
     /// A failure that was found is to be told by the next call.
     pub(super) fn untell(&mut self) {
         if let Some(failed) = &mut self.failure {
@@ -252,7 +259,7 @@ impl State {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
                         return Err(match self.deaf {
-                            // A reset is told once, and a write has heard it: an end is left.
+                            // A reset is told once, and somebody else has heard it: an end is left.
                             Some(ErrorKind::ConnectionReset) => ErrorKind::ConnectionReset.into(),
                             _ => Failure::cut_off().to_io(),
                         });
