@@ -51,7 +51,7 @@ mod _native {
     #[pymodule_export]
     use crate::server::start_server;
     #[pymodule_export]
-    use crate::session::{Session, parse_endpoint};
+    use crate::session::{Session, connect_failed, parse_endpoint};
     #[pymodule_export]
     use crate::wrap::{watch_peer, wrap};
 

@@ -111,6 +111,11 @@ impl Listener {
         number.ok_or_else(|| errors::misused(py, "the listener has no descriptor"))
     }
 
+    /// All of its descriptors, for the loop of `switchboard.aio`.
+    fn descriptors(&self, py: Python<'_>) -> PyResult<Vec<i32>> {
+        Ok(self.open(py)?.descriptors().map(|descriptor| descriptor.as_raw_fd()).collect())
+    }
+
     /// Listens no longer. A second call does nothing.
     fn close(&self) {
         let _closed = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -7,10 +7,10 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyIterator, PyList};
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use switchboard::frame::FrameError;
 use switchboard::session::{self, Event};
-use switchboard::{Ending, Error, Timeouts, deadline, limits};
+use switchboard::{Attempt, Ending, Endpoint, Error, Timeouts, deadline, limits};
 
 /// The state of both directions of a conversation, which a loop drives: bytes in and out, messages
 /// in and out, and how long to wait.
@@ -33,6 +33,10 @@ struct State {
     turn: usize,
     /// Nobody takes or sends anything any more.
     closed: bool,
+    /// A request waits for its reply, which is nobody else's.
+    asks: bool,
+    /// A reply has not come yet.
+    owed: bool,
 }
 
 #[pymethods]
@@ -49,7 +53,9 @@ impl Session {
     ) -> PyResult<Session> {
         let protocol = arguments::protocol(py, &framing, &max)?;
         let session = session::Session::new(&protocol, arguments::role(role)?);
-        let state = State { session, need: 1, broken: None, ending: None, turn: 0, closed: false };
+        let (broken, ending) = (None, None);
+        let (closed, asks, owed) = (false, false, false);
+        let state = State { session, need: 1, broken, ending, turn: 0, closed, asks, owed };
         let state = Mutex::new(state);
         Ok(Session { state, timeouts: timeout.all(), name })
     }
@@ -86,11 +92,12 @@ impl Session {
     }
 
     /// The messages that are there, at most `max`. An empty list: there are none yet, or
-    /// `finished`.
-    fn take<'py>(&self, py: Python<'py>, max: usize) -> PyResult<Bound<'py, PyList>> {
+    /// `finished`; or a request waits for them, and it is not that which takes (`asks`).
+    #[pyo3(signature = (max, asks=false))]
+    fn take<'py>(&self, py: Python<'py>, max: usize, asks: bool) -> PyResult<Bound<'py, PyList>> {
         let mut messages = Vec::new();
         let mut state = self.state();
-        if state.closed {
+        if state.closed || state.asks && !asks {
             return Ok(PyList::empty(py));
         }
         let polled = loop {
@@ -101,6 +108,7 @@ impl Session {
                 break polled;
             }
         };
+        state.owed &= messages.is_empty();
         let failed = match polled {
             _ if !messages.is_empty() => None,
             Ok(Event::Finished) => {
@@ -129,15 +137,38 @@ impl Session {
     /// when so many were taken that others are to have their turn.
     fn take_one<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         let mut state = self.state();
-        let State { session, turn, closed, .. } = &mut *state;
-        if *closed || *turn >= limits::MESSAGES_PER_TURN {
+        let State { session, turn, closed, asks, owed, .. } = &mut *state;
+        if *closed || *asks || *turn >= limits::MESSAGES_PER_TURN {
             return None;
         }
         let mut taken = None;
         // An error is told again to who looks.
         let _ = session.poll_messages(1, |message| taken = Some(PyBytes::new(py, message)));
         *turn += 1;
+        *owed &= taken.is_none();
         taken
+    }
+
+    /// Queues a request: until `asked` what comes is its own.
+    fn ask(&self, py: Python<'_>, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        let message = arguments::message(message)?;
+        // What has ended owes nothing.
+        let is_owed = {
+            let state = self.state();
+            state.owed && state.ending.is_none()
+        };
+        if is_owed {
+            return Err(errors::exception(py, &Error::reply_owed(&self.name)));
+        }
+        self.put(py, &message)?;
+        let mut state = self.state();
+        (state.asks, state.owed) = (true, true);
+        Ok(())
+    }
+
+    /// The request is over, with its reply or without.
+    fn asked(&self) {
+        self.state().asks = false;
     }
 
     /// Whether others are to have their turn; then this one begins anew.
@@ -272,7 +303,6 @@ pub(crate) fn parse_endpoint(
     py: Python<'_>,
     endpoint: &Bound<'_, PyAny>,
 ) -> PyResult<(&'static str, String, u16, String)> {
-    use switchboard::Endpoint;
     let endpoint = arguments::endpoint(endpoint, "no endpoint")?;
     let text = endpoint.to_string();
     let refused = || {
@@ -292,4 +322,32 @@ pub(crate) fn parse_endpoint(
         _ => return Err(refused()),
     };
     Ok((kind, place, port, text))
+}
+
+/// The exception that the blocking `connect` raises, for who connects by himself: of the addresses
+/// that were tried and the numbers of the system's errors, or of what the resolver said; of neither,
+/// no time was left.
+#[pyfunction]
+#[pyo3(signature = (endpoint, attempts, unresolved=None))]
+pub(crate) fn connect_failed(
+    py: Python<'_>,
+    endpoint: &Bound<'_, PyAny>,
+    attempts: Vec<(String, i32)>,
+    unresolved: Option<String>,
+) -> PyResult<PyErr> {
+    let endpoint = arguments::endpoint(endpoint, "no endpoint")?;
+    let error = match unresolved {
+        Some(text) => {
+            let text = format!("failed to lookup address information: {text}");
+            endpoint.resolve_failed(io::Error::other(text))
+        }
+        None => {
+            let attempt = |(address, number)| {
+                let error = Arc::new(io::Error::from_raw_os_error(number));
+                Attempt { address, error }
+            };
+            endpoint.connect_failed(attempts.into_iter().map(attempt).collect())
+        }
+    };
+    Ok(errors::exception(py, &error))
 }

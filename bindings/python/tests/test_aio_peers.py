@@ -124,7 +124,7 @@ def test_a_stop_does_not_wait_for_who_takes_nothing(run: Run) -> None:
         with socket.create_connection((host, int(port))):
             await sent.wait()
             async with asyncio.timeout(PATIENCE / 2):
-                await server.stop()
+                await server.stop(within=0)
 
     run(test())
 

@@ -3,9 +3,9 @@
 //! Whatever an endpoint needs, the time for all of it is one deadline, and a failure tells each
 //! address that was tried.
 
-use crate::resolve::{literal, resolve};
+use crate::resolve::{self, literal, resolve};
 use crate::transport::{Interrupt, Pipe, Tcp, Transport, Unix, Wait, abstract_address};
-use crate::{Endpoint, Error, Liveness, Stopper, deadline, limits, sys};
+use crate::{Attempt, Endpoint, Error, Liveness, Stopper, deadline, limits, sys};
 use rustix::io::Errno;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fmt;
@@ -180,6 +180,28 @@ impl Endpoint {
     /// nothing to wait on.
     pub fn start_connect(&self, options: &ConnectOptions) -> Result<Connecting, Error> {
         Connecting::start(self, options)
+    }
+
+    /// The error that [`connect`](Self::connect) would make, for who connects by other means, as
+    /// on a loop of another library: of the addresses that were tried; of none, no time was left.
+    #[must_use]
+    pub fn connect_failed(&self, attempts: Vec<Attempt>) -> Error {
+        match (self, attempts.first()) {
+            (_, None) => race::timed_out(self, attempts),
+            (Endpoint::Unix(_) | Endpoint::Abstract(_), Some(Attempt { error, .. })) => {
+                let number = error.raw_os_error();
+                let error =
+                    number.map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+                refused(error, self)
+            }
+            _ => race::failed(self, attempts),
+        }
+    }
+
+    /// The same where the name of the endpoint has no address.
+    #[must_use]
+    pub fn resolve_failed(&self, error: io::Error) -> Error {
+        resolve::unresolved(self, error)
     }
 
     /// Opens what needs no connecting.

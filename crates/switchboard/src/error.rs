@@ -320,6 +320,15 @@ impl Error {
     }
 
     /// What another process said, of which no more than the text has come over.
+    /// A request where the reply to an earlier one may still come, and would be taken for its own.
+    #[must_use]
+    pub fn reply_owed(endpoint: impl fmt::Display) -> Error {
+        Error::caller("cannot request from").at_endpoint(endpoint).with_advice(
+            "the reply to an earlier request has not come in its time and may still come: \
+             receive it first, or close the conversation",
+        )
+    }
+
     pub(crate) fn told(text: impl Into<String>, is_caller: bool, is_exhausted: bool) -> Error {
         let kind = match (is_caller, is_exhausted) {
             (true, _) => Kind::Caller,

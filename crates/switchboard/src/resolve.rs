@@ -80,15 +80,18 @@ impl Resolving {
             Ok(_) => io::Error::new(io::ErrorKind::NotFound, "the name has no address"),
             Err(error) => error,
         };
-        let advice = "check the spelling of the name, and this machine's resolver";
-        let error = Error::unresolved(WHAT, error).at_endpoint(&self.endpoint);
-        Some(Err(error.with_advice(advice)))
+        Some(Err(unresolved(&self.endpoint, error)))
     }
 
     pub(crate) fn timed_out(&self) -> Error {
         let advice = "this machine's resolver did not answer";
         Error::timed_out(WHAT).at_endpoint(&self.endpoint).with_advice(advice)
     }
+}
+
+pub(crate) fn unresolved(endpoint: &Endpoint, error: io::Error) -> Error {
+    let advice = "check the spelling of the name, and this machine's resolver";
+    Error::unresolved(WHAT, error).at_endpoint(endpoint).with_advice(advice)
 }
 
 impl AsFd for Resolving {

@@ -30,6 +30,10 @@ class Conversation:
         self._session = link.session
         self._finished = False
         self._closed = False
+        # It was ended while it waited for a message.
+        self._idle = False
+        # Whose turn it is to request, first come first served.
+        self._requests = asyncio.Lock()
 
     async def send(self, message: Buffer) -> None:
         """Sends a message, and waits while the peer has more than enough to take.
@@ -55,14 +59,14 @@ class Conversation:
         message = self._session.take_one()
         return await self._next() if message is None else message
 
-    async def _next(self) -> bytes | None:
-        """The same where that asks for more than to take what is there."""
+    async def _next(self, asks: bool = False) -> bytes | None:
+        """The same where that asks for more than to take what is there; or is for a request."""
         while True:
             self._is_open()
             if self._session.turn_is_over():
                 await asyncio.sleep(0)
                 continue
-            if messages := self._session.take(1):
+            if messages := self._session.take(1, asks):
                 return messages[0]
             if self._session.ending == "finished":
                 return None
@@ -83,17 +87,25 @@ class Conversation:
     async def request(self, message: Buffer) -> bytes:
         """Sends a message and receives the next one.
 
-        Whoever is cancelled or times out in the middle of it has asked all the same: the reply may
-        still come, as the next message.
+        Several tasks may request at a time: one after the other, and each has its own reply; who
+        receives meanwhile has what comes behind it. Whoever is cancelled or times out in the middle
+        of it has asked all the same: the reply may still come, and is no reply to another request.
+        That raises ``Misused`` until ``recv`` has given the late one.
         """
-        self._may_send()
-        self._link.send(message)
-        if not self._link.may_write:
-            await self._link.drained()
-        reply = self._session.take_one()
-        if reply is None and (reply := await self._next()) is None:
-            raise self._session.no_reply()
-        return reply
+        async with self._requests:
+            self._may_send()
+            self._session.ask(message)
+            try:
+                self._link.write()
+                if not self._link.may_write:
+                    await self._link.drained()
+                reply = await self._next(asks=True)
+            finally:
+                self._session.asked()
+                self._link.look()
+            if reply is None:
+                raise self._session.no_reply()
+            return reply
 
     async def finish(self) -> None:
         """Says that this side is done sending, and goes on receiving.
@@ -120,8 +132,15 @@ class Conversation:
                 raise broken(f"cannot finish sending: {error.strerror}") from error
 
     async def close(self) -> None:
-        """Ends the conversation so that the peer loses nothing."""
+        """Ends the conversation so that the peer loses nothing: what was sent is delivered, then
+        the peer's end is waited for, for up to 2 seconds; ``abort`` waits for nothing.
+
+        After a ``send`` that timed out nothing is waited for: it has been told.
+        """
         if self._closed:
+            return
+        if self._link.stalled:
+            self._leave()
             return
         try:
             await self._finish()
@@ -144,6 +163,17 @@ class Conversation:
         except (TimeoutError, OSError, EOFError, ValueError):
             pass  # Whoever closes has heard all that he wanted to.
 
+    def _leave(self) -> None:
+        """Ends it without waiting for anything; what was sent is delivered behind this."""
+        self._shut()
+        self._link.leave()
+
+    async def _fail(self) -> None:
+        """Ends it where not all has been said: what was sent is delivered, then the peer is reset,
+        where there is such a thing."""
+        self._shut()
+        await self._link.fail()
+
     def abort(self) -> None:
         """Breaks the conversation off: the peer is told with a reset, where there is one."""
         self._shut()
@@ -155,13 +185,15 @@ class Conversation:
 
     @property
     def remote(self) -> str | None:
-        """The peer's endpoint, when it has one that says something."""
+        """The peer's endpoint, when it has one that says something; ``None`` once it is closed."""
+        if self._closed:
+            return None
         return endpoint(self._link.transport.get_extra_info("peername"))
 
     @property
     def local(self) -> str | None:
-        """This side's endpoint."""
-        return endpoint(self._link.transport.get_extra_info("sockname"))
+        """This side's endpoint; ``None`` once it is closed."""
+        return None if self._closed else endpoint(self._link.transport.get_extra_info("sockname"))
 
     @property
     def ending(self) -> str | None:
@@ -186,12 +218,14 @@ class Conversation:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if kind is None:
+        if kind is None or issubclass(kind, SystemExit):
             await self.close()
+        elif issubclass(kind, GeneratorExit):
+            # An end too, but nothing can be waited for in it.
+            self._leave()
         else:
-            # Whoever leaves with an exception does not wait for the peer.
-            self._shut()
-            self._link.leave()
+            # What was sent may be half of something: the peer is not to take it for the whole.
+            self.abort()
 
     def __repr__(self) -> str:
         state = ", closed" if self._closed else f" with {self.remote or 'the peer'}"

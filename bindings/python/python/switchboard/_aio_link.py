@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import socket
 import struct
+import sys
+import termios
 import weakref
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
@@ -28,6 +31,13 @@ _buffers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, bytearray] = (
 
 #: Bytes that are kept for who does not receive; then nothing more is read.
 UNREAD_BYTES_MAX = 256 * 1024
+
+#: How long a connection that is to be broken off may take to deliver what is written, in seconds.
+FAIL_WITHIN = 2.0
+
+#: How long until it is looked for the first time, and at most from look to look, in seconds.
+LOOK_FIRST = 0.002
+LOOK_MAX = 0.064
 
 
 class Link(asyncio.BufferedProtocol):
@@ -54,6 +64,10 @@ class Link(asyncio.BufferedProtocol):
         self.may_write = True
         self._writes_soon = False
         self._reads = True
+        #: A wait for the peer to take something has timed out, and it still takes nothing.
+        self.stalled = False
+        #: What is done once somebody waits for something to come.
+        self._when_idle: Callable[[], object] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Of loops other than asyncio's it is no instance of that class.
@@ -97,21 +111,30 @@ class Link(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self.may_write = True
+        self.stalled = False
         self._writers.wake()
 
     async def more(self) -> None:
         """Waits until something has come, for as long as the session has patience."""
         self.write()
+        if self._when_idle is not None:
+            self._when_idle()
         if not self._reads:
             self._reads = True
             self.transport.resume_reading()
         if not await self._readers.wait(self.session.patience()):
             raise self.session.timed_out("waiting for a message from")
 
-    def send(self, message: Buffer) -> None:
-        """Sends a message, and what is queued before it, at once."""
-        self.session.queue(message)
-        self.write()
+    def end_idle(self, end: Callable[[], object]) -> None:
+        """Ends what waits for something to come, by a function: now, or once it does."""
+        self._when_idle = end
+        if self._readers:
+            end()
+
+    def look(self) -> None:
+        """Has those who wait for something to come look again."""
+        if self._readers:
+            self._readers.wake()
 
     def queue(self, message: Buffer) -> None:
         """Sends a message, with what is sent behind it until this task waits for something."""
@@ -150,6 +173,7 @@ class Link(asyncio.BufferedProtocol):
             in_time = await self._writers.wait(self.session.stall)
             # A peer that is slow takes something now and then: only one that does not stalls.
             if not in_time and self._left() >= left:
+                self.stalled = True
                 raise self.session.timed_out("waiting to send to")
 
     def _left(self) -> int:
@@ -190,12 +214,42 @@ class Link(asyncio.BufferedProtocol):
                 self.abort()
                 raise self.session.timed_out("waiting to send to")
 
+    async def fail(self) -> None:
+        """Delivers what is written, and breaks the connection off; over a path it is an end.
+
+        A reset takes away what the peer's system has not got yet, and nothing says when it has: it
+        is looked at now and then.
+        """
+        sock = self.transport.get_extra_info("socket")
+        if sock is None or sock.family == socket.AF_UNIX:
+            self.leave()
+            return
+        self.write()
+        pause, until = LOOK_FIRST, self._loop.time() + FAIL_WITHIN
+        try:
+            while not self.closed.done() and self._loop.time() < until:
+                if not self._left() and not undelivered(sock):
+                    break
+                await asyncio.wait([self.closed], timeout=pause)
+                pause = min(2 * pause, LOOK_MAX)
+        finally:
+            self.abort()
+
     def abort(self) -> None:
         """Closes without delivering what is left; over TCP the peer is reset."""
         sock = self.transport.get_extra_info("socket")
-        with contextlib.suppress(OSError, AttributeError):
+        # It may be closed, which uvloop calls a ``ValueError``.
+        with contextlib.suppress(OSError, AttributeError, ValueError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
+
+
+def undelivered(sock: socket.socket) -> int:
+    """How many bytes the peer's system has not got yet, of those that this one has taken."""
+    try:
+        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except (OSError, ValueError):
+        return 0  # It is closed, or nobody knows.
 
 
 def buffer_of(loop: asyncio.AbstractEventLoop) -> bytearray:

@@ -130,7 +130,7 @@ def serve(
     Who is not done within ``stop_within`` seconds is cut off; another Ctrl-C waits for nobody.
 
     The arguments are those of ``start``. A handler that is an ``async def`` is served on a loop of
-    asyncio, by ``switchboard.aio.serve``; there is nothing to dispatch then, and Ctrl-C cancels it.
+    asyncio, by ``switchboard.aio.serve``; there is nothing to dispatch then.
     """
     if inspect.iscoroutinefunction(handler):
         from switchboard import aio
@@ -139,9 +139,15 @@ def serve(
             raise TypeError("an async def is served by one loop of asyncio: leave dispatch out")
         if tls is not None:
             raise TypeError("an async def is served by asyncio: use switchboard.aio with ssl=")
-        if stop_within != STOP_WITHIN:
-            raise TypeError("an async def is cancelled at once: use switchboard.aio and its stop")
-        served = aio.serve(endpoint, cast(Any, handler), framing, per=per, timeout=timeout, max=max)
+        served = aio.serve(
+            endpoint,
+            cast(Any, handler),
+            framing,
+            per=per,
+            timeout=timeout,
+            max=max,
+            stop_within=stop_within,
+        )
         asyncio.run(served)
         return
     with start(

@@ -110,12 +110,7 @@ impl Conversation {
     pub(super) fn may_request(&self) -> Result<(), Error> {
         match self.owed {
             false => Ok(()),
-            true => Err(Error::caller("cannot request from")
-                .at_endpoint(self.link.transport.name())
-                .with_advice(
-                    "the reply to an earlier request has not come in its time and may still come: \
-                     receive it first, or close the conversation",
-                )),
+            true => Err(Error::reply_owed(self.link.transport.name())),
         }
     }
 
