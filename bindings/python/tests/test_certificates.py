@@ -131,6 +131,10 @@ def test_asyncio_with_contexts(folder: Path) -> None:
             with pytest.raises(OSError, match="trusts its CA") as failed:
                 await sba.connect(endpoint, "lines", timeout=PATIENCE)
             assert isinstance(failed.value, sb.SwitchboardError)
+            # It is listened on an address, and the certificate is for a name.
+            with pytest.raises(sb.Failed, match=r"'127.0.0.1': connect to a name that") as failed:
+                await sba.connect(server.endpoints[0], "lines", timeout=PATIENCE, ssl=trusting)
+            assert "CA" not in str(failed.value)
             # And the blocking side speaks with it.
             trust = sb.Tls(ca=folder / "ca.pem")
             assert await asyncio.to_thread(asked, endpoint, trust) == b"HELLO"

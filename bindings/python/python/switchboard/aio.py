@@ -24,17 +24,10 @@ from typing import TYPE_CHECKING, Any
 from switchboard._aio_conversation import Conversation
 from switchboard._aio_link import Link
 from switchboard._aio_opening import Opening
+from switchboard._aio_refusal import refusal
 from switchboard._aio_server import Server, serve, start
 from switchboard._endpoint import Endpoint
-from switchboard._errors import (
-    Denied,
-    Failed,
-    Misused,
-    Refused,
-    SwitchboardError,
-    TimedOut,
-    Unresolved,
-)
+from switchboard._errors import Misused
 from switchboard._native import Session, parse_endpoint
 
 if TYPE_CHECKING:
@@ -47,10 +40,6 @@ CONNECT_TIMEOUT = 10.0
 
 #: How long an address is tried alone before the next one is tried beside it, in seconds.
 STAGGER = 0.25
-
-#: What OpenSSL says of a certificate whose issuer it does not trust (``X509_V_ERR_..``): signed by
-#: itself, alone or in a chain; no issuer at hand, of the chain or of its only one.
-UNKNOWN_ISSUER = (18, 19, 20, 21)
 
 
 def connect(
@@ -101,37 +90,23 @@ async def _connect(
     try:
         async with asyncio.timeout(limit):
             if kind == "unix":
-                _, made = await loop.create_unix_connection(link, host)
+                _, made = await loop.create_unix_connection(link, sock=await _at_path(loop, host))
             else:
                 where = host or "localhost"
                 _, made = await loop.create_connection(link, where, port, ssl=ssl, **options)
     except OSError as error:
-        raise _refused(name, error) from error
+        # As the blocking `connect`: what the system said is in the text.
+        raise refusal(name, host, port, error) from None
     return Conversation(made)
 
 
-def _refused(endpoint: str, error: OSError) -> SwitchboardError:
-    """What the blocking ``connect`` would raise."""
-    text = f"cannot connect to {endpoint}"
-    made: Refused | Unresolved | Denied | TimedOut | Failed
-    match error:
-        case ConnectionRefusedError():
-            advice = "nothing listens there: start the server, or check the port"
-            made = Refused(f"{text}: connection refused: {advice}")
-        case socket.gaierror():
-            made = Unresolved(f"{text}: {error.strerror}")
-        case PermissionError():
-            made = Denied(f"{text}: {error.strerror}")
-        case TimeoutError():
-            made = TimedOut(f"{text}: timed out")
-            made.ending = "timed-out"
-        case tls.SSLCertVerificationError():
-            text = f"{text}: {error.verify_message}"
-            if error.verify_code in UNKNOWN_ISSUER:
-                text += ": give a context that trusts its CA: create_default_context(cafile=..)"
-            made = Failed(text)
-        case _:
-            made = Failed(f"{text}: {error.strerror or error}")
-    made.endpoint = endpoint
-    made.errno, made.strerror = error.errno, error.strerror
-    return made
+async def _at_path(loop: asyncio.AbstractEventLoop, path: str) -> socket.socket:
+    """A socket that is connected to a path. A name without a path is more than uvloop's own can."""
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.setblocking(False)
+        await loop.sock_connect(sock, path)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
