@@ -30,6 +30,7 @@ class Conversation:
         self._session = link.session
         self._finished = False
         self._closed = False
+        self._closing = False
         # It was ended while it waited for a message.
         self._idle = False
         # Whose turn it is to request, first come first served.
@@ -139,6 +140,7 @@ class Conversation:
         """
         if self._closed:
             return
+        self._closing = True
         if self._link.stalled:
             self._leave()
             return

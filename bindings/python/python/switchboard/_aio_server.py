@@ -115,7 +115,7 @@ class Server:
 
     def _end_idle(self, task: asyncio.Task[None]) -> None:
         """Ends a conversation that waits for a message, and so has said all that it had to."""
-        if (conversation := self._tasks.get(task)) is not None and not conversation._closed:
+        if (conversation := self._tasks.get(task)) is not None and not conversation._closing:
             conversation._idle = True
             task.cancel()
 
@@ -274,8 +274,8 @@ async def _start(
     if given == "conversation" and not _is_async(handler):
         name = getattr(handler, "__qualname__", None) or repr(handler)
         raise TypeError(
-            f"the handler {name} is given a conversation of asyncio: make it an async def, or serve "
-            "it by switchboard.start"
+            f"the handler {name} is given a conversation of asyncio: make it an async def, or "
+            "serve it by switchboard.start"
         )
     kind, host, port, name = parse_endpoint(endpoint)
     if kind == "tls" and ssl is None:
