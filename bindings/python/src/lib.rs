@@ -19,6 +19,7 @@ mod decoder;
 mod errors;
 mod interrupt;
 mod listener;
+mod mover;
 mod running;
 mod select;
 mod server;

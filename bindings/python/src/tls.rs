@@ -8,6 +8,7 @@
 //! would have them lost, and `ssl` runs them itself.
 
 use crate::interrupt;
+use crate::mover::Mover;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -18,7 +19,6 @@ use std::io::{self, ErrorKind};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 use switchboard::transport::{Facts, Interest, Interrupt, Pipe, Transport, Wait, Woken, wait_on};
 use switchboard::{Endpoint, Liveness};
@@ -26,6 +26,7 @@ use switchboard::{Endpoint, Liveness};
 /// TLS that Python speaks.
 pub(crate) struct Tls {
     socket: Py<PyAny>,
+    mover: Mover,
     bare: Arc<dyn Transport>,
     /// What the last read, or the last write, has to wait for instead.
     read_waits_to_write: AtomicBool,
@@ -65,6 +66,7 @@ impl Tls {
         socket.setattr("suppress_ragged_eofs", false)?;
         Ok(Tls {
             socket: socket.clone().unbind(),
+            mover: Mover::default(),
             bare,
             read_waits_to_write: AtomicBool::new(false),
             write_waits_to_read: AtomicBool::new(false),
@@ -78,34 +80,67 @@ impl Tls {
 
     /// Has `close_notify` written down, to be sent by [`flush`](Transport::flush).
     fn say_goodbye(&self) -> io::Result<()> {
-        let (held, goodbye, is_over) = apart(|py| {
-            let say = || -> PyResult<(Vec<u8>, Vec<u8>, bool)> {
-                let module = py.import("switchboard._tls")?;
-                module.call_method1("goodbye", (self.socket.bind(py),))?.extract()
-            };
-            say().map_err(|error| of_python(py, &error))
-        })?;
+        let said = self.have(|socket| {
+            let module = socket.py().import("switchboard._tls")?;
+            module.call_method1("goodbye", (socket,))?.extract::<(Vec<u8>, Vec<u8>, bool)>()
+        });
+        let (held, goodbye, is_over) = said.map_err(Refused::into_io)?;
         lock(&self.held).extend(held);
         *lock(&self.goodbye) = goodbye;
         self.over.store(is_over, Ordering::Release);
         Ok(())
     }
+
+    /// Has Python do this with the socket. In the main thread, where signals' handlers run, another
+    /// one does it.
+    fn have<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T> + Send + 'static,
+    ) -> Result<T, Refused> {
+        Python::attach(|py| {
+            let socket = self.socket.clone_ref(py);
+            let work = move |py: Python<'_>| {
+                call(socket.bind(py)).map_err(|error| Refused::of_python(py, &error))
+            };
+            match interrupt::is_main_thread() {
+                true => self.mover.have(py, work).unwrap_or_else(|error| Err(Refused::Io(error))),
+                false => interrupt::moving(|| work(py)),
+            }
+        })
+    }
 }
 
-/// Has Python move bytes. In the main thread, where signals' handlers run, by another one.
-fn apart<T: Send>(work: impl FnOnce(Python<'_>) -> io::Result<T> + Send) -> io::Result<T> {
-    Python::attach(|py| {
-        if !interrupt::is_main_thread() {
-            return interrupt::moving(|| work(py));
+/// Why Python has moved nothing.
+enum Refused {
+    WantsToRead,
+    WantsToWrite,
+    /// The peer has said goodbye.
+    Ended,
+    Io(io::Error),
+}
+
+impl Refused {
+    fn of_python(py: Python<'_>, error: &PyErr) -> Refused {
+        if is(py, error, &WANT_READ, "SSLWantReadError") {
+            return Refused::WantsToRead;
         }
-        py.detach(|| {
-            thread::scope(|scope| {
-                let work = || Python::attach(|py| interrupt::moving(|| work(py)));
-                let thread = thread::Builder::new().spawn_scoped(scope, work)?;
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-        })
-    })
+        if is(py, error, &WANT_WRITE, "SSLWantWriteError") {
+            return Refused::WantsToWrite;
+        }
+        match is(py, error, &ENDED, "SSLZeroReturnError") {
+            true => Refused::Ended,
+            false => Refused::Io(of_python(py, error)),
+        }
+    }
+
+    /// Of a call that does not read or write.
+    fn into_io(self) -> io::Error {
+        match self {
+            Refused::WantsToRead | Refused::WantsToWrite => ErrorKind::WouldBlock.into(),
+            Refused::Ended => ErrorKind::BrokenPipe.into(),
+            Refused::Io(error) => error,
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -139,52 +174,39 @@ impl Transport for Tls {
             return Ok(held);
         }
         self.read_waits_to_write.store(false, Ordering::Relaxed);
-        apart(|py| {
-            let size = buffer.len().min(CALL_BYTES);
-            match self.socket.bind(py).call_method1("recv", (size,)) {
-                Ok(read) => {
-                    let read = read.cast::<PyBytes>().map_err(|_| ErrorKind::InvalidData)?;
-                    let read = read.as_bytes();
-                    buffer[..read.len()].copy_from_slice(read);
-                    self.may_hold.store(read.len() == size, Ordering::Relaxed);
-                    Ok(read.len())
-                }
-                Err(error) if is(py, &error, &WANT_READ, "SSLWantReadError") => {
-                    Err(ErrorKind::WouldBlock.into())
-                }
-                Err(error) if is(py, &error, &WANT_WRITE, "SSLWantWriteError") => {
-                    self.read_waits_to_write.store(true, Ordering::Relaxed);
-                    Err(ErrorKind::WouldBlock.into())
-                }
-                Err(error) if is(py, &error, &ENDED, "SSLZeroReturnError") => Ok(0),
-                Err(error) => Err(of_python(py, &error)),
+        let size = buffer.len().min(CALL_BYTES);
+        let read = self.have(move |socket| {
+            Ok(socket.call_method1("recv", (size,))?.cast_into::<PyBytes>()?.unbind())
+        });
+        match read {
+            Ok(read) => Python::attach(|py| {
+                let read = read.as_bytes(py);
+                buffer[..read.len()].copy_from_slice(read);
+                self.may_hold.store(read.len() == size, Ordering::Relaxed);
+                Ok(read.len())
+            }),
+            Err(Refused::Ended) => Ok(0),
+            Err(refused) => {
+                let by_writing = matches!(refused, Refused::WantsToWrite);
+                self.read_waits_to_write.store(by_writing, Ordering::Relaxed);
+                Err(refused.into_io())
             }
-        })
+        }
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         if self.finished.load(Ordering::Acquire) || self.over.load(Ordering::Acquire) {
             return Err(ErrorKind::BrokenPipe.into());
         }
-        self.write_waits_to_read.store(false, Ordering::Relaxed);
-        apart(|py| {
-            // Should it be refused, the same bytes come again, as TLS wants it.
-            let given = PyBytes::new(py, &bytes[..bytes.len().min(CALL_BYTES)]);
-            match self.socket.bind(py).call_method1("send", (given,)) {
-                Ok(sent) => sent.extract().map_err(|_| ErrorKind::InvalidData.into()),
-                Err(error) if is(py, &error, &WANT_WRITE, "SSLWantWriteError") => {
-                    Err(ErrorKind::WouldBlock.into())
-                }
-                Err(error) if is(py, &error, &WANT_READ, "SSLWantReadError") => {
-                    self.write_waits_to_read.store(true, Ordering::Relaxed);
-                    Err(ErrorKind::WouldBlock.into())
-                }
-                Err(error) if is(py, &error, &ENDED, "SSLZeroReturnError") => {
-                    Err(ErrorKind::BrokenPipe.into())
-                }
-                Err(error) => Err(of_python(py, &error)),
-            }
-        })
+        // Should it be refused, the same bytes come again, as TLS wants it.
+        let given = bytes[..bytes.len().min(CALL_BYTES)].to_vec();
+        let sent = self.have(move |socket| {
+            let given = PyBytes::new(socket.py(), &given);
+            socket.call_method1("send", (given,))?.extract()
+        });
+        let by_reading = matches!(sent, Err(Refused::WantsToRead));
+        self.write_waits_to_read.store(by_reading, Ordering::Relaxed);
+        sent.map_err(Refused::into_io)
     }
 
     fn finish(&self) -> io::Result<()> {
@@ -242,11 +264,9 @@ impl Transport for Tls {
         !lock(&self.held).is_empty()
             || !self.over.load(Ordering::Acquire)
                 && self.may_hold.load(Ordering::Relaxed)
-                && apart(|py| {
-                    let pending = self.socket.bind(py).call_method0("pending");
-                    Ok(pending.and_then(|pending| pending.extract()).unwrap_or(0))
-                })
-                .is_ok_and(|held: usize| held > 0)
+                && self
+                    .have(|socket| socket.call_method0("pending")?.extract())
+                    .is_ok_and(|held: usize| held > 0)
     }
 
     fn read_descriptor(&self) -> Option<BorrowedFd<'_>> {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import ssl
@@ -48,6 +49,25 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
 def wrapped(pair: Pair, framing: str = "u32be") -> tuple[sb.Conversation, sb.Conversation]:
     a, b = pair()
     return sb.wrap(a, framing, timeout=PATIENCE), sb.wrap(b, framing, timeout=PATIENCE)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded")
+def test_no_thread_is_left_that_would_keep_a_program_from_forking(pair: Pair) -> None:
+    before = len(list(Path("/proc/self/task").iterdir()))
+    a, b = wrapped(pair)
+    a.send(b"hello")
+    assert b.recv() == b"hello"
+    child = os.fork()
+    if child == 0:
+        # It has no such thread, and makes another.
+        a.send(b"from another process")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert b.recv() == b"from another process"
+    a.abort()
+    b.abort()
+    del a, b
+    assert len(list(Path("/proc/self/task").iterdir())) == before
 
 
 def test_messages_in_both_directions(pair: Pair) -> None:

@@ -68,8 +68,9 @@ def start(
     closes it. Which, ``per`` says; else its parameter's annotation, or that it is called ``c``,
     ``conv`` or ``conversation``.
 
-    What it raises ends its conversation, no other, and is shown on standard error with the peer and
-    the number of the message. A ``sys.unraisablehook`` of the program's own is given it instead.
+    What it raises ends its conversation, no other: the client has what was answered before, and
+    then a ``Reset``. It is shown on standard error with the peer and the number of the message; a
+    ``sys.unraisablehook`` of the program's own is given it instead.
 
     ``dispatch`` is a thread for each conversation, a process for each, or one loop for all, whose
     handlers must not wait: those are functions of a message. Processes are forked off this one,
