@@ -325,8 +325,8 @@ pub(crate) fn parse_endpoint(
 }
 
 /// The exception that the blocking `connect` raises, for who connects by himself: of the addresses
-/// that were tried and the numbers of the system's errors, or of what the resolver said; of neither,
-/// no time was left.
+/// that were tried and the numbers of the system's errors, or of what the resolver said; of
+/// neither, no time was left.
 #[pyfunction]
 #[pyo3(signature = (endpoint, attempts, unresolved=None))]
 pub(crate) fn connect_failed(
