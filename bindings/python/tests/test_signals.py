@@ -34,6 +34,7 @@ import switchboard as sb
 
 def handler(message):
     if message == b"stay":
+        print("stays", flush=True)
         signal.sigwait({signal.SIGUSR1})
     return message.upper()
 
@@ -75,8 +76,12 @@ class Program:
             text=True,
             start_new_session=True,
         )
+        self.endpoint = self.line()
+
+    def line(self) -> str:
+        """The next line that it says."""
         assert self.process.stdout is not None
-        self.endpoint = self.process.stdout.readline().strip()
+        return self.process.stdout.readline().strip()
 
     def kill(self, number: signal.Signals, *, all: bool = False) -> None:
         (os.killpg if all else os.kill)(self.process.pid, number)
@@ -175,6 +180,7 @@ def test_who_presses_ctrl_c_again_waits_for_nobody(tmp_path: Path, method: Metho
     with program(tmp_path, "with", method) as it:
         c = sb.connect(it.endpoint, "lines", timeout=PATIENCE)
         c.send(b"stay")
+        assert it.line() == "stays"
         it.kill(signal.SIGINT, all=True)
         # It stops: nobody is accepted any more.
         with pytest.raises(ConnectionError):
