@@ -66,9 +66,25 @@ def test_what_was_answered_is_delivered_and_then_a_reset(run: Run, handler: Any)
         assert ours is None
         assert len(told) == 1
         name = handler.__name__
-        at = ", at message 6" if handler is not converses else ""
-        text = f"the handler {name} raised{at} of tcp://127.0.0.1:"
+        at = "in the conversation with" if handler is converses else "at message 6 of"
+        text = f"the handler {name} failed, {at} tcp://127.0.0.1:"
         assert told[0]["message"].startswith(text), told[0]["message"]
+
+    run(test())
+
+
+def test_an_answer_that_is_too_large_is_told(run: Run) -> None:
+    async def large(message: bytes) -> bytes:
+        return message * 100
+
+    async def test() -> None:
+        told = told_here()
+        async with sba.start("127.0.0.1:0", large, "lines", max=50) as server:
+            async with sba.connect(server.endpoints[0], "lines", timeout=PATIENCE) as c:
+                await c.send(b"1")
+                with pytest.raises(sb.Reset):
+                    await c.recv()
+        assert [type(one["exception"]) for one in told] == [sb.Misused]
 
     run(test())
 

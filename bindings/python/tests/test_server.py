@@ -378,7 +378,7 @@ def test_a_report_says_who_and_what_at_one_go(
         number = 2 if handler is fails_at_two else 1
         lines = capfd.readouterr().err.splitlines()
         name = "fails_at_two" if handler is fails_at_two else "str"
-        assert lines[0] == f"the handler {name} raised, at message {number} of {client}:"
+        assert lines[0] == f"the handler {name} failed, at message {number} of {client}:"
         assert lines[-1].endswith(text)
         # None of it is the package's.
         assert not any("/switchboard/" in line for line in lines)
@@ -393,5 +393,5 @@ def test_a_hook_of_ones_own_is_told_the_same(monkeypatch: pytest.MonkeyPatch) ->
         with contextlib.suppress(ConnectionResetError):
             list(c)
     (told,) = shown
-    where = f"the handler fails_at_two raised, at message 1 of {client}"
+    where = f"the handler fails_at_two failed, at message 1 of {client}"
     assert (told.object, told.exc_value.__notes__) == (fails_at_two, [where])

@@ -96,7 +96,7 @@ class Server:
             for task in left:
                 self._tasks.pop(task).abort()
             if stuck:
-                warn_of_tasks(self._handler, stuck, (within or 0) + CANCEL_WITHIN)
+                warn_of_tasks(self._handler, stuck, within or 0)
         mine = self._tasks.get(cast(Any, asyncio.current_task()))
         if closed := [link.closed for link in self._links if mine is None or link != mine._link]:
             # What was answered is delivered; but some take nothing.
@@ -202,11 +202,19 @@ class Server:
             finally:
                 # What was answered before a fault is delivered.
                 if answers:
-                    conversation._link.queue_many(answers)
+                    self._send(answers, conversation)
             if not conversation._link.may_write:
                 await conversation._link.drained()
             if len(messages) == MESSAGES_PER_TURN:
                 await asyncio.sleep(0)
+
+    def _send(self, answers: list[bytes], conversation: Conversation) -> None:
+        try:
+            conversation._link.queue_many(answers)
+        except SwitchboardError as error:
+            # One of them is none that can be sent.
+            self._told(error, conversation, None)
+            raise
 
     def _told(self, error: Exception, conversation: Conversation, number: int | None) -> None:
         """Has the loop say what a handler raised."""

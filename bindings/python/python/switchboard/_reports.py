@@ -1,4 +1,4 @@
-"""Telling what a handler raised, which nobody can catch."""
+"""Telling how a handler failed, which nobody can catch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 def report(
     handler: object, error: BaseException, peer: str | None, number: int | None
 ) -> bool:
-    """Says on standard error what a handler raised, about which message of whom, at one go: other
+    """Says on standard error how a handler failed, about which message of whom, at one go: other
     threads and processes write there too. ``False`` where a hook of the program's own wants to have
     it: that finds the same as a note of the exception.
     """
@@ -27,11 +27,11 @@ def report(
 
 
 def where(handler: object, peer: str | None, number: int | None) -> str:
-    """That a handler raised, and at what."""
+    """That a handler failed, and at what: it raised, or its answer cannot be sent."""
     name = getattr(handler, "__qualname__", None) or repr(handler)
-    at = "" if number is None else f", at message {number}"
-    of = "" if peer is None else f" of {peer}"
-    return f"the handler {name} raised{at}{of}"
+    at = "in the conversation" if number is None else f"at message {number}"
+    of = "with" if number is None else "of"
+    return f"the handler {name} failed, {at} {of} {peer or 'its peer'}"
 
 
 def _of_handler(trace: TracebackType | None) -> TracebackType | None:

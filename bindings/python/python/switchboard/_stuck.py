@@ -53,7 +53,9 @@ def _called(frame: FrameType | None) -> list[str]:
     """The places of a thread, from the handler on."""
     places = []
     while frame is not None:
-        places.append(_place(frame))
+        # Around the handler is the server.
+        if not _is_ours(frame):
+            places.append(_place(frame))
         frame = frame.f_back
     return places[::-1]
 
@@ -62,11 +64,15 @@ def _awaited(coroutine: object) -> list[str]:
     """The same of a coroutine."""
     places = []
     while (frame := getattr(coroutine, "cr_frame", None)) is not None:
-        # Around the handler is the server.
-        if not frame.f_globals["__name__"].startswith("switchboard."):
+        if not _is_ours(frame):
             places.append(_place(frame))
         coroutine = getattr(coroutine, "cr_await", None)
     return places
+
+
+def _is_ours(frame: FrameType) -> bool:
+    name: str = frame.f_globals.get("__name__", "")
+    return name.startswith("switchboard.")
 
 
 def _place(frame: FrameType) -> str:
