@@ -89,6 +89,21 @@ def test_an_answer_that_is_too_large_is_told(run: Run) -> None:
     run(test())
 
 
+def test_whoever_was_reset_leaves_quietly(run: Run) -> None:
+    async def test() -> None:
+        told_here()
+        async with sba.start("127.0.0.1:0", plain, "u32be") as server:
+            async with sba.connect(server.endpoints[0], "u32be", timeout=PATIENCE) as c:
+                with pytest.raises(sb.Reset):
+                    await c.request(b"5")
+                # Until the loop knows it too.
+                while not c._link.closed.done():
+                    await asyncio.sleep(0)
+                await c.finish()
+
+    run(test())
+
+
 def test_over_a_path_it_is_an_end(run: Run, tmp_path: Any) -> None:
     async def test() -> None:
         told = told_here()

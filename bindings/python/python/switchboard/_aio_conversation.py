@@ -40,7 +40,8 @@ class Conversation:
         """Sends a message, and waits while the peer has more than enough to take.
 
         Messages that are sent one after the other leave together, once this task waits for
-        anything.
+        anything. One whose wait times out or is cancelled is on its way all the same, and is not
+        to be sent again.
         """
         if not self._session.queue_behind(message):
             self._may_send()
@@ -126,7 +127,8 @@ class Conversation:
         # Another task may have sent meanwhile.
         self._link.write()
         self._finished = True
-        if self._link.transport.can_write_eof():
+        # One that is broken already has no end to tell, of which uvloop complains.
+        if self._link.transport.can_write_eof() and not self._link.transport.is_closing():
             try:
                 self._link.transport.write_eof()
             except OSError as error:
