@@ -133,10 +133,11 @@ def targets(figures):
         for rival, name, limit in [(STREAMS, "asyncio streams", 20),
                                    (by_hand, "Protocol by hand", 3)]:
             best = figures.quicker(column, [server.key for server in OURS])
-            if not (rival and best):
+            values = figures.times(column, rival, best) if rival and best else []
+            if not values:
                 continue
             title = f"echo, {column}, times {name}: the best of ours, {titles[best]}"
-            row = target(title, figures.times(column, rival, best), limit)
+            row = target(title, values, limit)
             enough = [titles[server.key] for server in OURS if server.key != best
                       and median(figures.times(column, rival, server.key) or [0]) >= limit]
             row[-1] += "; and " + ", ".join(enough) if enough else ""
@@ -179,7 +180,10 @@ def echo_table(figures, column):
         row = [server.title, nanoseconds(middle(entries, "cpu_ns"))]
         for rival in rivals:
             values = figures.times(column, rival, server.key)
-            row += ["1", ""] if rival == server.key else [ratio(median(values)), spread(values)]
+            if rival == server.key:
+                row += ["1", ""]
+            else:
+                row += [ratio(median(values)), spread(values)] if values else ["", ""]
         rows.append([*row, rate(middle(entries, "per_second"))])
     return table([*head, "messages/s"], rows)
 
