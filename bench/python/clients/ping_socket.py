@@ -22,13 +22,20 @@ def exactly(sock, count):
     raise EOFError("the stream has ended")
 
 
-port, warm_up, seconds = timing.arguments()
-with socket.create_connection(("127.0.0.1", port)) as sock:
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def measure(timeout):
+    port, warm_up, seconds = timing.arguments()
+    with socket.create_connection(("127.0.0.1", port)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(timeout)
 
-    def request(message):
-        sock.sendall(b"".join((SIZE.pack(len(message)), message)))
-        (size,) = SIZE.unpack(exactly(sock, 4))
-        return exactly(sock, size)
+        def request(message):
+            sock.sendall(b"".join((SIZE.pack(len(message)), message)))
+            (size,) = SIZE.unpack(exactly(sock, 4))
+            return exactly(sock, size)
 
-    timing.measure(request, warm_up, seconds)
+        timing.measure(request, warm_up, seconds)
+
+
+if __name__ == "__main__":
+    # For ever.
+    measure(None)

@@ -79,12 +79,14 @@ class Ping:
 
 PINGS = [
     Ping("socket", "`socket` and `struct` by hand"),
+    Ping("socket_timeout", "the same with a timeout (`settimeout`)"),
     Ping("switchboard", "**`Conversation.request`**"),
     Ping("switchboard_aio", "**aio, `await c.request(..)`**"),
     Ping("asyncio", "asyncio streams"),
     Ping("zmq", "pyzmq REQ (to a ROUTER)", "zmq"),
 ]
 PING_BY_HAND = "socket"
+PING_BY_HAND_IN_TIME = "socket_timeout"
 
 LOCAL = {
     "decode-u32be-64": "`Decoder(\"u32be\").feed`, 64 B",

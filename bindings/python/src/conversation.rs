@@ -131,6 +131,9 @@ impl Conversation {
     }
 }
 
+/// A reply of so many bytes is copied twice: that takes less than the interpreter's lock.
+const COPY_BYTES_MAX: usize = 4096;
+
 /// What there is.
 enum Next<T> {
     Message(T),
@@ -259,9 +262,15 @@ impl Conversation {
         let message = arguments::message(message)?;
         let bytes = message.as_bytes();
         let reply = self.waits(py, Turns::Both, |shared| {
-            shared.request(bytes, |reply| Python::attach(|py| PyBytes::new(py, reply).unbind()))
+            shared.request(bytes, |reply| match reply.len() <= COPY_BYTES_MAX {
+                true => Ok(reply.to_vec()),
+                false => Err(Python::attach(|py| PyBytes::new(py, reply).unbind())),
+            })
         })?;
-        Ok(reply.into_bound(py))
+        Ok(match reply {
+            Ok(copied) => PyBytes::new(py, &copied),
+            Err(made) => made.into_bound(py),
+        })
     }
 
     /// Says that this side is done sending, and goes on receiving: the peer reads the end once it

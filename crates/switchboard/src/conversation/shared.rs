@@ -186,9 +186,13 @@ impl SharedConversation {
         take: impl FnOnce(&Message<'_>) -> T,
     ) -> Result<T, Error> {
         let _requesting = self.turn(&self.requesting, |timeouts| timeouts.idle, RECEIVED)?;
-        self.look().conversation()?.may_request()?;
-        // Another thread may receive the reply as soon as it is queued.
-        self.look().conversation()?.owed = true;
+        {
+            let mut look = self.look();
+            let conversation = look.conversation()?;
+            conversation.may_request()?;
+            // Another thread may receive the reply as soon as it is queued.
+            conversation.owed = true;
+        }
         if let Err(error) = self.queue(message) {
             // What cannot be written has no reply.
             self.look().conversation()?.owed = !error.is_caller();
