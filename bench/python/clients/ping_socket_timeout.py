@@ -1,4 +1,4 @@
-"""The same as `ping_socket.py`, by who does not want to wait for ever: Switchboard does not either."""
+"""As `ping_socket.py`, by who does not want to wait for ever: Switchboard does not either."""
 
 import ping_socket
 
