@@ -32,6 +32,7 @@ mod wrap;
 #[pymodule]
 mod _native {
     use pyo3::prelude::*;
+    use switchboard::limits;
 
     #[pymodule_export]
     use crate::arguments::as_message;
@@ -59,6 +60,18 @@ mod _native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        // Bounds of the library, where a loop of asyncio keeps to them by itself; in seconds.
+        for (name, time) in [
+            ("CONNECT_TIMEOUT", limits::CONNECT_TIMEOUT),
+            ("CONNECT_STAGGER", limits::CONNECT_STAGGER),
+            ("LINGER_TIMEOUT", limits::LINGER_TIMEOUT),
+            ("DELIVERY_LOOK_FIRST", limits::DELIVERY_LOOK_FIRST),
+            ("DELIVERY_LOOK_MAX", limits::DELIVERY_LOOK_MAX),
+        ] {
+            module.add(name, time.as_secs_f64())?;
+        }
+        module.add("LISTEN_BACKLOG", limits::LISTEN_BACKLOG)?;
+        module.add("MESSAGES_PER_TURN", limits::MESSAGES_PER_TURN)?;
         crate::server::be_host();
         Ok(())
     }

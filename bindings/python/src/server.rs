@@ -60,35 +60,30 @@ pub(crate) fn start_server(
         let (is_events, forks) = (name == "events", name == "processes");
         let server = Server::of(&protocol).listen_on(&endpoint, &options)?;
         let server = server.with_dispatch(dispatch).with_limits(limits);
+        let (handler, calls) = (Arc::clone(&handler), Arc::clone(&calls));
         match per {
-            Per::Message if is_events => {
-                let (handler, calls) = (Arc::clone(&handler), Arc::clone(&calls));
-                server.start(move || Answers {
-                    handler: Arc::clone(&handler),
-                    calls: Arc::clone(&calls),
-                    seat: None,
-                })
-            }
-            _ => {
-                let (handler, calls) = (Arc::clone(&handler), Arc::clone(&calls));
-                server.start_conversations(move |conversation| {
-                    let transport = Arc::clone(conversation.transport());
-                    SharedConversation::lend(conversation, |shared| {
-                        Python::attach(|py| {
-                            let seat = calls.enter(py, &transport);
-                            let served = match per {
-                                Per::Message => answer_all(py, shared, &handler, &seat),
-                                Per::Conversation => converse(py, shared, &handler, &seat),
-                            };
-                            if forks {
-                                // A process of the library ends without asking Python.
-                                flush(py);
-                            }
-                            served
-                        })
+            Per::Message if is_events => server.start(move || Answers {
+                handler: Arc::clone(&handler),
+                calls: Arc::clone(&calls),
+                seat: None,
+            }),
+            _ => server.start_conversations(move |conversation| {
+                let transport = Arc::clone(conversation.transport());
+                SharedConversation::lend(conversation, |shared| {
+                    Python::attach(|py| {
+                        let seat = calls.enter(py, &transport);
+                        let served = match per {
+                            Per::Message => answer_all(py, shared, &handler, &seat),
+                            Per::Conversation => converse(py, shared, &handler, &seat),
+                        };
+                        if forks {
+                            // A process of the library ends without asking Python.
+                            flush(py);
+                        }
+                        served
                     })
                 })
-            }
+            }),
         }
     });
     let serving = started.map_err(|error| errors::exception(py, &error))?;

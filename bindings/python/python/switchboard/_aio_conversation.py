@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Self
 
 from switchboard._aio_link import Link, endpoint
 from switchboard._errors import Misused, broken
+from switchboard._native import LINGER_TIMEOUT
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
-
-#: How long closing waits for the peer's end, in seconds.
-LINGER = 2.0
 
 
 class Conversation:
@@ -157,7 +155,7 @@ class Conversation:
     async def _linger(self) -> None:
         """Reads until the peer's end and throws it away, for a short time."""
         try:
-            async with asyncio.timeout(LINGER):
+            async with asyncio.timeout(LINGER_TIMEOUT):
                 # A connection that is closed with something unread is reset.
                 while self._link.transport.can_write_eof():
                     if not self._session.take(sys.maxsize):

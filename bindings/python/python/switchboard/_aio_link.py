@@ -15,7 +15,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from switchboard._aio_waiting import Waiting
-from switchboard._native import Session, watch_peer
+from switchboard._native import (
+    DELIVERY_LOOK_FIRST,
+    DELIVERY_LOOK_MAX,
+    LINGER_TIMEOUT,
+    Session,
+    watch_peer,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -31,13 +37,6 @@ _buffers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, bytearray] = (
 
 #: Bytes that are kept for who does not receive; then nothing more is read.
 UNREAD_BYTES_MAX = 256 * 1024
-
-#: How long a connection that is to be broken off may take to deliver what is written, in seconds.
-FAIL_WITHIN = 2.0
-
-#: How long until it is looked for the first time, and at most from look to look, in seconds.
-LOOK_FIRST = 0.002
-LOOK_MAX = 0.064
 
 
 class Link(asyncio.BufferedProtocol):
@@ -225,13 +224,13 @@ class Link(asyncio.BufferedProtocol):
             self.leave()
             return
         self.write()
-        pause, until = LOOK_FIRST, self._loop.time() + FAIL_WITHIN
+        pause, until = DELIVERY_LOOK_FIRST, self._loop.time() + LINGER_TIMEOUT
         try:
             while not self.closed.done() and self._loop.time() < until:
                 if not self._left() and not undelivered(sock):
                     break
                 await asyncio.wait([self.closed], timeout=pause)
-                pause = min(2 * pause, LOOK_MAX)
+                pause = min(2 * pause, DELIVERY_LOOK_MAX)
         finally:
             self.abort()
 

@@ -18,8 +18,17 @@ from switchboard._aio_opening import Opening
 from switchboard._endpoint import Endpoint
 from switchboard._errors import Misused, SwitchboardError
 from switchboard._handlers import wants
-from switchboard._native import Listener, Session, as_message, listen, parse_endpoint
+from switchboard._native import (
+    LISTEN_BACKLOG,
+    MESSAGES_PER_TURN,
+    Listener,
+    Session,
+    as_message,
+    listen,
+    parse_endpoint,
+)
 from switchboard._reports import where
+from switchboard._serve import STOP_WITHIN
 from switchboard._stuck import warn_of_tasks
 
 if TYPE_CHECKING:
@@ -27,16 +36,7 @@ if TYPE_CHECKING:
 
     from switchboard._native import _Per
 
-#: Messages that a handler is given before others have their turn.
-MESSAGES_PER_TURN = 1024
-
 Answer = bytes | None
-
-#: Connections that wait to be accepted, as of the library (``limits::LISTEN_BACKLOG``).
-BACKLOG = 4096
-
-#: How long a stop may take unless it is said, in seconds; as of ``switchboard.start``.
-STOP_WITHIN = 30.0
 
 #: How long a conversation may take to end once it is cancelled, in seconds.
 CANCEL_WITHIN = 2.0
@@ -312,7 +312,7 @@ async def _start(
         for number in listener.descriptors():
             sock = socket.socket(fileno=os.dup(number))
             create = loop.create_unix_server if kind == "unix" else loop.create_server
-            made = await create(protocol, sock=sock, ssl=ssl, backlog=BACKLOG)
+            made = await create(protocol, sock=sock, ssl=ssl, backlog=LISTEN_BACKLOG)
             server._servers.append(made)
     except BaseException:
         await server.stop(0)

@@ -12,11 +12,18 @@ from switchboard._endpoint import Endpoint
 from switchboard._select import HasFileno, Source
 
 __all__ = [
+    "CONNECT_STAGGER",
+    "CONNECT_TIMEOUT",
     "Conversation",
+    "DELIVERY_LOOK_FIRST",
+    "DELIVERY_LOOK_MAX",
     "Decoder",
     "Discarded",
     "Encoder",
+    "LINGER_TIMEOUT",
+    "LISTEN_BACKLOG",
     "Listener",
+    "MESSAGES_PER_TURN",
     "Running",
     "Session",
     "__version__",
@@ -33,6 +40,14 @@ __all__ = [
 ]
 
 __version__: str
+
+CONNECT_TIMEOUT: float
+CONNECT_STAGGER: float
+LINGER_TIMEOUT: float
+DELIVERY_LOOK_FIRST: float
+DELIVERY_LOOK_MAX: float
+LISTEN_BACKLOG: int
+MESSAGES_PER_TURN: int
 
 _Timeout = float | None | EllipsisType
 _Role = Literal["client", "server"]

@@ -28,18 +28,12 @@ from switchboard._aio_refusal import refusal
 from switchboard._aio_server import Server, serve, start
 from switchboard._endpoint import Endpoint
 from switchboard._errors import Misused
-from switchboard._native import Session, parse_endpoint
+from switchboard._native import CONNECT_STAGGER, CONNECT_TIMEOUT, Session, parse_endpoint
 
 if TYPE_CHECKING:
     from switchboard._native import _Role
 
 __all__ = ["Conversation", "Server", "connect", "serve", "start"]
-
-#: How long connecting may take, unless it is said, in seconds.
-CONNECT_TIMEOUT = 10.0
-
-#: How long an address is tried alone before the next one is tried beside it, in seconds.
-STAGGER = 0.25
 
 
 def connect(
@@ -85,7 +79,7 @@ async def _connect(
     # Loops that are not asyncio's own see to that by themselves, or not at all; and its own
     # cannot where tasks begin at once.
     own = isinstance(loop, asyncio.BaseEventLoop) and loop.get_task_factory() is None
-    options: dict[str, Any] = {"happy_eyeballs_delay": STAGGER} if own else {}
+    options: dict[str, Any] = {"happy_eyeballs_delay": CONNECT_STAGGER} if own else {}
     limit = CONNECT_TIMEOUT if isinstance(timeout, EllipsisType) else timeout
     try:
         async with asyncio.timeout(limit):

@@ -54,9 +54,9 @@ pub(crate) struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Whether there is a next message.
+    /// Whether there is a message behind the one that was told.
     pub(super) fn is_there(&self) -> bool {
-        self.told.is_some() || self.decoder.has_whole(self.rest)
+        self.decoder.has_whole(self.rest)
     }
 
     /// The next message; `None` where the session has to look for itself.
