@@ -437,7 +437,7 @@ impl<S: Service> Turn<'_, S> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             // Its own end is no reason to have it miss how this one came.
-            Ok(_) if self.line.flags.failed => self.line.extras().lingers_bytes = 0,
+            Ok(_) if self.line.ends_by_reset() => self.line.extras().lingers_bytes = 0,
             Ok(_) | Err(_) => self.line.phase = Phase::Over,
         }
     }

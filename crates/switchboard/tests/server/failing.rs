@@ -3,7 +3,7 @@
 use crate::help::*;
 use switchboard::server::{Limits, Reply};
 use switchboard::transport::Interest;
-use switchboard::{Ending, Error};
+use switchboard::{Ending, Error, Transport};
 
 everywhere! {
     whatever_was_answered_is_read_before_the_reset,
@@ -27,6 +27,17 @@ fn fails(message: &[u8], reply: &mut Reply<'_>) -> Result<(), Error> {
     Err(Error::caller("on purpose"))
 }
 
+/// Enough for a client on a machine that is busy with much else.
+fn patient() -> Limits {
+    Limits { linger: PATIENCE, ..Limits::default() }
+}
+
+/// How much of it the system has that was not read yet.
+fn arrived(stream: &dyn Transport) -> usize {
+    let count = rustix::io::ioctl_fionread(stream.read_descriptor().unwrap()).unwrap();
+    count.try_into().unwrap()
+}
+
 /// What its client reads.
 fn answer() -> Vec<u8> {
     requests("u32be", &[pattern(LARGE)])
@@ -36,12 +47,13 @@ fn whatever_was_answered_is_read_before_the_reset() {
     let expected = answer();
     for case in cases() {
         for (request, bite) in [("fail", 1 << 20), ("fail", 5_000), ("panic", 100_000)] {
-            let served = case.start("u32be", &Limits::default(), || fails);
+            let served = case.start("u32be", &patient(), || fails);
             let stream = served.connect();
             write_all(&*stream, &requests("u32be", &[request])).unwrap();
             let (received, is_reset) = read_out(&*stream, bite);
             assert!(received == expected, "{case}, {request}: {} bytes", received.len());
             assert_eq!(is_reset, case.has_resets(), "{case}, {request}");
+            drop(stream);
             served.ended(Ending::Stopped, 1);
         }
     }
@@ -50,12 +62,12 @@ fn whatever_was_answered_is_read_before_the_reset() {
 fn who_reads_late_has_it_all_too() {
     let expected = answer();
     for case in cases().into_iter().filter(|case| case.over == Over::Tcp) {
-        let served = case.start("u32be", &Limits::default(), || fails);
+        let served = case.start("u32be", &patient(), || fails);
         let stream = served.connect();
         write_all(&*stream, &requests("u32be", &["fail"])).unwrap();
-        // The last of it stays in this system, until the server is done with it.
+        // Reads until the rest of it is in this system, and then waits for the server to be done.
         let (mut received, mut buffer) = (Vec::new(), vec![0; 1_000]);
-        while received.len() < LARGE - 20_000 {
+        while received.len() + arrived(&*stream) < expected.len() {
             let count = read_some(&*stream, &mut buffer).unwrap();
             received.extend_from_slice(&buffer[..count]);
         }
@@ -67,14 +79,23 @@ fn who_reads_late_has_it_all_too() {
 }
 
 fn who_reads_only_when_it_has_said_all_has_it_all_too() {
-    let expected = answer();
-    let much = requests("u32be", &["fail".as_bytes(), &pattern(LARGE)]);
+    // More than this client's system takes unread, and less than the server's system holds.
+    let answer = pattern(200_000);
+    let much = requests("u32be", &[&answer, &pattern(LARGE)]);
     for case in cases().into_iter().filter(|case| case.over == Over::Tcp) {
-        let served = case.start("u32be", &Limits::default(), || fails);
+        let served = case.start("u32be", &patient(), || {
+            |message: &[u8], reply: &mut Reply<'_>| {
+                reply.send(message)?;
+                Err(Error::caller("on purpose"))
+            }
+        });
         let stream = served.connect();
+        let socket = stream.read_descriptor().unwrap();
+        rustix::net::sockopt::set_socket_recv_buffer_size(socket, 16_384).unwrap();
         write_all(&*stream, &much).unwrap();
         stream.finish().unwrap();
         let (received, is_reset) = read_out(&*stream, 100_000);
+        let expected = requests("u32be", &[&answer]);
         assert!(received == expected && is_reset, "{case}: {} bytes", received.len());
     }
 }
@@ -99,13 +120,14 @@ fn who_never_reads_is_told_when_the_time_is_over() {
 fn a_failure_behind_a_close_is_told_too() {
     let expected = answer();
     for case in cases() {
-        let served = case.start("u32be", &Limits::default(), || fails);
+        let served = case.start("u32be", &patient(), || fails);
         let stream = served.connect();
         write_all(&*stream, &requests("u32be", &["close"])).unwrap();
         assert!(ready(&*stream, Interest::READ).read);
         let (received, is_reset) = read_out(&*stream, 50_000);
         assert!(received == expected, "{case}: {} bytes", received.len());
         assert_eq!(is_reset, case.has_resets(), "{case}");
+        drop(stream);
         assert_eq!(served.ended(Ending::Stopped, 1).failed, 1, "{case}");
     }
 }
