@@ -247,6 +247,8 @@ fn whoever_takes_it_has_what_comes_from_there_on() {
             let mut taken = shared.take().unwrap();
             peer.send(b"late").unwrap();
             assert_eq!(taken.recv_owned().unwrap().unwrap(), b"late");
+            // Who polls would wait out its time.
+            peer.finish().unwrap();
             assert!(reader.join().unwrap().unwrap_err().is_caller());
         });
     }
