@@ -70,6 +70,8 @@ struct State {
     conversation: Option<Conversation>,
     /// The session has told a message that nobody has taken yet.
     told: bool,
+    /// Each source that was made of it holds one: somebody may wait for it in `select`.
+    watched: Arc<()>,
 }
 
 impl SharedConversation {
@@ -77,7 +79,11 @@ impl SharedConversation {
     #[must_use]
     pub fn new(conversation: Conversation) -> SharedConversation {
         SharedConversation {
-            state: Mutex::new(State { conversation: Some(conversation), told: false }),
+            state: Mutex::new(State {
+                conversation: Some(conversation),
+                told: false,
+                watched: Arc::default(),
+            }),
             receiving: Turn::default(),
             sending: Turn::default(),
             requesting: Turn::default(),
@@ -246,8 +252,10 @@ impl SharedConversation {
         self.look().conversation()?.finish()
     }
 
-    /// As [`Conversation::close`]. Whoever waits in another thread to receive wakes then, over a
-    /// socket, and is told that it is closed. A second call does nothing.
+    /// As [`Conversation::close`]. Whoever waits in another thread to receive wakes then, and is
+    /// told that it is closed; whoever waits for it in [`select`](crate::select()) finds it ready,
+    /// and is told so by the next call. What is no socket wakes them when their hook for interrupts
+    /// is asked, and without one not at all. A second call does nothing.
     ///
     /// # Errors
     /// As there.
@@ -255,8 +263,13 @@ impl SharedConversation {
         let Some(conversation) = self.take() else { return Ok(()) };
         let transport = Arc::clone(conversation.transport());
         let closed = conversation.close();
-        if self.receiving.is_wanted() {
-            transport.read_descriptor().into_iter().for_each(sys::socket::deafen);
+        let is_watched = Arc::strong_count(&self.look().state.watched) > 1;
+        if self.receiving.is_wanted() || is_watched {
+            let is_deaf = transport.read_descriptor().is_none_or(sys::socket::deafen);
+            if !is_deaf && !transport.facts().reset {
+                // There it only lets go of a pipe, of which all has been delivered.
+                let _ = transport.reset();
+            }
         }
         closed
     }
@@ -268,15 +281,16 @@ impl SharedConversation {
     }
 
     /// What [`select`](crate::select()) is to be told of it, as of now: while that waits, another
-    /// thread may change it.
+    /// thread may change it. One that is [closed](Self::close) meanwhile is ready.
     ///
     /// # Errors
     /// It has been closed.
     pub fn source(&self) -> Result<SharedSource, Error> {
         let mut look = self.look();
-        let told = look.state.told;
+        let (told, watched) = (look.state.told, Arc::clone(&look.state.watched));
         let conversation = look.conversation()?;
         Ok(SharedSource {
+            _watched: watched,
             transport: Arc::clone(conversation.transport()),
             ready: [List::Readers, List::Writers, List::Errors]
                 .map(|list| conversation.is_ready(list) || told && list == List::Readers),
@@ -356,6 +370,8 @@ impl fmt::Debug for SharedConversation {
 /// conversation is.
 #[derive(Debug)]
 pub struct SharedSource {
+    /// For as long as it lives, closing the conversation wakes who waits.
+    _watched: Arc<()>,
     transport: Arc<dyn Transport>,
     /// In each list.
     ready: [bool; 3],
