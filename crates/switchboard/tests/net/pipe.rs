@@ -133,6 +133,16 @@ fn writes_to_an_inherited_pipe_never_wait_and_finish_ends_it() {
 }
 
 #[test]
+fn one_that_is_taken_over_says_that_it_cannot_be_read() {
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let transport =
+        switchboard::transport::Pipe::duplicated(std::os::fd::AsRawFd::as_raw_fd(&writer)).unwrap();
+    let error = transport.read(&mut [0; 4]).unwrap_err();
+    let text = "it is open for writing only: another end of it is to be read";
+    assert_eq!(error.to_string(), text);
+}
+
+#[test]
 fn an_inherited_socket_is_a_socket() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let transport = open(&format!("fd:{}", inherit(&theirs))).unwrap();
