@@ -153,7 +153,7 @@ fn a_reset_in_the_middle_of_a_message_is_no_truncation() {
 }
 
 fn a_deadline_is_told() {
-    // That of a message only: it begins when there is something to answer and something to wait for.
+    // That of a message only: it begins when there is one, however late its sender is.
     let time = Some(std::time::Duration::from_millis(300));
     let timeouts = Timeouts { message: time, ..Timeouts::FOREVER };
     let limits = Limits { timeouts, ..Limits::default() };

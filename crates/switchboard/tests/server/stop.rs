@@ -228,8 +228,8 @@ fn a_stop_amid_a_flood_loses_no_answer() {
 
 /// A client that sends much, reads nothing and closes: everything it sent arrives.
 fn a_close_amid_answers_loses_no_request() {
-    // Large ones, so that even a slow machine answers them all while the client lingers; and no more
-    // than it reads ahead while it sends, however little the systems between hold.
+    // Large ones, so that even a slow machine answers them all while the client lingers; and no
+    // more than it reads ahead while it sends, however little the systems between hold.
     const REQUESTS: u64 = 1_300;
     assert!(REQUESTS * 801 <= switchboard::limits::READ_AHEAD_BYTES_MAX as u64);
     for case in dispatchers(Over::Tcp) {
