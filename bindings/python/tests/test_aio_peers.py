@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import Any
 
@@ -21,8 +22,12 @@ def test_a_slow_peer_is_waited_for_and_a_stalled_one_is_not(run: Run) -> None:
     """A timeout is for a peer that takes nothing, and not for all of a large message."""
 
     async def test() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            endpoint = "127.0.0.1:%d" % listener.getsockname()[1]
+        # Over a Unix socket: over TCP some systems take all of it at once.
+        name = f"swb-slow-peer-{os.getpid()}"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"\0{name}")
+            listener.listen()
+            endpoint = f"unix:@{name}"
             for how in ("send", "close"):
                 c = await sba.connect(endpoint, "u32be", timeout=0.2)
                 peer, _ = listener.accept()
