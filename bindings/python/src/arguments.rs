@@ -52,6 +52,13 @@ impl<'py> FromPyObject<'_, 'py> for Max {
     }
 }
 
+impl Max {
+    /// As a number of messages.
+    pub(crate) fn many(&self) -> usize {
+        self.0.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX))
+    }
+}
+
 /// A framing or a protocol, with another limit for its messages if one is given.
 pub(crate) fn protocol(py: Python<'_>, framing: &Framing, max: &Max) -> PyResult<Protocol> {
     let protocol: Protocol =
@@ -131,14 +138,31 @@ impl<'py> FromPyObject<'_, 'py> for Timeout {
         if value.is_instance_of::<PyEllipsis>() {
             return Ok(Timeout::Default);
         }
+        value.extract().map(|Seconds(time)| Timeout::Same(time))
+    }
+}
+
+/// A number of seconds, or nothing: for ever.
+pub(crate) struct Seconds(pub(crate) Option<Duration>);
+
+impl<'py> FromPyObject<'_, 'py> for Seconds {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Seconds> {
         match value.extract() {
-            Ok(time) => Ok(Timeout::Same(seconds(time)?)),
+            Ok(time) => seconds(time).map(Seconds),
             Err(_) => {
                 let text = "a timeout is a number of seconds, or None for ever, not";
                 Err(PyTypeError::new_err(format!("{text} {}", value.repr()?)))
             }
         }
     }
+}
+
+/// A number of seconds as every call here takes it, for a wait of asyncio's.
+#[pyfunction(name = "seconds")]
+pub(crate) fn checked_seconds(seconds: Seconds) -> Option<f64> {
+    seconds.0.map(|time| time.as_secs_f64())
 }
 
 /// After how many seconds of silence a peer counts as dead; `None` for never.

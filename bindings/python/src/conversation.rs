@@ -191,7 +191,7 @@ impl Conversation {
     /// the end.
     #[pyo3(signature = (max=Max(None)), text_signature = "($self, max=None)")]
     fn recv_many<'py>(&self, py: Python<'py>, max: Max) -> PyResult<Bound<'py, PyList>> {
-        let max = max.0.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
+        let max = max.many();
         loop {
             let mut messages = Vec::new();
             let run = self.look(py)?.run(max, |message| messages.push(PyBytes::new(py, message)));
@@ -282,6 +282,9 @@ impl Conversation {
     /// Ends the conversation so that the peer loses nothing: what is pending is delivered, then the
     /// peer's end is waited for, for up to 2 seconds whatever the timeout; `abort` waits for
     /// nothing. That the conversation has ended otherwise is not told a second time.
+    ///
+    /// Whoever waits for it in another thread wakes then: `recv` raises `Misused`, and `select` has
+    /// it ready.
     ///
     /// Leaving a `with` block does it too. Leaving it by an exception aborts instead, for what was
     /// sent may not be all; except by `SystemExit` and `GeneratorExit`.

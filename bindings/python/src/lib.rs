@@ -35,7 +35,7 @@ mod _native {
     use switchboard::limits;
 
     #[pymodule_export]
-    use crate::arguments::as_message;
+    use crate::arguments::{as_message, checked_seconds};
     #[pymodule_export]
     use crate::calls::stuck_threads;
     #[pymodule_export]

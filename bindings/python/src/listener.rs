@@ -1,6 +1,6 @@
 //! The class `Listener`, and `listen`.
 
-use crate::arguments::{self, Framing, Max, Timeout};
+use crate::arguments::{self, Framing, Max, Seconds, Timeout};
 use crate::conversation::Conversation;
 use crate::{certificates, errors, interrupt};
 use pyo3::prelude::*;
@@ -24,8 +24,8 @@ pub(crate) struct Listener {
     listener: Mutex<Option<Arc<switchboard::Listener>>>,
     protocol: Protocol,
     timeout: Timeout,
-    /// Stopped when it is closed: whoever waits in `accept` is woken.
-    closed: Stopper,
+    /// Stopped when it is closed: whoever waits in `accept` or `select` is woken.
+    pub(crate) closed: Stopper,
 }
 
 /// Listens on an endpoint. The arguments are those of `connect`: each conversation has them, as the
@@ -70,12 +70,11 @@ fn closed(py: Python<'_>) -> PyErr {
 impl Listener {
     /// Waits for somebody to connect, for as long as `timeout` seconds, if that is said. A `close`
     /// in another thread ends the wait, which raises `Misused`.
-    #[pyo3(signature = (timeout=None))]
-    fn accept(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Conversation> {
+    #[pyo3(signature = (timeout=Seconds(None)), text_signature = "($self, timeout=None)")]
+    fn accept(&self, py: Python<'_>, timeout: Seconds) -> PyResult<Conversation> {
         let listener = self.open(py)?;
-        let time = arguments::seconds(timeout)?;
         let accepted = py.detach(|| {
-            let deadline = time.and_then(deadline::after);
+            let deadline = timeout.0.and_then(deadline::after);
             let on_interrupt = Some(&interrupt::asked as _);
             listener.accept(&Wait { deadline, on_interrupt, stopper: Some(&self.closed) })
         });
@@ -116,7 +115,8 @@ impl Listener {
         Ok(self.open(py)?.descriptors().map(|descriptor| descriptor.as_raw_fd()).collect())
     }
 
-    /// Listens no longer. A second call does nothing.
+    /// Listens no longer. Whoever waits for it in another thread wakes: `accept` raises `Misused`,
+    /// and `select` has it ready. A second call does nothing.
     fn close(&self) {
         let _closed = self.listener.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.closed.stop();
@@ -128,7 +128,7 @@ impl Listener {
     }
 
     fn __next__(&self, py: Python<'_>) -> PyResult<Conversation> {
-        self.accept(py, None)
+        self.accept(py, Seconds(None))
     }
 
     fn __enter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {

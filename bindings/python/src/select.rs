@@ -1,19 +1,22 @@
 //! `select`, over conversations, listeners and whatever has a descriptor.
 
-use crate::arguments;
+use crate::arguments::Seconds;
 use crate::conversation::Conversation;
 use crate::listener::Listener;
 use crate::{errors, interrupt};
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use switchboard::select::{Duplicate, Source, select_or_interrupted};
-use switchboard::{Error, SharedSource};
+use switchboard::select::{Duplicate, List, Source, select_or_interrupted};
+use switchboard::transport::Interest;
+use switchboard::{Error, SharedSource, Stopper};
 
 /// Something to be waited for, as it is now.
 enum Waited {
     Conversation(SharedSource),
-    Listener(Arc<switchboard::Listener>),
+    /// With what is stopped when it is closed.
+    Listener(Arc<switchboard::Listener>, Stopper),
     Other(Duplicate),
 }
 
@@ -26,7 +29,9 @@ impl Waited {
             return py.detach(|| shared.source()).map(Waited::Conversation).map_err(failed);
         }
         if let Ok(listener) = given.cast::<Listener>() {
-            return listener.get().open(py).map(Waited::Listener);
+            let listener = listener.get();
+            let closed = listener.closed.clone();
+            return listener.open(py).map(|open| Waited::Listener(open, closed));
         }
         let number: i32 = match given.extract() {
             Ok(number) => number,
@@ -46,12 +51,25 @@ impl Waited {
             .map(Waited::Other)
             .map_err(|error| failed(Error::io(format!("cannot wait for fd {number}"), error)))
     }
+}
 
-    fn source(&self) -> &dyn Source {
+impl Source for Waited {
+    fn is_ready(&self, list: List) -> bool {
         match self {
-            Waited::Conversation(source) => source,
-            Waited::Listener(listener) => listener,
-            Waited::Other(duplicate) => duplicate,
+            Waited::Conversation(source) => source.is_ready(list),
+            Waited::Listener(open, closed) => open.is_ready(list) || closed.is_ready(list),
+            Waited::Other(duplicate) => duplicate.is_ready(list),
+        }
+    }
+
+    fn descriptors<'a>(&'a self, list: List, watch: &mut dyn FnMut(BorrowedFd<'a>, Interest)) {
+        match self {
+            Waited::Conversation(source) => source.descriptors(list, watch),
+            Waited::Listener(open, closed) => {
+                Source::descriptors(open, list, watch);
+                closed.descriptors(list, watch);
+            }
+            Waited::Other(duplicate) => duplicate.descriptors(list, watch),
         }
     }
 }
@@ -66,20 +84,19 @@ pub(crate) fn select_indices(
     readers: Vec<Bound<'_, PyAny>>,
     writers: Vec<Bound<'_, PyAny>>,
     errors: Vec<Bound<'_, PyAny>>,
-    timeout: Option<f64>,
+    timeout: Seconds,
 ) -> PyResult<Indices> {
-    let timeout = arguments::seconds(timeout)?;
     let all = |list: Vec<Bound<'_, PyAny>>| -> PyResult<Vec<Waited>> {
         list.iter().map(Waited::of).collect()
     };
     let (readers, writers, errors) = (all(readers)?, all(writers)?, all(errors)?);
     let ready = py.detach(|| {
         fn sources(list: &[Waited]) -> Vec<&dyn Source> {
-            list.iter().map(Waited::source).collect()
+            list.iter().map(|waited| waited as &dyn Source).collect()
         }
         let (readers, writers, errors) = (sources(&readers), sources(&writers), sources(&errors));
         let on_interrupt = Some(&interrupt::asked as _);
-        select_or_interrupted(&readers, &writers, &errors, timeout, on_interrupt)
+        select_or_interrupted(&readers, &writers, &errors, timeout.0, on_interrupt)
     });
     if let Some(raised) = interrupt::raised() {
         return Err(raised);

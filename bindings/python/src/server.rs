@@ -1,6 +1,6 @@
 //! The function `start_server`: a server whose handlers are Python's, as a [`Running`].
 
-use crate::arguments::{self, Framing, Max, Timeout};
+use crate::arguments::{self, Framing, Max, Seconds, Timeout};
 use crate::calls::{Calls, Seat};
 use crate::conversation::Conversation;
 use crate::running::Running;
@@ -35,12 +35,11 @@ pub(crate) fn start_server(
     dispatch: &str,
     timeout: Timeout,
     max: Max,
-    stop_within: Option<f64>,
+    stop_within: Seconds,
     tls: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Running> {
     let endpoint = arguments::endpoint(endpoint, "cannot listen")?;
     let options = certificates::listening(tls, &endpoint)?;
-    let stop_within = arguments::seconds(stop_within)?;
     let protocol = arguments::protocol(py, &framing, &max)?;
     let per = match per {
         "message" => Per::Message,
@@ -87,7 +86,7 @@ pub(crate) fn start_server(
         }
     });
     let serving = started.map_err(|error| errors::exception(py, &error))?;
-    Running::over(py, serving, handler, calls, stop_within)
+    Running::over(py, serving, handler, calls, stop_within.0)
 }
 
 /// Answers message by message, under *events*.

@@ -91,10 +91,11 @@ impl Session {
         self.state().broken.get_or_insert(error.at_endpoint(&self.name));
     }
 
-    /// The messages that are there, at most `max`. An empty list: there are none yet, or
-    /// `finished`; or a request waits for them, and it is not that which takes (`asks`).
+    /// The messages that are there, at most `max`, all without it. An empty list: there are none
+    /// yet, or `finished`; or a request waits for them, and it is not that which takes (`asks`).
     #[pyo3(signature = (max, asks=false))]
-    fn take<'py>(&self, py: Python<'py>, max: usize, asks: bool) -> PyResult<Bound<'py, PyList>> {
+    fn take<'py>(&self, py: Python<'py>, max: Max, asks: bool) -> PyResult<Bound<'py, PyList>> {
+        let max = max.many();
         let mut messages = Vec::new();
         let mut state = self.state();
         if state.closed || state.asks && !asks {
@@ -254,6 +255,12 @@ impl Session {
     fn no_reply(&self, py: Python<'_>) -> PyErr {
         let error = Error::finished("no reply from").at_endpoint(&self.name);
         errors::exception(py, &error.with_advice("it finished without one"))
+    }
+
+    /// The exception for a stream that is broken, with a number of the system's.
+    fn broken(&self, py: Python<'_>, what: &str, number: i32) -> PyErr {
+        let error = Error::stream(what, io::Error::from_raw_os_error(number));
+        errors::exception(py, &error.at_endpoint(&self.name))
     }
 
     /// How many bytes are there that no message has been made of.

@@ -17,6 +17,8 @@ use switchboard::{Error, Liveness};
 /// Without `timeout` the socket's own holds, if it has one; that of a socket which is not to block
 /// (`0.0`) does not count, and `recv` waits: see `try_recv` and `select`.
 ///
+/// A pipe that is open one way only raises `Misused` when it is asked for the other.
+///
 /// A file that reads with a buffer is refused with a `TypeError`, since what it has read ahead
 /// would be lost: open it with `buffering=0`, `subprocess.Popen` with `bufsize=0`, and of a
 /// `socket.makefile` wrap the socket.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 import switchboard as sb
 import switchboard.aio as sba
-from helpers import PATIENCE
+from helpers import PATIENCE, reset
 from test_aio import Run, run
 from test_aio_requests import heard, with_peer
 
@@ -208,5 +209,21 @@ def test_a_send_that_timed_out_is_not_told_again(run: Run) -> None:
                     await c.send(bytes(10_000_000))
                 left = loop.time()
             assert loop.time() - left < 0.2, "it waits no second time"
+
+    run(test())
+
+
+def test_who_sends_behind_a_reset_is_told_of_whom(run: Run) -> None:
+    async def test() -> None:
+        c, peer = await with_peer()
+        remote = c.remote
+        reset(peer)
+        with pytest.raises(sb.Reset):
+            await c.recv()
+        with pytest.raises(sb.Reset, match=f"cannot send to {remote}: ") as told:
+            await c.send(b"x")
+        assert (told.value.ending, told.value.endpoint) == ("reset", remote)
+        assert told.value.errno == errno.ECONNRESET
+        c.abort()
 
     run(test())

@@ -103,6 +103,30 @@ def test_a_name_is_listened_on_at_all_its_addresses(run: Run) -> None:
     run(test())
 
 
+def test_what_is_not_open_yet(run: Run) -> None:
+    async def test() -> None:
+        async with sba.start("127.0.0.1:0", shout, "lines") as server:
+            opening: Any = sba.connect(server.endpoints[0], "lines", timeout=PATIENCE)
+            with pytest.raises(AttributeError, match=r"no 'send' before .* 'c = await connect"):
+                await opening.send(b"x")
+            async with opening as c:
+                assert await c.request(b"x") == b"X"
+
+    run(test())
+
+
+def test_what_is_no_context(run: Run) -> None:
+    wrong: Any = sb.Tls()
+
+    async def test() -> None:
+        with pytest.raises(TypeError, match="ssl= is an ssl.SSLContext, not Tls: .* for .*connect"):
+            await sba.connect("tls://localhost:1", "lines", ssl=wrong)
+        with pytest.raises(TypeError, match="ssl= is an ssl.SSLContext, not Tls"):
+            await sba.start("tls://localhost:0", shout, "lines", ssl=wrong)
+
+    run(test())
+
+
 def test_a_plain_function_of_a_conversation(run: Run) -> None:
     def plain(c: sba.Conversation) -> None:
         raise AssertionError

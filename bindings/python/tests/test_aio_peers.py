@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import Any
 
@@ -12,6 +13,7 @@ import switchboard as sb
 import switchboard.aio as sba
 from helpers import PATIENCE
 from test_aio import Run, run, shout
+from test_aio_requests import with_peer
 
 __all__ = ["run"]  # A fixture, found by its name.
 
@@ -20,8 +22,12 @@ def test_a_slow_peer_is_waited_for_and_a_stalled_one_is_not(run: Run) -> None:
     """A timeout is for a peer that takes nothing, and not for all of a large message."""
 
     async def test() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            endpoint = "127.0.0.1:%d" % listener.getsockname()[1]
+        # Over a Unix socket: over TCP some systems take all of it at once.
+        name = f"swb-slow-peer-{os.getpid()}"
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"\0{name}")
+            listener.listen()
+            endpoint = f"unix:@{name}"
             for how in ("send", "close"):
                 c = await sba.connect(endpoint, "u32be", timeout=0.2)
                 peer, _ = listener.accept()
@@ -171,5 +177,36 @@ def test_several_tasks_receive_at_a_time(run: Run) -> None:
             waiting = asyncio.create_task(c.recv())
             assert await waiting is None
             await c.close()
+
+    run(test())
+
+
+def test_a_large_message_is_not_queued_behind_a_small_one_without_end(run: Run) -> None:
+    async def test() -> None:
+        c, peer = await with_peer(timeout=0.2)
+        with pytest.raises(sb.TimedOut, match="waiting to send to"):
+            for _ in range(50):
+                await c.send(b"small")
+                await c.send(b"x" * 1_000_000)
+        c.abort()
+        peer.close()
+
+    run(test())
+
+
+def test_behind_a_timeout_the_clock_begins_anew(run: Run) -> None:
+    async def test() -> None:
+        c, peer = await with_peer(timeout=0.5)
+        peer.sendall(b"half")
+        with pytest.raises(sb.TimedOut, match="waiting for a message"):
+            await c.recv()
+        receiving = asyncio.create_task(c.recv())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not receiving.done()
+        peer.sendall(b" and half\n")
+        assert await receiving == b"half and half"
+        c.abort()
+        peer.close()
 
     run(test())

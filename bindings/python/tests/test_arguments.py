@@ -40,7 +40,7 @@ def test_a_conversation_is_no_list_of_sources() -> None:
     a, b = two()
     a.send(b"would be lost")
     with pytest.raises(TypeError, match=r"select takes lists, as \[conversation\]"):
-        sb.select(b)  # type: ignore[arg-type]
+        sb.select(b)  # type: ignore[type-var]
     # A list may be anything that can be gone through.
     assert sb.select({b}, (one for one in [a])).readers == [b]
     assert sb.select((one for one in [b])).readers == [b]

@@ -167,3 +167,23 @@ def test_what_cannot_be(folder: Path) -> None:
         sb.listen("tls://127.0.0.1:0", "lines", tls=sb.Tls(cert=key, key=key))
     with pytest.raises(sb.Misused, match="cannot read .*absent.pem: no such file"):
         sb.connect("tls://localhost:1", "lines", tls=sb.Tls(ca=folder / "absent.pem"))
+
+
+def test_who_has_no_protocol_in_common(folder: Path) -> None:
+    ca = folder / "ca.pem"
+    with start(folder, alpn=["ours"]) as server:
+        assert asked(at(server), sb.Tls(ca=ca, alpn=["theirs", "ours"])) == b"HELLO"
+        with pytest.raises(sb.SwitchboardError, match="(?i)no.*application.?protocol"):
+            asked(at(server), sb.Tls(ca=ca, alpn=["theirs"]))
+
+
+def test_asyncio_does_not_finish_over_tls(folder: Path) -> None:
+    async def main(endpoint: str) -> None:
+        trusts = ssl.create_default_context(cafile=folder / "ca.pem")
+        async with sba.connect(endpoint, "lines", ssl=trusts) as c:
+            with pytest.raises(sb.Misused, match="close it"):
+                await c.finish()
+            assert await c.request(b"hello") == b"HELLO"
+
+    with start(folder) as server:
+        asyncio.run(main(at(server)))

@@ -13,7 +13,7 @@ import pytest
 
 import switchboard as sb
 import switchboard.aio as sba
-from helpers import PATIENCE, cannot
+from helpers import PATIENCE, cannot, in_thread
 
 
 @pytest.fixture
@@ -117,3 +117,40 @@ def test_endpoints_as_the_module_socket_has_them(tmp_path: Path) -> None:
                 assert await c.request(b"x") == b"X"
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("how", ["accept", "try_accept", "start", "aio"])
+def test_who_listens_is_the_server_of_a_protocol(how: str) -> None:
+    """Whose first message is another one than the server's: it has no type."""
+    asks, refuses = b"\x00\x00\x00\x08\x04\xd2\x16\x2f", b"N"
+
+    def handler(c: sb.Conversation) -> None:
+        assert c.recv() == asks
+        c.send(refuses)
+
+    def ask(endpoint: str) -> None:
+        with sb.connect(endpoint, "postgres", timeout=PATIENCE) as c:
+            assert c.request(asks) == refuses
+
+    async def on_a_loop() -> None:
+        async def handler(c: sba.Conversation) -> None:
+            assert await c.recv() == asks
+            await c.send(refuses)
+
+        async with sba.start("127.0.0.1:0", handler, "postgres") as server:
+            async with sba.connect(server.endpoints[0], "postgres", timeout=PATIENCE) as c:
+                assert await c.request(asks) == refuses
+
+    if how == "aio":
+        asyncio.run(on_a_loop())
+    elif how == "start":
+        with sb.start("127.0.0.1:0", handler, "postgres") as server:
+            ask(server.endpoints[0])
+    else:
+        with sb.listen("127.0.0.1:0", "postgres") as listener:
+            with in_thread(lambda: ask(listener.endpoints[0])):
+                sb.select([listener], timeout=PATIENCE)
+                peer = listener.accept() if how == "accept" else listener.try_accept()
+                assert peer is not None
+                with peer:
+                    handler(peer)

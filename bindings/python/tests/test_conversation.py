@@ -6,6 +6,7 @@ import array
 import gc
 import os
 import socket
+from collections.abc import Callable
 
 import pytest
 
@@ -291,3 +292,47 @@ def test_a_conversation_that_is_dropped_is_closed() -> None:
     del a
     gc.collect()
     assert list(b) == [b"last words"]
+
+
+def test_the_end_is_noted_however_it_is_received() -> None:
+    receives: list[Callable[[sb.Conversation], object]] = [
+        lambda c: c.recv(),
+        lambda c: c.recv_many() or None,
+        lambda c: c.try_recv(),
+        lambda c: c.recv_into(bytearray(1)),
+        lambda c: c.recv_view(),
+        lambda c: next(c, None),
+    ]
+    for receive in receives:
+        a, b = two()
+        b.finish()
+        assert a.ending is None
+        assert receive(a) is None
+        assert a.ending == "finished"
+
+
+def test_a_reply_of_any_size_is_whole() -> None:
+    a, b = two()
+    for size in (0, 1, 4095, 4096, 4097, 100_000):
+        reply = bytes(i % 251 for i in range(size))
+        b.send(reply)
+        assert a.request(b"?") == reply
+        assert b.recv() == b"?"
+
+
+def test_a_buffer_with_gaps_is_none() -> None:
+    a, b = two()
+    a.send(b"still there")
+    with pytest.raises(TypeError, match="a buffer"):
+        b.recv_into(memoryview(bytearray(100))[::2])
+    assert b.recv() == b"still there"
+
+
+def test_a_timeout_may_be_set_later() -> None:
+    a, b = two(timeout=None)
+    a.set_timeout(0.01)
+    with pytest.raises(sb.TimedOut):
+        a.recv()
+    a.set_timeout(None)
+    b.send(b"later")
+    assert a.recv() == b"later"

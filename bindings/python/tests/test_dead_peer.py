@@ -98,7 +98,7 @@ def test_so_it_is_with_the_code_of_the_cookbook() -> None:
     sooner = right.replace("set_liveness(30)", "set_liveness(3)")
     assert sooner != right
     said = pulled(
-        "import os, socket\n"
+        "import contextlib, os, socket\n"
         "sock = socket.socket(fileno=os.dup(c.fileno()))\n"
         f"{wrong}\nprint(is_there())\n{sooner}\nprint(gone)"
     )

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import switchboard as sb
+from switchboard import _native
 from helpers import PATIENCE, two, with_socket
 
 
@@ -130,3 +131,38 @@ def test_the_ending_of_a_decoder_goes_along() -> None:
     ending = decoder.finish()
     for one in (copy.copy(ending), pickle.loads(pickle.dumps(ending))):
         assert one == "finished" and one.messages == [b"all of it"]
+
+
+def test_what_a_system_says_of_a_connect() -> None:
+    def failed(number: int) -> Exception:
+        return _native.connect_failed("192.0.2.1:9", [("192.0.2.1:9", number)])
+
+    for number, kind in [
+        (errno.EACCES, sb.Denied),
+        (errno.EPERM, sb.Denied),
+        (errno.ECONNREFUSED, sb.Refused),
+        (errno.ENOENT, sb.Missing),
+        (errno.EHOSTUNREACH, sb.Failed),
+    ]:
+        error = failed(number)
+        assert type(error) is kind
+        assert isinstance(error, OSError)
+        assert (error.errno, error.strerror) == (number, os.strerror(number))
+    for text, number in [
+        ("Name or service not known", socket.EAI_NONAME),
+        ("Temporary failure in name resolution", socket.EAI_AGAIN),
+    ]:
+        error = _native.connect_failed("nowhere.invalid:9", [], text)
+        assert isinstance(error, sb.Unresolved)
+        assert error.errno == number
+
+
+def test_where_a_frame_is_broken() -> None:
+    a, b = socket.socketpair()
+    with sb.wrap(a, "netstring", timeout=PATIENCE) as c:
+        b.sendall(b"1:x,zz")
+        assert c.recv() == b"x"
+        with pytest.raises(sb.BadFrame) as caught:
+            c.recv()
+        assert (caught.value.byte_offset, caught.value.at) == (4, 4)
+        b.close()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from multiprocessing import active_children
@@ -35,6 +38,8 @@ def test_a_fresh_interpreter_forks_for_a_program_with_threads() -> None:
                 assert len({first[0], second[0], b"%d" % os.getpid()}) == 3
             assert server.stats["accepted"] == 2
         server.stop()
+        stats = server.stats
+        assert (stats["accepted"], stats["open"]) == (2, 0)
         with pytest.raises(ConnectionRefusedError):
             sb.connect(endpoint, "lines", timeout=PATIENCE)
         go.set()
@@ -119,3 +124,63 @@ def test_a_fork_beside_a_thread_that_waits() -> None:
             assert in_child(child) == 0
         b.send(b"at last")
     assert received == [b"at last"]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_process_forked_off_a_thread_hears_signals() -> None:
+    a, _b = two()
+    codes: list[int] = []
+
+    class Rang(Exception):
+        pass
+
+    def ring(number: int, frame: object) -> None:
+        raise Rang
+
+    def child() -> None:
+        # The thread that forked is the main one here.
+        signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Rang):
+            a.recv()
+
+    def work() -> None:
+        with pytest.raises(sb.NotYet):
+            a.try_recv()
+        codes.append(in_child(child))
+
+    with in_thread(work):
+        pass
+    assert codes == [0]
+
+
+def test_what_a_forked_handler_prints_is_not_lost() -> None:
+    program = """
+import switchboard as sb
+def handler(message):
+    print("heard", message.decode())
+    return message
+with sb.start("127.0.0.1:0", handler, "lines", dispatch="processes") as server:
+    print("before")
+    with sb.connect(server.endpoints[0], "lines", timeout=20) as c:
+        assert c.request(b"hello") == b"hello"
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.stderr == ""
+    assert sorted(ran.stdout.splitlines()) == ["before", "heard hello"]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_a_spawned_server_is_of_the_process_that_started_it() -> None:
+    with sb.start(
+        "127.0.0.1:0", handlers.who, "lines", dispatch="processes", start_method="spawn"
+    ) as server:
+
+        def child() -> None:
+            for call in (server.stop, server.join, lambda: server.stats):
+                with pytest.raises(sb.Misused, match="of the process that started it"):
+                    call()
+
+        assert in_child(child) == 0
+        with sb.connect(server.endpoints[0], "lines", timeout=PATIENCE) as c:
+            assert c.request(b"x").endswith(b"x")

@@ -8,12 +8,15 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import assert_type
 
 import pytest
 
 import switchboard as sb
-from helpers import PATIENCE, two
-from test_threads import sleeps
+from helpers import PATIENCE, in_thread, two, with_socket
+from test_threads import polls, sleeps
 
 
 def test_what_is_buffered_counts_and_half_a_message_does_not() -> None:
@@ -57,7 +60,7 @@ def test_listeners_sockets_pipes_and_numbers() -> None:
     with pytest.raises(ValueError, match="closed"):
         sb.select([listener])
     with pytest.raises(TypeError, match="object cannot be waited for"):
-        sb.select([object()])  # type: ignore[list-item]
+        sb.select([object()])  # type: ignore[type-var]
     os.close(read)
     os.close(write)
     with pytest.raises(OSError):
@@ -110,6 +113,64 @@ def test_whoever_connects_one_after_the_other() -> None:
             with pytest.raises(sb.Oversize):
                 peer.recv()
             break
+
+
+@pytest.mark.parametrize("how", ["close", "abort"])
+@pytest.mark.parametrize("call", ["select", "recv"])
+def test_closing_wakes_who_waits(how: str, call: str) -> None:
+    """Over TCP, a path, a pipe; of a listener too, where there is nothing to abort."""
+    over_tcp, peer = with_socket()
+    over_path, other = two()
+    reader, writer = os.pipe()
+    over_pipe = sb.wrap(os.fdopen(reader, "rb", buffering=0), "u32be", timeout=PATIENCE)
+
+    def wait(one: sb.Conversation | sb.Listener) -> Callable[[], None]:
+        def waits() -> None:
+            started.append(threading.get_native_id())
+            with pytest.raises(sb.Misused, match="is closed"):
+                if call == "select":
+                    ready = sb.select([one], timeout=PATIENCE)
+                    assert ready == ([one], [], [])
+                one.accept() if isinstance(one, sb.Listener) else one.recv()
+
+        return waits
+
+    with ExitStack() as stack:
+        listener = stack.enter_context(sb.listen("127.0.0.1:0", "lines"))
+        started: list[int] = []
+        ones: list[sb.Conversation | sb.Listener] = [over_tcp, over_path, over_pipe, listener]
+        for one in ones:
+            stack.enter_context(in_thread(wait(one)))
+        while len(started) < len(ones) or not all(map(polls, started)):
+            pass
+        for one in ones:
+            # Those whose peers stay wait for them, at the same time.
+            end = one.close if how == "close" or isinstance(one, sb.Listener) else one.abort
+            stack.enter_context(in_thread(end))
+    os.close(writer)
+    peer.close()
+    other.abort()
+
+
+def test_one_that_is_closed_already() -> None:
+    a, b = two()
+    a.abort()
+    with pytest.raises(sb.Misused, match="the conversation is closed"):
+        sb.select([b, a], timeout=0)
+    b.abort()
+
+
+def test_what_is_ready_has_the_types_of_what_was_given() -> None:
+    a, b = two()
+    assert assert_type(sb.select([a, b], [a], timeout=0), sb.Ready[sb.Conversation]).writers == [a]
+    number = a.fileno()
+    assert_type(sb.select([number], timeout=0).readers, list[int])
+    both: list[sb.Conversation | sb.Listener] = [a]
+    assert_type(sb.select(both, timeout=0).readers, list[sb.Conversation | sb.Listener])
+    with sb.listen("127.0.0.1:0", "lines") as listener:
+        # Of several kinds they are told apart by `isinstance`.
+        ready = sb.select([listener, a], [], [], timeout=0)
+        assert ready == ([], [], [])
 
 
 @pytest.mark.parametrize("call", ["sb.select([listener])", "listener.accept()", "next(listener)"])

@@ -395,3 +395,12 @@ def test_a_hook_of_ones_own_is_told_the_same(monkeypatch: pytest.MonkeyPatch) ->
     (told,) = shown
     where = f"the handler fails_at_two failed, at message 1 of {client}"
     assert (told.object, told.exc_value.__notes__) == (fails_at_two, [where])
+
+
+@pytest.mark.parametrize("dispatch", ["threads", "processes", "events"])
+def test_a_client_that_says_nothing_is_ended(dispatch: Any) -> None:
+    with sb.start(
+        "127.0.0.1:0", bytes.upper, "lines", dispatch=dispatch, timeout=0.05
+    ) as server:
+        with sb.connect(server.endpoints[0], "lines", timeout=PATIENCE) as c:
+            assert c.recv() is None

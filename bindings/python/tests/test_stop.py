@@ -19,7 +19,8 @@ import pytest
 
 import switchboard as sb
 import switchboard.aio as sba
-from helpers import PATIENCE
+from switchboard import _native
+from helpers import PATIENCE, in_thread
 from test_server import EVERY, Dispatch, connect
 
 #: So long a stop is given here; and what it may take at the very most, on a busy machine.
@@ -381,3 +382,45 @@ def test_what_an_async_def_has_no_use_for() -> None:
 
     with pytest.raises(TypeError, match="switchboard.aio with ssl="):
         sb.serve("tls://127.0.0.1:0", handler, "lines", tls=sb.Tls(cert="none"))
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_who_was_cut_off_is_given_no_more(monkeypatch: pytest.MonkeyPatch, raises: bool) -> None:
+    shown: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", shown.append)
+    heard: list[bytes] = []
+    entered, go = threading.Event(), threading.Event()
+
+    def handler(message: bytes) -> None:
+        heard.append(message)
+        entered.set()
+        assert go.wait(PATIENCE)
+        if raises:
+            raise KeyError("nobody hears this any more")
+
+    server = sb.start("127.0.0.1:0", handler, "lines")
+    with sb.connect(server.endpoints[0], "lines", timeout=PATIENCE) as c:
+        c.send_many([b"one", b"two"])
+        assert entered.wait(PATIENCE)
+        with pytest.warns(RuntimeWarning, match="handler"):
+            server.stop(0)
+        go.set()
+        while _native.stuck_threads():
+            pass
+        c.abort()
+    assert (heard, shown) == ([b"one"], [])
+
+
+def test_who_waits_when_a_server_stops_has_ended_well() -> None:
+    waits = threading.Event()
+
+    def handler(c: sb.Conversation) -> None:
+        waits.set()
+        c.recv()
+
+    server = sb.start("127.0.0.1:0", handler, "lines")
+    with sb.connect(server.endpoints[0], "lines", timeout=PATIENCE) as c:
+        assert waits.wait(PATIENCE)
+        with in_thread(server.stop):
+            assert c.recv() is None
+    assert server.stats["failed"] == 0

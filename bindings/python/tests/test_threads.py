@@ -153,6 +153,15 @@ def sleeps(process: int) -> bool:
     return stat.rpartition(")")[2].split()[0] == "S"
 
 
+def polls(thread: int) -> bool:
+    """Whether a thread of this process waits for descriptors, and not for another thread."""
+    try:
+        call = Path(f"/proc/self/task/{thread}/syscall").read_text().split()[0]
+    except FileNotFoundError:  # It is over.
+        return True
+    return call in {"7", "73", "271"}  # `poll`, and `ppoll` on its systems.
+
+
 @pytest.mark.parametrize("call", ["c.recv()", "c.recv_many()", "next(c)", "c.request(b'x')"])
 @pytest.mark.parametrize("made", [WRAPPED, REQUESTING], ids=["wrapped", "requesting"])
 def test_ctrl_c_ends_a_call_that_waits_and_loses_nothing(call: str, made: str) -> None:

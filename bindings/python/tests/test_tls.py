@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -159,3 +160,25 @@ def test_a_half_close_loses_nothing_that_is_on_its_way(pair: Pair, reads_first: 
     b.send(b"the last one")
     b.finish()
     assert list(a) == [*sent, b"the last one"]
+
+
+def test_what_tls_has_decrypted_is_seen_by_select(pair: Pair) -> None:
+    a, b = wrapped(pair)
+    sent = [bytes([number]) * 5_000 for number in range(3)]
+    b.send_many(sent)  # In one record.
+    for message in sent:
+        while True:
+            assert sb.select([a], timeout=PATIENCE).readers == [a]
+            with contextlib.suppress(sb.NotYet):
+                assert a.try_recv() == message
+                break
+    b.send_many(sent)
+    assert a.recv() == sent[0]
+    with in_thread(b.finish):
+        a.finish()  # What is decrypted by then is held.
+        for message in sent[1:]:
+            assert sb.select([a], timeout=PATIENCE).readers == [a]
+            assert a.recv() == message
+        assert a.recv() is None
+    b.abort()
+    a.abort()

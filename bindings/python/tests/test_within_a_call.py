@@ -78,6 +78,49 @@ def test_a_handler_does_not_wait_for_the_call_it_came_into() -> None:
         a.send(b"x" * 10_000_000)
 
 
+def test_a_handler_uses_another_conversation() -> None:
+    a, b = two()
+    c, d = two()
+    d.send_many([b"reply", b"more"])
+
+    def handler() -> None:
+        if c.ending is None and d.ending is None:
+            assert c.request(b"?") == b"reply"
+            assert c.recv() == b"more"
+            c.abort()
+            d.abort()
+            b.send(b"enough")
+
+    with on_alarm(handler, 0.02):
+        assert a.recv() == b"enough"
+
+
+def test_what_moves_bytes_for_a_conversation_does_not_wait_for_it(pair: Pair) -> None:
+    """Python that runs in the middle of it: a socket of the program's own, or what is collected."""
+    ours, theirs = pair()
+    told: list[str] = []
+    receives = ours.recv
+
+    def curious(*arguments: int) -> bytes:
+        calls = (lambda: a.closed, a.abort, a.close, a.recv, lambda: a.send(b"x"), a.try_recv)
+        for call in calls:
+            with pytest.raises(sb.Misused, match="in the middle of such a call") as error:
+                call()
+            told.append(str(error.value))
+        return receives(*arguments)
+
+    ours.recv = curious  # type: ignore[assignment]
+    a = sb.wrap(ours, "lines", timeout=PATIENCE)
+    b = sb.wrap(theirs, "lines", timeout=PATIENCE)
+    b.send(b"hello")
+    assert a.recv() == b"hello"
+    with in_thread(lambda: b.send(b"in a thread")):
+        assert a.recv() == b"in a thread"
+    assert told
+    b.abort()
+    a.abort()
+
+
 def test_a_handler_closes_what_its_thread_receives_from() -> None:
     a, b = two()
     b.finish()

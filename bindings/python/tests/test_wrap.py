@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import threading
 from typing import Any
 
 import pytest
 
 import switchboard as sb
-from helpers import PATIENCE, reset
+from helpers import PATIENCE, in_thread, reset
+from test_threads import polls
 
 
 def test_what_a_buffer_has_read_ahead_would_be_lost() -> None:
@@ -45,6 +47,22 @@ def test_who_can_only_read_is_told_so() -> None:
             other.write(b"still there\n")
             other.close()
             assert list(c) == [b"still there"]
+
+
+def test_who_can_only_write_is_told_so() -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb", buffering=0) as file, os.fdopen(reader, "rb") as other:
+        with sb.wrap(file, "lines", timeout=PATIENCE) as c:
+            for call in (c.recv, c.recv_many, c.try_recv, lambda: list(c), c.recv_view):
+                with pytest.raises(sb.Misused, match="writing only: another end .* to be read"):
+                    call()
+            assert c.ending is None, "that is no end"
+            assert sb.select([c], timeout=0).readers == [c]
+            with pytest.raises(sb.Misused, match="writing only"):
+                c.request(b"no reply can come")
+            c.send(b"still there")
+        lines = other.read().splitlines()
+        assert lines == [b"no reply can come", b"still there"]
 
 
 def test_a_socket_that_is_not_connected() -> None:
@@ -83,3 +101,23 @@ def test_one_that_does_not_block_says_when_there_is_nothing() -> None:
         c.try_recv()
     b.sendall(b"now\n")
     assert c.recv() == b"now"
+
+
+def test_one_that_does_not_block_waits_in_recv() -> None:
+    a, b = socket.socketpair()
+    a.setblocking(False)
+    c = sb.wrap(a, "lines")
+    received: list[bytes | None] = []
+    thread: list[int] = []
+
+    def receive() -> None:
+        thread.append(threading.get_native_id())
+        received.append(c.recv())
+
+    with in_thread(receive):
+        while not thread or not polls(thread[0]):
+            pass
+        b.sendall(b"later\n")
+    assert received == [b"later"]
+    b.close()
+    c.abort()

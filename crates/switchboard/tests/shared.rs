@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+use switchboard::select::select_or_interrupted;
+use switchboard::transport::{Interrupt, Pipe};
 use switchboard::{
     Conversation, Ending, Error, Listener, Received, SharedConversation, Timeouts, select,
 };
@@ -272,6 +275,43 @@ fn what_comes_together_is_there_together() {
             assert!(received == lines);
         });
     }
+}
+
+#[test]
+fn whoever_waits_in_select_finds_it_ready_when_it_is_closed() {
+    let listener = Listener::listen("127.0.0.1:0").unwrap();
+    let endpoint = listener.endpoints()[0].to_string();
+    let client = Conversation::connect(&endpoint, "lines").unwrap();
+    let shared = Arc::new(SharedConversation::new(client));
+    let peer = listener.accept_conversation(&"lines".parse().unwrap()).unwrap();
+    let source = shared.source().unwrap();
+    let waits = thread::spawn(move || select(&[&source], &[], &[], Some(Duration::from_secs(20))));
+    shared.close().unwrap();
+    assert_eq!(waits.join().unwrap().unwrap().readers, [0]);
+    assert!(shared.source().unwrap_err().is_caller(), "and then it is told");
+    drop(peer);
+}
+
+#[test]
+fn closing_a_pipe_wakes_whoever_looks_around() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let transport = Pipe::duplicated(reader.as_raw_fd()).unwrap();
+    let mut client = Conversation::over(transport, &"lines".parse().unwrap());
+    client.set_on_interrupt(|| Interrupt::Continue);
+    let shared = Arc::new(SharedConversation::new(client));
+    let reads = thread::spawn({
+        let shared = Arc::clone(&shared);
+        move || recv(&shared)
+    });
+    let source = shared.source().unwrap();
+    let waits = thread::spawn(move || {
+        let hook: &dyn Fn() -> Interrupt = &|| Interrupt::Continue;
+        select_or_interrupted(&[&source], &[], &[], Some(Duration::from_secs(20)), Some(hook))
+    });
+    shared.close().unwrap();
+    assert_eq!(waits.join().unwrap().unwrap().readers, [0]);
+    assert!(reads.join().unwrap().unwrap_err().is_caller());
+    drop(writer);
 }
 
 #[test]

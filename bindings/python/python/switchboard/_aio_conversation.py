@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import errno
 from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from switchboard._aio_link import Link, endpoint
-from switchboard._errors import Misused, broken
+from switchboard._errors import Misused
 from switchboard._native import LINGER_TIMEOUT
 
 if TYPE_CHECKING:
@@ -74,15 +74,13 @@ class Conversation:
 
     async def recv_many(self, max: int | None = None) -> list[bytes]:
         """The messages that are there, at most ``max``, waiting for the first. None: the end."""
-        limit = sys.maxsize if max is None else max
-        while limit > 0:
+        while True:
             self._is_open()
-            if messages := self._session.take(limit):
+            if messages := self._session.take(max):
                 return messages
             if self._session.ending == "finished":
-                break
+                return []
             await self._link.more()
-        return []
 
     async def request(self, message: Buffer) -> bytes:
         """Sends a message and receives the next one.
@@ -130,7 +128,8 @@ class Conversation:
             try:
                 self._link.transport.write_eof()
             except OSError as error:
-                raise broken(f"cannot finish sending: {error.strerror}") from error
+                number = error.errno or errno.ECONNRESET
+                raise self._session.broken("cannot finish sending to", number) from error
 
     async def close(self) -> None:
         """Ends the conversation so that the peer loses nothing: what was sent is delivered, then
@@ -158,7 +157,7 @@ class Conversation:
             async with asyncio.timeout(LINGER_TIMEOUT):
                 # A connection that is closed with something unread is reset.
                 while self._link.transport.can_write_eof():
-                    if not self._session.take(sys.maxsize):
+                    if not self._session.take(None):
                         if self._session.ending is not None:
                             break
                         await self._link.more()
@@ -246,4 +245,4 @@ class Conversation:
         if self._finished:
             raise Misused("sending is finished, nothing more can be sent")
         if self._link.transport.is_closing():
-            raise broken("cannot send: the connection is broken")
+            raise self._session.broken("cannot send to", errno.ECONNRESET)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Generator
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 T = TypeVar("T", bound=AbstractAsyncContextManager[Any])
 
@@ -16,6 +16,12 @@ class Opening(Generic[T]):
     def __init__(self, opens: Coroutine[Any, Any, T]) -> None:
         self._opens = opens
         self._opened: T | None = None
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            text = f"there is no {name!r} before it is open: 'c = await connect(..)'"
+            raise AttributeError(f"{text}, or 'async with connect(..) as c'; so with start")
 
     def __await__(self) -> Generator[Any, None, T]:
         return self._opens.__await__()

@@ -25,6 +25,14 @@ ADVICE = {
 TRIED = re.compile(r"\[Errno (\d+)\](?: Connect call failed \('([^']*)'(?:, (\d+))?)?")
 
 
+def check_context(given: object) -> None:
+    """Refuses what is no context, before anybody is connected to."""
+    if given is not None and not isinstance(given, ssl.SSLContext):
+        kind = type(given).__name__
+        advice = "a switchboard.Tls is for switchboard.connect, listen and start"
+        raise TypeError(f"ssl= is an ssl.SSLContext, not {kind}: {advice}")
+
+
 def refusal(endpoint: str, host: str, port: int, error: OSError) -> Exception:
     """The exception for what a loop raised."""
     if isinstance(error, ssl.SSLError):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from switchboard._aio_conversation import Conversation
 from switchboard._aio_link import Link
 from switchboard._aio_opening import Opening
+from switchboard._aio_refusal import check_context
 from switchboard._endpoint import Endpoint
 from switchboard._errors import Misused, SwitchboardError
 from switchboard._handlers import wants
@@ -26,6 +27,7 @@ from switchboard._native import (
     as_message,
     listen,
     parse_endpoint,
+    seconds,
 )
 from switchboard._reports import where
 from switchboard._serve import STOP_WITHIN
@@ -75,8 +77,7 @@ class Server:
         answered. One that does not end when it is cancelled is cut off a little later, and a
         ``RuntimeWarning`` says where it is.
         """
-        if isinstance(within, EllipsisType):
-            within = self._stop_within
+        within = self._stop_within if isinstance(within, EllipsisType) else seconds(within)
         self._stopping = True
         for server in self._servers:
             server.close()
@@ -279,6 +280,8 @@ async def _start(
     if not callable(handler):
         raise TypeError(f"a handler is a function, not {type(handler).__name__}")
     given = per or wants(handler)
+    if given not in ("message", "conversation"):
+        raise ValueError('per is "message" or "conversation"')
     if given == "conversation" and not _is_async(handler):
         name = getattr(handler, "__qualname__", None) or repr(handler)
         raise TypeError(
@@ -286,11 +289,12 @@ async def _start(
             "serve it by switchboard.start"
         )
     kind, host, port, name = parse_endpoint(endpoint)
+    check_context(ssl)
     if kind == "tls" and ssl is None:
         raise Misused(f"cannot listen on {name}: give an ssl context with a certificate")
     if kind == "unix" and ssl is not None:
         raise Misused(f"cannot listen on {name}: a path speaks no TLS here: leave ssl out")
-    server = Server(handler, given, ssl is not None, stop_within)
+    server = Server(handler, given, ssl is not None, seconds(stop_within))
 
     def make(name: str) -> Session:
         return Session(framing, "server", max, timeout, name)

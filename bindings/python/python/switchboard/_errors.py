@@ -3,8 +3,6 @@ sockets expects; `errors.rs` decides which error of the library is which."""
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
 from typing import Any
 
@@ -110,14 +108,6 @@ class Failed(SwitchboardError, OSError):
 
 class Missing(Failed, FileNotFoundError):
     """There is no such path, or no such program."""
-
-
-def broken(text: str) -> Reset:
-    """That the connection is broken, where no error of the system says it."""
-    error = Reset(text)
-    error.ending = "reset"
-    error.errno, error.strerror = errno.ECONNRESET, os.strerror(errno.ECONNRESET)
-    return error
 
 
 # They are known by where they are found.

@@ -37,6 +37,8 @@ class Spawned:
     def __init__(self, arguments: tuple[Any, ...]) -> None:
         _check(arguments)
         self._owner = os.getpid()
+        # What the other one said when it stopped.
+        self._stats: dict[str, int] | None = None
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
         try:
             # It leaves signals unblocked, which must not be so under way.
@@ -66,16 +68,20 @@ class Spawned:
     def stats(self) -> dict[str, int]:
         """What it has done so far, by name."""
         self._check_owner()
+        if self._stats is not None:
+            return dict(self._stats)
         counts: dict[str, int] = self._ask(("stats", None))
         return counts
 
     def stop(self, within: float | None | EllipsisType = ...) -> None:
         """Stops the server and waits until every conversation is over, as of a ``Running``."""
         self._check_owner()
+        if not isinstance(within, EllipsisType):
+            _native.seconds(within)  # What is none must not end the process.
         if self._pipe.closed:
             return
         try:
-            self._ask(("stop", within))
+            self._stats = self._ask(("stop", within))
         except BaseException:
             # It has ended; or a signal's handler has raised this, and nobody wants to wait.
             self._process.kill()
@@ -192,7 +198,7 @@ def _serve(pipe: Connection, mask: set[int], arguments: tuple[Any, ...]) -> None
     except Exception as error:
         _tell(pipe, error)
     else:
-        _tell(pipe, None)
+        _tell(pipe, running.stats)
 
 
 def _tell(pipe: Connection, answer: object) -> None:

@@ -24,11 +24,17 @@ from typing import TYPE_CHECKING, Any
 from switchboard._aio_conversation import Conversation
 from switchboard._aio_link import Link
 from switchboard._aio_opening import Opening
-from switchboard._aio_refusal import refusal
+from switchboard._aio_refusal import check_context, refusal
 from switchboard._aio_server import Server, serve, start
 from switchboard._endpoint import Endpoint
 from switchboard._errors import Misused
-from switchboard._native import CONNECT_STAGGER, CONNECT_TIMEOUT, Session, parse_endpoint
+from switchboard._native import (
+    CONNECT_STAGGER,
+    CONNECT_TIMEOUT,
+    Session,
+    parse_endpoint,
+    seconds,
+)
 
 if TYPE_CHECKING:
     from switchboard._native import _Role
@@ -63,6 +69,7 @@ async def _connect(
     ssl: tls.SSLContext | None,
 ) -> Conversation:
     kind, host, port, name = parse_endpoint(endpoint)
+    check_context(ssl)
     loop = asyncio.get_running_loop()
 
     def link() -> Link:
@@ -80,7 +87,7 @@ async def _connect(
     # cannot where tasks begin at once.
     own = isinstance(loop, asyncio.BaseEventLoop) and loop.get_task_factory() is None
     options: dict[str, Any] = {"happy_eyeballs_delay": CONNECT_STAGGER} if own else {}
-    limit = CONNECT_TIMEOUT if isinstance(timeout, EllipsisType) else timeout
+    limit = CONNECT_TIMEOUT if isinstance(timeout, EllipsisType) else seconds(timeout)
     try:
         async with asyncio.timeout(limit):
             if kind == "unix":

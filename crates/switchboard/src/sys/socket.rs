@@ -118,10 +118,11 @@ pub(crate) fn write_vectored(socket: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) ->
 }
 
 /// Ends reading on this side, of which the other side is told nothing: whoever waits to read wakes.
-/// What is no socket stays as it is.
-pub(crate) fn deafen(descriptor: BorrowedFd<'_>) {
-    // It fails where nobody waits: on what is no socket, or is broken already.
-    let _ = rustix::net::shutdown(descriptor, rustix::net::Shutdown::Read);
+/// What is no socket stays as it is: `false`.
+pub(crate) fn deafen(descriptor: BorrowedFd<'_>) -> bool {
+    // Any other failure is that of a socket which is broken already: nobody waits there.
+    let done = rustix::net::shutdown(descriptor, rustix::net::Shutdown::Read);
+    done != Err(rustix::io::Errno::NOTSOCK)
 }
 
 /// Whether a socket listens. Where the system does not say, the first `accept` does.

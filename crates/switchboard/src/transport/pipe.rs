@@ -22,10 +22,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub struct Pipe {
     endpoint: Endpoint,
-    /// None on a descriptor that is for writing only: reading finds the end.
+    /// None on a descriptor that is for writing only, as the other on one for reading only.
+    /// Reading finds the end then, if it came with the process: a program that was given a place
+    /// to write to has heard all there is. Whoever took it over by himself is told.
     read: Option<Half>,
     write: Option<Half>,
     finished: AtomicBool,
+    came_with_process: bool,
     process: Option<Process>,
 }
 
@@ -76,6 +79,7 @@ impl Pipe {
             read: Some(Half::own(stdout.into())?),
             write: Some(Half::own(stdin.into())?),
             finished: AtomicBool::new(false),
+            came_with_process: false,
             process: Some(process),
         })
     }
@@ -86,7 +90,7 @@ impl Pipe {
     /// # Errors
     /// When it is not open, was opened by this process itself, or is taken already.
     pub fn inherited(number: i32) -> io::Result<Arc<dyn Transport>> {
-        over(sys::take(number)?, number)
+        over(sys::take(number)?, number, true)
     }
 
     /// A stream over a duplicate of a descriptor that something else in this process has: what it
@@ -108,7 +112,7 @@ impl Pipe {
     /// # Errors
     /// When it is not open, or is a socket and no stream.
     pub fn duplicated(number: i32) -> io::Result<Arc<dyn Transport>> {
-        over(sys::duplicate(number)?, number)
+        over(sys::duplicate(number)?, number, false)
     }
 
     /// Standard input and output as one stream; a [`Tcp`] or a [`Unix`] where both are the same
@@ -133,6 +137,7 @@ impl Pipe {
             read: half(stdin, false)?,
             write: half(stdout, true)?,
             finished: AtomicBool::new(false),
+            came_with_process: true,
             process: None,
         }))
     }
@@ -148,7 +153,12 @@ impl Pipe {
 
 impl Transport for Pipe {
     fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(half) = &self.read else { return Ok(0) };
+        let Some(half) = &self.read else {
+            if self.came_with_process {
+                return Ok(0);
+            }
+            return Err(one_way("it is open for writing only: another end of it is to be read"));
+        };
         match half.kind {
             Kind::Socket => return sys::socket::read(half.as_fd(), buffer),
             Kind::Shared => half.poll(true, false)?,
@@ -159,7 +169,7 @@ impl Transport for Pipe {
 
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let Some(half) = &self.write else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is open for reading only"));
+            return Err(one_way("it is open for reading only: another end of it is to be written"));
         };
         if self.finished.load(Ordering::Acquire) {
             return Err(io::ErrorKind::BrokenPipe.into());
@@ -253,6 +263,11 @@ impl Half {
     }
 }
 
+/// What the descriptor is not open for.
+fn one_way(text: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text)
+}
+
 fn is_socket(descriptor: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(FileType::from_raw_mode(fstat(descriptor)?.st_mode) == FileType::Socket)
 }
@@ -269,7 +284,11 @@ fn kind_of(descriptor: BorrowedFd<'_>) -> io::Result<Kind> {
 }
 
 /// A stream over a descriptor, which was known as `number`.
-fn over(descriptor: OwnedFd, number: i32) -> io::Result<Arc<dyn Transport>> {
+fn over(
+    descriptor: OwnedFd,
+    number: i32,
+    came_with_process: bool,
+) -> io::Result<Arc<dyn Transport>> {
     if is_socket(descriptor.as_fd())? {
         return from_socket(descriptor);
     }
@@ -285,6 +304,7 @@ fn over(descriptor: OwnedFd, number: i32) -> io::Result<Arc<dyn Transport>> {
         read: if flags == OFlags::WRONLY { None } else { half() },
         write: if flags == OFlags::RDONLY { None } else { half() },
         finished: AtomicBool::new(false),
+        came_with_process,
         process: None,
     }))
 }

@@ -92,7 +92,7 @@ pub(crate) fn left() -> [usize; 3] {
 
 /// A thread that has been joined takes a moment more to leave the kernel's list.
 pub(crate) fn nothing_is_left(before: [usize; 3]) {
-    let end = deadline::after(Duration::from_millis(500));
+    let end = deadline::after(Duration::from_secs(20));
     while left() != before && !deadline::has_passed(end) {
         std::thread::yield_now();
     }

@@ -103,7 +103,8 @@ fn an_inherited_pipe_is_polled_and_never_switched() {
     writer.write_all(b"hello").unwrap();
     assert_eq!(read_exact(&*transport, 5), b"hello");
     let error = transport.write(b"x").unwrap_err();
-    assert_eq!(error.to_string(), "it is open for reading only");
+    let text = "it is open for reading only: another end of it is to be written";
+    assert_eq!(error.to_string(), text);
     drop(writer);
     assert_eq!(read_to_end(&*transport).unwrap(), b"");
 }
@@ -129,6 +130,16 @@ fn writes_to_an_inherited_pipe_never_wait_and_finish_ends_it() {
     let mut received = Vec::new();
     reader.read_to_end(&mut received).unwrap();
     assert_eq!(received.len(), sent);
+}
+
+#[test]
+fn one_that_is_taken_over_says_that_it_cannot_be_read() {
+    let (_reader, writer) = std::io::pipe().unwrap();
+    let transport =
+        switchboard::transport::Pipe::duplicated(std::os::fd::AsRawFd::as_raw_fd(&writer)).unwrap();
+    let error = transport.read(&mut [0; 4]).unwrap_err();
+    let text = "it is open for writing only: another end of it is to be read";
+    assert_eq!(error.to_string(), text);
 }
 
 #[test]

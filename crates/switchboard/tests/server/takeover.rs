@@ -220,10 +220,16 @@ fn a_stuck_peer_holds_the_old_one_up_for_its_time_and_nobody_else() {
         let server = dispatched(&case).listen("127.0.0.1:0").unwrap().with_drain(brief);
         let server = server.with_handover(&place.endpoint()).unwrap();
         let one =
-            server.start(|| |_: &[u8], reply: &mut Reply<'_>| reply.send(&[b'x'; 200])).unwrap();
+            server.start(|| |_: &[u8], reply: &mut Reply<'_>| reply.send(&[b'x'; 2000])).unwrap();
         let stuck = one.endpoints()[0].connect(&ConnectOptions::default()).unwrap();
-        let filled = fill(&*stuck, &vec![b'\n'; 32 << 20]);
-        assert!(filled > 1000);
+        // Answers for 200 MB, which no system holds.
+        let mut filled = 0;
+        wait_until(&format!("{case}: a queue"), || {
+            filled += fill(&*stuck, &[b'\n'; 16 << 10]);
+            let queued_bytes = one.handle().stats().queued_bytes;
+            let is_stuck = filled >= 100_000 && queued_bytes > 0;
+            if is_stuck { Ok(()) } else { Err((filled, queued_bytes)) }
+        });
         let mut silent = client(&one);
         silent.request(b"hello").unwrap();
         let two = next(&case, &place, "second");

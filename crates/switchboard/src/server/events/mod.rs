@@ -70,7 +70,10 @@ struct Served<S> {
     service: S,
     /// When the wheel has it looked at.
     looked_at: Option<Instant>,
+    /// It could go on at once, and has its turn behind the others.
     is_ready: bool,
+    /// What the system has told of it meanwhile.
+    found: Interest,
 }
 
 /// Whether the listeners are watched.
@@ -149,6 +152,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             }
             false => Some(std::time::Duration::ZERO),
         };
+        let goes_on = self.ready.len();
         let mut found = std::mem::take(&mut self.found);
         let waited = self.backend.wait(&mut found, timeout);
         waited.map_err(|error| Error::io("cannot wait for events", error))?;
@@ -161,7 +165,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             self.bench.inbox.take_own(&mut self.turns);
             self.turns_for_mail();
         }
-        self.go_on();
+        self.go_on(goes_on);
         self.expire();
         self.own_clocks()
     }
@@ -209,7 +213,13 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
                 let listener = usize::try_from(key - LISTENERS).unwrap_or(usize::MAX);
                 self.accept(listener)?;
             }
-            token => self.turn(token, found.ready),
+            token => match self.lines.value(token) {
+                Some(served) if served.is_ready => {
+                    served.found.read |= found.ready.read;
+                    served.found.write |= found.ready.write;
+                }
+                _ => self.turn(token, found.ready),
+            },
         }
         Ok(())
     }
@@ -272,7 +282,8 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
         let Some(number) = self.bench.shared.let_in(&*transport, is_accepted) else { return };
         let Some(service) = self.bench.make(self.make, &*transport) else { return };
         let line = Line::new(number, transport, self.bench.now);
-        let served = Served { line, service, looked_at: None, is_ready: false };
+        let served =
+            Served { line, service, looked_at: None, is_ready: false, found: Interest::NONE };
         let token = self.lines.insert(served);
         self.turn(token, Interest::NONE);
     }
@@ -319,13 +330,14 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
     }
 
     /// One more turn for each conversation that could go on when the last round ended.
-    fn go_on(&mut self) {
+    fn go_on(&mut self, goes_on: usize) {
         let mut turns = std::mem::take(&mut self.turns);
-        std::mem::swap(&mut turns, &mut self.ready);
+        turns.extend(self.ready.drain(..goes_on));
         for &token in &turns {
             if let Some(served) = self.lines.value(token) {
                 served.is_ready = false;
-                self.turn(token, Interest::NONE);
+                let found = std::mem::replace(&mut served.found, Interest::NONE);
+                self.turn(token, found);
             }
         }
         turns.clear();
