@@ -305,7 +305,7 @@ impl Conversation {
     /// Breaks the conversation off: the peer is told with a reset, where there is such a thing.
     fn abort(&self, py: Python<'_>) -> PyResult<()> {
         self.may_lock(py)?;
-        py.detach(|| self.shared.take().map(switchboard::Conversation::abort));
+        py.detach(|| self.shared.abort());
         Ok(())
     }
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -103,16 +104,29 @@ def test_the_interpreter_goes_on_while_a_call_waits() -> None:
         a.send(b"at last")
 
 
-def interrupted(call: str) -> "subprocess.CompletedProcess[str]":
+#: A conversation that has only polled so far; and one of whom a read waits, as between requests.
+WRAPPED = """
+a, peer = socket.socketpair()
+c = sb.wrap(a, "u32be", timeout=None)
+"""
+REQUESTING = """
+c = sb.connect(address, "u32be", timeout=None)
+peer, _ = listener.accept()
+for _ in range(3):
+    peer.sendall(b"\\0\\0\\0\\2hi")
+    c.recv()
+"""
+
+
+def interrupted(call: str, made: str = WRAPPED) -> "subprocess.CompletedProcess[str]":
     """Runs a program that waits in a call, and interrupts it once it has said that it is ready."""
     program = textwrap.dedent(
         """
         import socket, sys
         import switchboard as sb
-        a, peer = socket.socketpair()
-        c = sb.wrap(a, "u32be", timeout=None)
         listener = socket.create_server(("127.0.0.1", 0))
         address = "127.0.0.1:%d" % listener.getsockname()[1]
+        MADE
         try:
             print("ready", flush=True)
             CALL
@@ -121,7 +135,7 @@ def interrupted(call: str) -> "subprocess.CompletedProcess[str]":
             peer.sendall(b"\\0\\0\\0\\2hi")
             print(c.recv())
         """
-    ).replace("CALL", call)
+    ).replace("CALL", call).replace("MADE", made)
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
     ) as child:
@@ -149,8 +163,9 @@ def polls(thread: int) -> bool:
 
 
 @pytest.mark.parametrize("call", ["c.recv()", "c.recv_many()", "next(c)", "c.request(b'x')"])
-def test_ctrl_c_ends_a_call_that_waits_and_loses_nothing(call: str) -> None:
-    ran = interrupted(call)
+@pytest.mark.parametrize("made", [WRAPPED, REQUESTING], ids=["wrapped", "requesting"])
+def test_ctrl_c_ends_a_call_that_waits_and_loses_nothing(call: str, made: str) -> None:
+    ran = interrupted(call, made)
     assert ran.stdout == "interrupted\nb'hi'\n"
     assert ran.returncode == 0
 
@@ -197,6 +212,49 @@ def test_a_handler_that_raises_ends_it_with_that() -> None:
     a.send(b"still there")
     assert b.recv() == b"still there"
     assert b.ending is None
+
+
+def test_a_handler_that_raises_ends_a_call_that_reads() -> None:
+    class Mine(Exception):
+        pass
+
+    def handler(number: int, frame: object) -> None:
+        raise Mine
+
+    c, peer = with_socket("lines")
+    main = threading.get_ident()
+    waits = threading.Event()
+    took: list[float] = []
+
+    def poke() -> None:
+        for _ in range(20):
+            assert waits.wait(PATIENCE)
+            waits.clear()
+            peer.sendall(b"hello\n" * 3)
+            while not sleeps(os.getpid()):
+                pass
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with in_thread(poke):
+            for _ in range(20):
+                with pytest.raises(Mine):
+                    waits.set()
+                    began = time.monotonic()
+                    while True:
+                        c.recv()
+                        began = time.monotonic()
+                took.append(time.monotonic() - began)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    # By the signal, and not by the look that there is four times a second.
+    assert sorted(took)[10] < 0.2, took
+    peer.sendall(b"still there\n")
+    while c.recv() != b"still there":
+        pass
+    assert c.ending is None
+    c.close()
 
 
 def test_closing_leaves_no_descriptor() -> None:

@@ -117,9 +117,14 @@ pub const MESSAGE_RATE_MIN: u32 = 1024;
 /// How long the next message is waited for.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// How long a wait may overlook that it was stopped or has mail: so long it may stay in one call of
-/// the system that sees nothing but the stream, which saves another call.
+/// How long a wait may overlook that it was stopped or has mail, or that a signal came just before
+/// it: so long it may stay in one call of the system that sees nothing but the stream, which saves
+/// another call.
 pub const BLIND_WAIT: Duration = Duration::from_millis(64);
+
+/// Bytes that such a call takes where several threads share a conversation: more than that it reads
+/// in one call more, where it would have to otherwise, and these are copied.
+pub const EARLY_BYTES: usize = 4 * 1024;
 
 /// How long a thread that waits for another one's turn with a conversation may overlook that it was
 /// stopped or interrupted, or that its time is over.

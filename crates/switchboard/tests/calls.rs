@@ -11,11 +11,16 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
 use switchboard::server::{Group, SlowPeer};
-use switchboard::{Dispatch, Error, Listener, Reply, Server};
+use switchboard::transport::Interrupt;
+use switchboard::{Dispatch, Error, Listener, Received, Reply, Server, SharedConversation};
 
 const SERVES: &str = "SWITCHBOARD_CALLS_SERVES";
 /// A blocking conversation, and no dispatcher.
 const BLOCKING: &str = "blocking";
+/// The same with a hook for interrupts.
+const INTERRUPTIBLE: &str = "interruptible";
+/// The same, and such that other threads may use it too.
+const SHARED: &str = "shared";
 const BODY_BYTES: usize = 64;
 
 /// Calls by name.
@@ -34,8 +39,8 @@ struct Load {
 #[test]
 fn serves() {
     let Ok(dispatch) = std::env::var(SERVES) else { return };
-    if dispatch == BLOCKING {
-        return converse_blocking();
+    if [BLOCKING, INTERRUPTIBLE, SHARED].contains(&&*dispatch) {
+        return converse_blocking(&dispatch);
     }
     let server = Server::new("u32be").unwrap().listen("127.0.0.1:0").unwrap();
     let dispatch = dispatch.parse::<Dispatch>().unwrap().with_loops(1);
@@ -59,10 +64,16 @@ fn serves() {
 }
 
 /// Without a server: one conversation, to its end.
-fn converse_blocking() {
+fn converse_blocking(how: &str) {
     let listener = Listener::listen("127.0.0.1:0").unwrap();
     println!("\nport {}", listener.endpoints()[0].port().unwrap());
     let mut conversation = listener.accept_conversation(&"u32be".parse().unwrap()).unwrap();
+    if how != BLOCKING {
+        conversation.set_on_interrupt(|| Interrupt::Continue);
+    }
+    if how == SHARED {
+        return echo_shared(&SharedConversation::new(conversation));
+    }
     let mut copy = Vec::new();
     while let Some(message) = conversation.recv().unwrap() {
         copy.clear();
@@ -70,6 +81,17 @@ fn converse_blocking() {
         conversation.send(&copy).unwrap();
     }
     conversation.close().unwrap();
+}
+
+fn echo_shared(shared: &SharedConversation) {
+    while shared.receive().unwrap() {
+        let message = match shared.look().buffered().unwrap() {
+            Received::Message(message) => message.to_vec(),
+            _ => continue,
+        };
+        shared.send(&message).unwrap();
+    }
+    shared.close().unwrap();
 }
 
 /// What a server calls from its beginning to its end, with so many rounds in between.
@@ -176,14 +198,14 @@ fn a_message_at_a_time_takes_a_receive_and_a_send_and_a_loop_a_wait() {
     }
     // A process for each conversation takes the calls of a thread, in a process that this harness
     // cannot be forked for.
-    for dispatch in [BLOCKING, "threads", "events"] {
+    for dispatch in [BLOCKING, INTERRUPTIBLE, SHARED, "threads", "events"] {
         let rounds = 1000;
         let load = Load { dispatch, conversations: 1, in_flight: 1, is_echoed: true };
         let calls = calls_of_rounds(load, rounds);
         println!("{dispatch}, {rounds} messages, 1 in flight: {calls:?}");
         let rounds = i64::try_from(rounds).unwrap();
         // A thread that has waited for long looks at everything, and this machine may be busy.
-        let looks = if dispatch == "threads" { rounds / 10 } else { 0 };
+        let looks = if [BLOCKING, "events"].contains(&dispatch) { 0 } else { rounds / 10 };
         let receives = sum(&calls, &["recvfrom", "recvmsg"]);
         assert!((rounds..=rounds + looks).contains(&receives), "{dispatch}: {calls:?}");
         assert_eq!(sum(&calls, &["sendto", "sendmsg"]), rounds, "{dispatch}: {calls:?}");

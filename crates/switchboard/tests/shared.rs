@@ -4,6 +4,8 @@
 
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 use switchboard::select::select_or_interrupted;
@@ -11,6 +13,9 @@ use switchboard::transport::{Interrupt, Pipe};
 use switchboard::{
     Conversation, Ending, Error, Listener, Received, SharedConversation, Timeouts, select,
 };
+
+/// So long a test waits for what must come; it is never waited out.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn two(framing: &str) -> (Arc<SharedConversation>, Conversation) {
     let (a, b) = Conversation::pair(framing).unwrap();
@@ -167,19 +172,107 @@ fn what_is_over_says_so() {
 
 #[test]
 fn whoever_waits_is_told_of_a_close() {
-    let listener = Listener::listen("127.0.0.1:0").unwrap();
+    // The peer neither speaks nor ends, for which closing waits.
+    let check = |at: &str, requests, aborts| {
+        let (shared, mut peer) = over_a_socket(at);
+        ask(&shared, &mut peer, requests);
+        let reader = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || recv(&shared)
+        });
+        match aborts {
+            true => shared.abort(),
+            false => shared.close().unwrap(),
+        }
+        assert!(reader.join().unwrap().unwrap_err().is_caller());
+    };
+    thread::scope(|scope| {
+        for at in ["127.0.0.1:0", "unix:"] {
+            // Who waits polls, or reads.
+            for requests in [0, 3] {
+                scope.spawn(move || check(at, requests, false));
+                scope.spawn(move || check(at, requests, true));
+            }
+        }
+    });
+}
+
+/// Two that have waited in a read as soon as they have asked.
+fn over_a_socket(at: &str) -> (Arc<SharedConversation>, Conversation) {
+    static NAMES: AtomicU32 = AtomicU32::new(0);
+    let name = NAMES.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("swb-shared-{}-{name}", std::process::id()));
+    let listener = match at {
+        "unix:" => Listener::listen(&format!("unix:{}", path.display())),
+        _ => Listener::listen(at),
+    }
+    .unwrap();
     let endpoint = listener.endpoints()[0].to_string();
     let client = Conversation::connect(&endpoint, "lines").unwrap();
-    let shared = Arc::new(SharedConversation::new(client));
-    // It neither speaks nor ends.
+    let client = client.with_timeouts(Timeouts::all(PATIENCE));
     let peer = listener.accept_conversation(&"lines".parse().unwrap()).unwrap();
-    let reader = thread::spawn({
-        let shared = Arc::clone(&shared);
-        move || recv(&shared)
+    (Arc::new(SharedConversation::new(client)), peer)
+}
+
+/// Asks so often, and is answered.
+fn ask(shared: &SharedConversation, peer: &mut Conversation, requests: usize) {
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for _ in 0..requests {
+                let question = peer.recv_owned().unwrap().unwrap();
+                peer.send(&question).unwrap();
+            }
+        });
+        for _ in 0..requests {
+            assert_eq!(shared.request(b"and?", |reply| reply.to_vec()).unwrap(), b"and?");
+        }
     });
-    shared.close().unwrap();
-    assert!(reader.join().unwrap().unwrap_err().is_caller());
-    drop(peer);
+}
+
+/// A thread that waits in a read would have it, and no use for it.
+#[test]
+fn whoever_takes_it_has_what_comes_from_there_on() {
+    for _ in 0..20 {
+        let (shared, mut peer) = over_a_socket("127.0.0.1:0");
+        ask(&shared, &mut peer, 3);
+        thread::scope(|scope| {
+            let (begins, begun) = mpsc::channel();
+            let reader = scope.spawn({
+                let shared = &shared;
+                move || {
+                    begins.send(()).unwrap();
+                    recv(shared)
+                }
+            });
+            begun.recv().unwrap();
+            // Nobody can know that it waits by now; mostly it does.
+            (0..200).for_each(|_| thread::yield_now());
+            let mut taken = shared.take().unwrap();
+            peer.send(b"late").unwrap();
+            assert_eq!(taken.recv_owned().unwrap().unwrap(), b"late");
+            assert!(reader.join().unwrap().unwrap_err().is_caller());
+        });
+    }
+}
+
+/// More than such a read takes at a time, and half of a message at its end.
+#[test]
+fn what_comes_together_is_there_together() {
+    const MESSAGES: usize = 200;
+    let (shared, mut peer) = over_a_socket("127.0.0.1:0");
+    for round in 0..20 {
+        ask(&shared, &mut peer, 3);
+        let lines: Vec<Vec<u8>> = (0..MESSAGES).map(|i| vec![b'x'; 64 + i + round]).collect();
+        thread::scope(|scope| {
+            scope.spawn(|| peer.send_many(&lines).unwrap());
+            let mut received = Vec::new();
+            while received.len() < MESSAGES {
+                assert!(shared.receive().unwrap());
+                shared.look().run(MESSAGES, |line| received.push(line.to_vec())).unwrap();
+            }
+            assert!(received == lines);
+        });
+    }
 }
 
 #[test]

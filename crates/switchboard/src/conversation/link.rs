@@ -6,7 +6,7 @@ use crate::{Error, Stopper, deadline, limits};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 #[derive(Clone)]
 pub(super) struct Link {
@@ -68,26 +68,27 @@ impl Link {
         need: usize,
         (now, deadline): (Option<Instant>, Option<Instant>),
     ) -> io::Result<Read> {
-        if !self.patience.reads() || self.on_interrupt.is_some() {
+        if !self.patience.reads() {
             return Ok(Read::Nothing);
         }
-        let time = match &self.stopper {
-            None => deadline.zip(now).map(|(at, now)| at.saturating_duration_since(now)),
-            Some(stopper) => {
-                let now = now.unwrap_or_else(deadline::now);
-                match self.patience.reads_blindly(now, deadline) {
-                    Some(time) if !stopper.is_stopped() => Some(time),
-                    _ => return Ok(Read::Nothing),
-                }
+        let time = if self.stopper.is_none() && self.on_interrupt.is_none() {
+            deadline.zip(now).map(|(at, now)| at.saturating_duration_since(now))
+        } else {
+            match self.reads_blindly(now.unwrap_or_else(deadline::now), deadline) {
+                None => return Ok(Read::Nothing),
+                time => time,
             }
         };
         let space = inbound.space(need);
         let room = space.len();
         let read = self.transport.read_within(space, time);
-        match &read {
-            Err(error) if self.patience.failed(error) => Ok(Read::Nothing),
-            _ => self.note(inbound, read, room),
-        }
+        self.note_wait(inbound, read, room)
+    }
+
+    /// For how long a read may wait from `now` on, if at all, that sees nothing else.
+    pub(super) fn reads_blindly(&self, now: Instant, due: Option<Instant>) -> Option<Duration> {
+        let is_stopped = self.stopper.as_ref().is_some_and(Stopper::is_stopped);
+        self.patience.reads_blindly(now, due).filter(|_| !is_stopped)
     }
 
     /// Tells the session what a read came to.
@@ -112,6 +113,19 @@ impl Link {
             Err(error) => return Err(error),
         }
         Ok(Read::End)
+    }
+
+    /// The same of a read that was to wait: that nothing came changes how the next one does.
+    pub(super) fn note_wait(
+        &mut self,
+        inbound: &mut Inbound,
+        read: io::Result<usize>,
+        room: usize,
+    ) -> io::Result<Read> {
+        match &read {
+            Err(error) if self.patience.failed(error) => Ok(Read::Nothing),
+            _ => self.note(inbound, read, room),
+        }
     }
 
     /// Waits until the transport is open.

@@ -8,6 +8,7 @@
 //! nothing; a message that was sent by half poisons the sending direction and says so; dropping
 //! never blocks.
 
+mod early;
 mod fail;
 mod link;
 mod ready;
@@ -18,9 +19,10 @@ mod split;
 mod stream;
 mod turn;
 
+pub use ready::SharedSource;
 pub use receive::{Messages, Received};
 pub use send::lost_bytes;
-pub use shared::{Look, SharedConversation, SharedSource};
+pub use shared::{Look, SharedConversation};
 pub use split::{ReceivingHalf, SendingHalf};
 
 use crate::session::{Session, Timeouts};

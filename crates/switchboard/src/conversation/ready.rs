@@ -6,12 +6,13 @@
 
 use super::{Conversation, ReceivingHalf, SendingHalf};
 use crate::select::{List, Source};
-use crate::transport::Interest;
+use crate::transport::{Interest, Transport};
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 impl Conversation {
     /// Whether there is output that a call which receives would write before it waits.
-    pub(super) fn owes_output(&self) -> bool {
+    fn owes_output(&self) -> bool {
         self.send_error.is_none() && self.session.outbound.pending() > 0
     }
 
@@ -85,6 +86,44 @@ impl Source for SendingHalf {
     fn descriptors<'a>(&'a self, list: List, watch: &mut dyn FnMut(BorrowedFd<'a>, Interest)) {
         if list != List::Readers {
             self.conversation.descriptors(list, watch);
+        }
+    }
+}
+
+/// A [`SharedConversation`](super::SharedConversation) among the lists of
+/// [`select`](crate::select()); ready when the conversation is.
+#[derive(Debug)]
+pub struct SharedSource {
+    /// For as long as it lives, closing the conversation wakes who waits.
+    _watched: Arc<()>,
+    transport: Arc<dyn Transport>,
+    /// In each list.
+    ready: [bool; 3],
+    owes_output: bool,
+}
+
+impl SharedSource {
+    /// `told`: there is a message that nobody has taken yet.
+    pub(super) fn of(conversation: &Conversation, told: bool, watched: Arc<()>) -> SharedSource {
+        SharedSource {
+            _watched: watched,
+            transport: Arc::clone(conversation.transport()),
+            ready: [List::Readers, List::Writers, List::Errors]
+                .map(|list| conversation.is_ready(list) || told && list == List::Readers),
+            owes_output: conversation.owes_output(),
+        }
+    }
+}
+
+impl Source for SharedSource {
+    fn is_ready(&self, list: List) -> bool {
+        self.ready[list as usize]
+    }
+
+    fn descriptors<'a>(&'a self, list: List, watch: &mut dyn FnMut(BorrowedFd<'a>, Interest)) {
+        self.transport.descriptors(list, watch);
+        if list == List::Readers && self.owes_output {
+            self.transport.descriptors(List::Writers, watch);
         }
     }
 }

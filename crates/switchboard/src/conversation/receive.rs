@@ -253,7 +253,7 @@ impl Conversation {
         error.at_message(self.session.inbound.messages() + 1)
     }
 
-    fn readable(&mut self, read: io::Result<Read>) -> Result<Read, Error> {
+    pub(super) fn readable(&mut self, read: io::Result<Read>) -> Result<Read, Error> {
         read.map_err(|error| {
             let error = self.link.error("cannot receive from", error);
             self.unreadable(error)

@@ -264,14 +264,19 @@ impl Conversation {
             })?,
         };
         if stall.interest.read && ready.read {
-            match self.link.read(&mut self.session.inbound, 1) {
-                Ok(Read::Some | Read::End | Read::Nothing) => {}
-                // Told by the next `recv`, behind what came before it.
-                Err(error) => self.broken = Some(self.link.error("cannot receive from", error)),
-            }
+            self.read_ahead();
         }
         // What the transport holds goes on by itself as soon as the peer takes something.
         Ok(ready.write && stall.holds)
+    }
+
+    /// Reads what is there behind what came before.
+    pub(super) fn read_ahead(&mut self) {
+        match self.link.read(&mut self.session.inbound, 1) {
+            Ok(Read::Some | Read::End | Read::Nothing) => {}
+            // Told by the next `recv`, behind what came before it.
+            Err(error) => self.broken = Some(self.link.error("cannot receive from", error)),
+        }
     }
 
     pub(super) fn write_once_and_count(&mut self) {

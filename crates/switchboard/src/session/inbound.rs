@@ -190,6 +190,12 @@ impl Inbound {
         self.seen = false;
     }
 
+    /// What was received elsewhere; a message that was given stays.
+    pub(crate) fn handle_bytes(&mut self, bytes: &[u8]) {
+        self.buffer.extend(bytes);
+        self.seen = false;
+    }
+
     pub(crate) fn handle_end(&mut self) {
         self.at_end = true;
     }

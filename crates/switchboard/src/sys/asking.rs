@@ -16,6 +16,11 @@ thread_local! {
     static FRESH_UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
+/// A signal has ended a read that waits, which asks nobody: the next wait of this thread does.
+pub(super) fn signalled() {
+    FRESH_UNTIL.set(None);
+}
+
 /// What a wait asks, if anything.
 #[derive(Clone, Copy)]
 pub(super) struct Asking<'a>(Option<&'a dyn Fn() -> Interrupt>);

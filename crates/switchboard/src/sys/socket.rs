@@ -1,6 +1,8 @@
 //! Reading and writing sockets without waiting and without a signal, whatever the socket's own
 //! blocking flag says; and reading that waits, as long as its [`ReadTimeout`] lets it.
 
+use super::asking;
+use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendFlags, recv, recvmsg, send, sendmsg,
@@ -84,7 +86,13 @@ impl ReadTimeout {
                 self.exponent.store(half, Ordering::Relaxed);
             }
         }
-        Ok(recv(socket, buffer, RecvFlags::empty())?.1)
+        match recv(socket, buffer, RecvFlags::empty()) {
+            Err(Errno::INTR) => {
+                asking::signalled();
+                Err(Errno::INTR.into())
+            }
+            read => Ok(read?.1),
+        }
     }
 }
 

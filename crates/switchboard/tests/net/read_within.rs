@@ -5,10 +5,13 @@ use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
-use switchboard::transport::{Faults, Faulty, Interest, Tcp, Trace, Unix, Wait, Woken, pair};
-use switchboard::{Conversation, Listener, Stopper, Timeouts, deadline};
+use switchboard::transport::{
+    Faults, Faulty, Interest, Interrupt, Tcp, Trace, Unix, Wait, Woken, pair,
+};
+use switchboard::{Conversation, Listener, SharedConversation, Stopper, Timeouts, deadline};
 
 /// Ends whose sockets this crate has made.
 fn own_sockets() -> Vec<(&'static str, Shared, Shared)> {
@@ -138,6 +141,28 @@ fn a_stop_ends_a_read_that_waits() {
     assert_eq!(received.iter().take(10).sum::<usize>(), 50);
     stopper.stop();
     assert!(echo.join().unwrap().unwrap_err().is_stopped());
+}
+
+#[test]
+fn a_hook_is_asked_by_who_has_read() {
+    let (mut client, mut server) = two("127.0.0.1:0");
+    let ends = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&ends);
+    server.set_on_interrupt(move || match asked.load(Ordering::Relaxed) {
+        true => Interrupt::End,
+        false => Interrupt::Continue,
+    });
+    // The first wait looks at everything, the next ones read.
+    for _ in 0..10 {
+        client.send(b"hello").unwrap();
+        assert_eq!(&*server.recv().unwrap().unwrap(), b"hello");
+    }
+    ends.store(true, Ordering::Relaxed);
+    assert!(server.recv().unwrap_err().is_stopped());
+    let shared = SharedConversation::new(server);
+    assert!(shared.receive().unwrap_err().is_stopped());
+    client.send(b"kept").unwrap();
+    assert!(shared.receive().unwrap());
 }
 
 #[test]
