@@ -234,7 +234,7 @@ fn the_same_server_answers_the_same() {
     let text = std::fs::read_to_string(&path).unwrap();
     let mut writes = text.lines().filter(|line| line.contains(" > "));
     let at = |line: &str| Duration::from_micros(line.split(' ').nth(2).unwrap().parse().unwrap());
-    let recorded = at(writes.clone().last().unwrap()) - at(writes.next().unwrap());
+    let recorded = at(writes.clone().next_back().unwrap()) - at(writes.next().unwrap());
     for args in [&["--fast", "--diff"][..], &["--diff"]] {
         let began = Instant::now();
         let ran = run(&[&["replay", &path, &server(echo)], args].concat(), b"");

@@ -94,6 +94,8 @@ impl Source for SendingHalf {
 /// [`select`](crate::select()); ready when the conversation is.
 #[derive(Debug)]
 pub struct SharedSource {
+    /// For as long as it lives, closing the conversation wakes who waits.
+    _watched: Arc<()>,
     transport: Arc<dyn Transport>,
     /// In each list.
     ready: [bool; 3],
@@ -102,8 +104,9 @@ pub struct SharedSource {
 
 impl SharedSource {
     /// `told`: there is a message that nobody has taken yet.
-    pub(super) fn of(conversation: &Conversation, told: bool) -> SharedSource {
+    pub(super) fn of(conversation: &Conversation, told: bool, watched: Arc<()>) -> SharedSource {
         SharedSource {
+            _watched: watched,
             transport: Arc::clone(conversation.transport()),
             ready: [List::Readers, List::Writers, List::Errors]
                 .map(|list| conversation.is_ready(list) || told && list == List::Readers),

@@ -8,17 +8,17 @@
 //! be readable: so nobody sleeps beside a message that another thread has read. One thread at a
 //! time has something of its own to deliver.
 
+use super::early::Early;
+use super::ready::SharedSource;
 use super::receive::{Outcome, RECEIVED, Waits};
 use super::send::STALLED;
 use super::turn::{Taken, Turn, lock};
 use super::{Conversation, Received};
-use crate::select::{List, Source};
 use crate::session::{Message, Timeouts};
 use crate::transport::{Interest, Transport};
 use crate::{Error, deadline, limits, sys};
 use std::fmt;
 use std::mem;
-use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
@@ -63,6 +63,8 @@ pub struct SharedConversation {
     sending: Turn,
     /// Held by who has sent a request, until the reply is there.
     requesting: Turn,
+    /// Where who has the turn to receive reads.
+    early: Early,
 }
 
 struct State {
@@ -87,6 +89,7 @@ impl SharedConversation {
             receiving: Turn::default(),
             sending: Turn::default(),
             requesting: Turn::default(),
+            early: Early::default(),
         }
     }
 
@@ -114,7 +117,7 @@ impl SharedConversation {
         let _receiving = self.turn(&self.receiving, |timeouts| timeouts.idle, RECEIVED)?;
         let mut failed = None;
         loop {
-            let (link, awaited) = {
+            let (link, awaited, early) = {
                 let mut look = self.look();
                 match look.read(Waits::Elsewhere)? {
                     Outcome::Message => return Ok(true),
@@ -126,12 +129,27 @@ impl SharedConversation {
                     return Err(conversation.untimely(error, since));
                 }
                 let (now, deadline) = conversation.due();
-                (conversation.link.clone(), conversation.awaited(now, deadline))
+                let awaited = conversation.awaited(now, deadline);
+                let early = conversation.reads_early(&awaited);
+                let early = early.and_then(|time| Some((time, self.early.begin()?)));
+                (conversation.link.clone(), awaited, early)
             };
+            if let Some((time, mut bytes)) = early {
+                let read = link.transport.read_within(&mut bytes, Some(time));
+                let mut look = self.look();
+                let reads_on = !look.state.told;
+                let has_come = look.conversation()?.take_early(read, &bytes, reads_on)?;
+                match has_come {
+                    true if self.early.is_over() => return Err(closed()),
+                    true => continue,
+                    false => {}
+                }
+            }
             let ready = link.wait(awaited.interest, awaited.deadline, awaited.what);
             let mut look = self.look();
-            let drained = &mut look.conversation()?.link.drained;
-            *drained = ready.as_ref().is_ok_and(|ready| !ready.read);
+            let link = &mut look.conversation()?.link;
+            link.drained = ready.as_ref().is_ok_and(|ready| !ready.read);
+            link.patience.looked(awaited.since, deadline::now());
             // What has come till then is given first.
             failed = ready.err().map(|error| (error, awaited.since));
         }
@@ -260,7 +278,7 @@ impl SharedConversation {
     /// # Errors
     /// As there.
     pub fn close(&self) -> Result<(), Error> {
-        let Some(conversation) = self.take() else { return Ok(()) };
+        let Some(conversation) = self.end() else { return Ok(()) };
         let transport = Arc::clone(conversation.transport());
         let closed = conversation.close();
         let is_watched = Arc::strong_count(&self.look().state.watched) > 1;
@@ -274,9 +292,24 @@ impl SharedConversation {
         closed
     }
 
+    /// As [`Conversation::abort`]; whoever waits wakes as behind [`close`](Self::close). It does
+    /// nothing once it is closed.
+    pub fn abort(&self) {
+        if let Some(conversation) = self.end() {
+            conversation.abort();
+        }
+    }
+
     /// Takes the conversation out; `None` once it is closed. A message that nobody has taken is
-    /// lost with it.
+    /// lost with it. A thread that is reading is waited for, for less than
+    /// [`BLIND_WAIT`](limits::BLIND_WAIT): what it reads comes with the conversation.
     pub fn take(&self) -> Option<Conversation> {
+        self.early.end();
+        self.end()
+    }
+
+    /// For who wants nothing more of it.
+    fn end(&self) -> Option<Conversation> {
         self.look().state.conversation.take()
     }
 
@@ -289,13 +322,7 @@ impl SharedConversation {
         let mut look = self.look();
         let (told, watched) = (look.state.told, Arc::clone(&look.state.watched));
         let conversation = look.conversation()?;
-        Ok(SharedSource {
-            _watched: watched,
-            transport: Arc::clone(conversation.transport()),
-            ready: [List::Readers, List::Writers, List::Errors]
-                .map(|list| conversation.is_ready(list) || told && list == List::Readers),
-            owes_output: conversation.owes_output(),
-        })
+        Ok(SharedSource::of(conversation, told, watched))
     }
 
     /// Shares a conversation for as long as `work` takes, and takes it back then: whoever still has
@@ -366,31 +393,6 @@ impl fmt::Debug for SharedConversation {
     }
 }
 
-/// A [`SharedConversation`] among the lists of [`select`](crate::select()); ready when the
-/// conversation is.
-#[derive(Debug)]
-pub struct SharedSource {
-    /// For as long as it lives, closing the conversation wakes who waits.
-    _watched: Arc<()>,
-    transport: Arc<dyn Transport>,
-    /// In each list.
-    ready: [bool; 3],
-    owes_output: bool,
-}
-
-impl Source for SharedSource {
-    fn is_ready(&self, list: List) -> bool {
-        self.ready[list as usize]
-    }
-
-    fn descriptors<'a>(&'a self, list: List, watch: &mut dyn FnMut(BorrowedFd<'a>, Interest)) {
-        self.transport.descriptors(list, watch);
-        if list == List::Readers && self.owes_output {
-            self.transport.descriptors(List::Writers, watch);
-        }
-    }
-}
-
 /// A locked look at a [`SharedConversation`].
 pub struct Look<'a> {
     state: MutexGuard<'a, State>,
@@ -448,7 +450,7 @@ impl Look<'_> {
     /// # Errors
     /// It has been closed.
     pub fn conversation(&mut self) -> Result<&mut Conversation, Error> {
-        self.state.conversation.as_mut().ok_or_else(|| Error::caller("the conversation is closed"))
+        self.state.conversation.as_mut().ok_or_else(closed)
     }
 
     /// The transport; `None` once it is closed.
@@ -488,4 +490,9 @@ impl fmt::Debug for Look<'_> {
             .field("conversation", &self.state.conversation)
             .finish_non_exhaustive()
     }
+}
+
+#[cold]
+fn closed() -> Error {
+    Error::caller("the conversation is closed")
 }
