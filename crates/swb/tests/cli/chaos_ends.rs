@@ -114,7 +114,7 @@ fn an_end_that_is_swallowed_is_not_seen() {
         stream.write_all(b"still here").unwrap();
         kept
     });
-    let args = ["--count", "1", "--silence", "1m", "--fault", "swallow-fin@c2s"];
+    let args = ["--count", "1", "--silence", "5s", "--fault", "swallow-fin@c2s"];
     let chaos = start(&upstream, &args);
     let client = chaos.connect();
     client.shutdown(Shutdown::Write).unwrap();
