@@ -251,7 +251,8 @@ impl Conversation {
     /// Sends a message and receives the next one. Raises `NoReply`, an `EOFError`, if the peer
     /// finishes without one.
     ///
-    /// Several threads may request at a time: one after the other, and each has its own reply.
+    /// Several threads may request at a time: one after the other, and each has its own reply. A
+    /// thread that receives meanwhile may take that away: then the request waits on.
     /// After a `TimedOut` the reply may still come, and is no reply to another request: that raises
     /// `Misused` until `recv` has given the late one.
     fn request<'py>(

@@ -196,8 +196,12 @@ mod tests {
     fn a_child_is_seen_with_what_it_has_and_when_it_is_a_zombie() {
         let root = i32::try_from(std::process::id()).expect("ids are small");
         let mut command = std::process::Command::new("sh");
-        command.args(["-c", "read it"]).stdin(std::process::Stdio::piped());
+        command.args(["-c", "echo; read it"]);
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
         let mut child = command.spawn().expect("there is a shell");
+        // Before it says something the system may still be making it.
+        let stdout = child.stdout.as_mut().expect("it is piped");
+        std::io::Read::read_exact(stdout, &mut [0]).expect("it says that it is there");
         let id = i32::try_from(child.id()).expect("ids are small");
         let seen = || tree(root, None).into_iter().find(|process| process.id == id);
         let process = seen().expect("it is there");
