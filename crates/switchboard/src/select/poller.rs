@@ -341,8 +341,7 @@ impl<S: Source> Poller<S> {
                 Some(error) => Error::io("cannot watch a descriptor", error),
                 None => watched_twice(token),
             })?;
-            holds.read |= always.read;
-            holds.write |= always.write;
+            holds |= always;
         }
         self.note(token, holds, by_itself);
         Ok(())
@@ -422,8 +421,7 @@ impl<S: fmt::Debug> fmt::Debug for Poller<S> {
 fn asks(source: &impl Source, list: List) -> Interest {
     let mut all = Interest::NONE;
     source.descriptors(list, &mut |_, asked| {
-        all.read |= asked.read;
-        all.write |= asked.write;
+        all |= asked;
     });
     all
 }

@@ -122,7 +122,7 @@ pub(crate) fn write_vectored(socket: BorrowedFd<'_>, buffers: &[IoSlice<'_>]) ->
 pub(crate) fn deafen(descriptor: BorrowedFd<'_>) -> bool {
     // Any other failure is that of a socket which is broken already: nobody waits there.
     let done = rustix::net::shutdown(descriptor, rustix::net::Shutdown::Read);
-    done != Err(rustix::io::Errno::NOTSOCK)
+    done != Err(Errno::NOTSOCK)
 }
 
 /// Whether a socket listens. Where the system does not say, the first `accept` does.

@@ -286,6 +286,14 @@ pub struct Interest {
     pub write: bool,
 }
 
+/// What either of them says.
+impl std::ops::BitOrAssign for Interest {
+    fn bitor_assign(&mut self, other: Interest) {
+        self.read |= other.read;
+        self.write |= other.write;
+    }
+}
+
 impl Interest {
     /// Waiting for neither.
     pub const NONE: Interest = Interest { read: false, write: false };

@@ -215,8 +215,7 @@ impl<'a, B: Backend, S: Service, F: Fn() -> S> Loop<'a, B, S, F> {
             }
             token => match self.lines.value(token) {
                 Some(served) if served.is_ready => {
-                    served.found.read |= found.ready.read;
-                    served.found.write |= found.ready.write;
+                    served.found |= found.ready;
                 }
                 _ => self.turn(token, found.ready),
             },
